@@ -1,0 +1,62 @@
+// The processor's state in linear memory: every field is at (cpu + OFFSET), where `cpu` is the base pointer that every
+// semantic function receives. Nothing here is a pointer into the host. `emulator/core/abi.ts` mirrors this file and a test compares them.
+
+/** General registers, RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, 8 bytes each, at cpu + 0. An 8-bit high register is at +1. */
+export const GPR: usize = 0x00;
+export const RAX: usize = 0x00, RCX: usize = 0x08, RDX: usize = 0x10, RBX: usize = 0x18;
+export const RSP: usize = 0x20, RBP: usize = 0x28, RSI: usize = 0x30, RDI: usize = 0x38;
+/** Always zero: stands for "no base" and "no index" in an op. Never written. */
+export const ZERO: usize = 0x80;
+/** Segment bases that a memory operand can name as its index register (scale 0). */
+export const FS_BASE: usize = 0x88, GS_BASE: usize = 0x90;
+/** Effective address made by the `ea` micro-op (address-size override, segment and index together). */
+export const EA: usize = 0x98;
+export const RIP: usize = 0xa0;
+/** Cycles executed by this processor since reset; the TSC is this plus TSC_OFFSET. */
+export const CYCLES: usize = 0xa8;
+/** Instructions retired. */
+export const INSTRUCTIONS: usize = 0xb0;
+
+// Lazy flags: see core/flags.ts.
+export const FL_RES: usize = 0xb8, FL_A: usize = 0xc0, FL_B: usize = 0xc8, FL_OP: usize = 0xd0;
+/** RFLAGS bits other than OF SF ZF AF PF CF (those are lazy). Bit 1 is always set. */
+export const FLAGS_REST: usize = 0xd4;
+
+/** Current privilege level, 0 or 3 (u32). */
+export const CPL: usize = 0xd8;
+/** Block-key mode bits, kept current by core/mode.ts: see MODE_* in core/blocks.ts (u32). */
+export const MODE: usize = 0xdc;
+/** Nonzero while the interrupt shadow of STI / MOV SS / POP SS covers the next instruction (u32). */
+export const INT_SHADOW: usize = 0xe0;
+/** 0 running, 1 halted (HLT), 2 shut down (triple fault), 3 waiting for SIPI (u32). */
+export const ACTIVITY: usize = 0xe4;
+/** Nonzero when the APIC or the host wants the boundary check to look (u32); host-derived, not state. */
+export const ATTENTION: usize = 0xe8;
+export const CPU_INDEX: usize = 0xec;
+export const TSC_OFFSET: usize = 0xf0;
+export const TSC_AUX: usize = 0xf8;
+
+/** XMM/YMM registers, 32 bytes each (upper 16 reserved for AVX). */
+export const XMM: usize = 0x100;
+export const MXCSR: usize = 0x300;
+/** x87: control, status, tag words (u32 each), then eight 16-byte registers. */
+export const FCW: usize = 0x304, FSW: usize = 0x308, FTW: usize = 0x30c;
+export const ST: usize = 0x310;
+
+export const CR0: usize = 0x390, CR2: usize = 0x398, CR3: usize = 0x3a0, CR4: usize = 0x3a8, CR8: usize = 0x3b0, XCR0: usize = 0x3b8;
+export const DR: usize = 0x3c0; // eight u64
+export const EFER: usize = 0x400, STAR: usize = 0x408, LSTAR: usize = 0x410, CSTAR: usize = 0x418, SFMASK: usize = 0x420;
+export const KERNEL_GS_BASE: usize = 0x428, APIC_BASE: usize = 0x430, PAT: usize = 0x438, MISC_ENABLE: usize = 0x440;
+export const SYSENTER_CS: usize = 0x448, SYSENTER_ESP: usize = 0x450, SYSENTER_EIP: usize = 0x458;
+export const GDTR_BASE: usize = 0x460, IDTR_BASE: usize = 0x468;
+export const GDTR_LIMIT: usize = 0x470, IDTR_LIMIT: usize = 0x474; // u32
+/** Segment registers ES CS SS DS FS GS LDTR TR: selector u32, limit u32, access rights u32 (descriptor bits 40-55), pad, base u64; 24 bytes each. */
+export const SEG: usize = 0x480;
+export const SEG_SIZE: usize = 24;
+export const SEG_SELECTOR: usize = 0, SEG_LIMIT: usize = 4, SEG_ACCESS: usize = 8, SEG_BASE: usize = 16;
+export const SEG_ES: usize = 0, SEG_CS: usize = 1, SEG_SS: usize = 2, SEG_DS: usize = 3, SEG_FS: usize = 4, SEG_GS: usize = 5, SEG_LDTR: usize = 6, SEG_TR: usize = 7;
+/** 64-byte scratch for memory operands of vector instructions; not state. */
+export const SCRATCH: usize = 0x580;
+/** Local APIC registers: see core/apic.ts. */
+export const APIC: usize = 0x600;
+export const CPU_SIZE: usize = 0x1000;
