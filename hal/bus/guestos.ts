@@ -1,0 +1,107 @@
+import type { CpuView } from './cpu.ts';
+import type { PhysicalMemory } from './memory.ts';
+import type { Clock } from './device.ts';
+
+/** Configuration of the machine that the guest can observe. Part of every checkpoint and hash. */
+export interface MachineConfig {
+  /** Bytes of RAM. Default 64 MiB. */
+  ramBytes: number;
+  /** Default 1. */
+  cpus: number;
+  /** TSC frequency in Hz. Default 100 MHz. */
+  tscHz: number;
+  /** Local APIC timer frequency in Hz (before its divider); divides tscHz. Default 100 MHz. */
+  apicHz: number;
+  /** What the RTC says at reset, seconds since 1970-01-01 UTC. Default 2026-01-01T00:00:00Z. */
+  rtcEpoch: number;
+  /** Clock interrupt period in 100 ns units. Default 156250 (15.625 ms). */
+  clockPeriod: number;
+  /** Time at DISPATCH_LEVEL or above after which the DPC watchdog stops the machine, in clock ticks. Default 64 (1 s). */
+  dpcWatchdogTicks: number;
+  /** Check IRQL rules of every call (0xC4 on a violation). */
+  verifier: boolean;
+  /** Seed of everything that is random for the guest (security cookies, RDRAND). */
+  seed: number;
+}
+
+/** What the platform gives the guest operating system's host-side code. */
+export interface Platform {
+  readonly config: MachineConfig;
+  readonly memory: PhysicalMemory;
+  readonly clock: Clock;
+  readonly cpus: readonly CpuView[];
+  /** Registers the linear ranges in which the gate instruction is a gate. At most four. */
+  setGateRanges(ranges: readonly { start: number; end: number }[]): void;
+  /** For the trace and the panels; never observable by the guest. */
+  trace(event: TraceEvent): void;
+  /** True while somebody wants trace events (so that names need not be made up otherwise). */
+  readonly tracing: boolean;
+}
+
+/** What happened, for the trace file and the timeline. `name` is `driver!routine` or `nt!routine`. */
+export interface TraceEvent {
+  cycle: number;
+  cpu: number;
+  kind: 'isr' | 'dpc' | 'irp' | 'irql' | 'thread' | 'interrupt' | 'debug' | 'gate';
+  /** `begin` and `end` bracket; `at` is a moment; `value` sets a counter. */
+  phase: 'begin' | 'end' | 'at' | 'value';
+  name: string;
+  /** Pairs begin with end for things that overlap (an IRP's address). */
+  id?: string;
+  args?: { readonly [name: string]: string | number };
+}
+
+export interface BugCheck {
+  code: number;
+  /** `DRIVER_IRQL_NOT_LESS_OR_EQUAL` */
+  name: string;
+  parameters: readonly [bigint, bigint, bigint, bigint];
+  /** File name of the driver at fault (`crash.sys`), or null. */
+  driver: string | null;
+  /** `crash!CrashDeviceControl+0x12` as far as symbols go, or null. */
+  routine: string | null;
+  irql: number;
+  /** Address of the instruction at fault, or null. */
+  address: number | null;
+  irp: number | null;
+  cycle: number;
+  cpu: number;
+  /** Return addresses with names, innermost first. */
+  stack: readonly { address: number; symbol: string }[];
+}
+
+/** A loaded image as the guest's own loaded-module list has it. */
+export interface ModuleInfo {
+  name: string;
+  base: number;
+  size: number;
+  entry: number;
+  path: string;
+}
+
+/** A guest operating system whose kernel runs on the host's side of the gate. All of its state is in guest memory. */
+export interface GuestOs {
+  readonly name: string;
+  /** Builds the memory image and processor state that a boot loader would leave; the platform then runs the processors. */
+  boot(platform: Platform): void;
+  /** The processor stands after a gate instruction. Never throws for what the guest did. */
+  gate(cpu: CpuView): void;
+  /** The kernel has come up: idle, requester waiting. Reads guest memory. */
+  booted(): boolean;
+  /** Nothing is runnable and no request from outside is being carried out (pending ones may be outstanding). */
+  idle(): boolean;
+  bugCheck(): BugCheck | null;
+  /** Loaded-module list as the guest has it. */
+  modules(): ModuleInfo[];
+  /** `driver!symbol+0x12` for an address, or null; `nt!KeSetEvent` to an address, or null. */
+  symbolAt(address: number): string | null;
+  addressOf(symbol: string): number | null;
+  /** A debugger command (`!irp`, `!process 0 0`, `dt nt!_IRP addr`, `lm`, `!devstack`): lines of text. Pure over guest memory; an unknown one throws an Error naming the commands there are. */
+  command(line: string): string[];
+  /** Structured views for panels: `threads`, `dpcs`, `irps`, `devtree`, `drivers`, `idt`, `timers`. Pure over guest memory. */
+  inspect(what: string): unknown;
+  /** Called when the machine was restored: derived host-side caches are dropped. */
+  restored(): void;
+  /** Which kernel routines exist, for `kmode info`: null when it does not, else its status. */
+  exportStatus(module: string, routine: string): 'full' | 'partial' | null;
+}

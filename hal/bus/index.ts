@@ -1,0 +1,5 @@
+export * from './memory.ts';
+export * from './cpu.ts';
+export * from './device.ts';
+export * from './requests.ts';
+export * from './guestos.ts';

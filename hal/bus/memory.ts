@@ -1,0 +1,84 @@
+/**
+ * Guest memory as the layers above the processor see it. Physical addresses are unsigned numbers; virtual addresses are numbers
+ * sign-extended from 48 bits (a kernel address is negative), which a double holds exactly.
+ */
+
+/** RAM by physical address, for bus masters and for whoever builds the memory image. Out of range throws a RangeError: our bug or the caller's. */
+export interface PhysicalMemory {
+  /** Bytes of RAM; RAM starts at physical address 0. */
+  readonly size: number;
+  read8(pa: number): number;
+  read16(pa: number): number;
+  read32(pa: number): number;
+  read64(pa: number): bigint;
+  write8(pa: number, value: number): void;
+  write16(pa: number, value: number): void;
+  write32(pa: number, value: number): void;
+  write64(pa: number, value: bigint): void;
+  /** A copy of the bytes. */
+  readBytes(pa: number, length: number): Uint8Array;
+  writeBytes(pa: number, bytes: Uint8Array): void;
+  fill(pa: number, length: number, value: number): void;
+}
+
+/**
+ * Memory through a processor's current page tables, at CPL 0. An access that would fault throws a {@link GuestFault} before anything
+ * is written; the gate dispatcher turns that into the exception, with RIP at the gate.
+ */
+export interface VirtualMemory {
+  read8(va: number): number;
+  read16(va: number): number;
+  /** Unsigned. */
+  read32(va: number): number;
+  readI32(va: number): number;
+  read64(va: number): bigint;
+  /** A pointer-sized value as an address: sign-extended from 48 bits; throws GuestFault (#GP) if it is not canonical. */
+  readPtr(va: number): number;
+  write8(va: number, value: number): void;
+  write16(va: number, value: number): void;
+  write32(va: number, value: number): void;
+  write64(va: number, value: bigint): void;
+  writePtr(va: number, value: number): void;
+  /** A copy of the bytes. */
+  readBytes(va: number, length: number): Uint8Array;
+  writeBytes(va: number, bytes: Uint8Array): void;
+  fill(va: number, length: number, value: number): void;
+  /** memmove within guest memory. */
+  copy(to: number, from: number, length: number): void;
+  /** Throws GuestFault unless every byte can be read (or written). A routine calls it before its first write. */
+  probe(va: number, length: number, write: boolean): void;
+  /** Physical address, or -1 when nothing is mapped there. Never faults. */
+  translate(va: number): number;
+}
+
+/** An access that the guest's page tables or the canonical rule refuse. It becomes an exception in the guest, never an error of ours. */
+export class GuestFault extends Error {
+  readonly vector: number;
+  readonly errorCode: number;
+  readonly address: number;
+  constructor(vector: number, errorCode: number, address: number) {
+    super(`guest fault, vector ${vector}, error code ${errorCode}, at ${formatAddress(address)}`);
+    this.name = 'GuestFault';
+    this.vector = vector;
+    this.errorCode = errorCode;
+    this.address = address;
+  }
+}
+
+/** `FFFFF800'00001000`-style: 16 hex digits with WinDbg's back-tick in the middle. */
+export function formatAddress(va: number): string {
+  const hex = addressToBigInt(va).toString(16).padStart(16, '0');
+  return `${hex.slice(0, 8)}\`${hex.slice(8)}`;
+}
+
+/** The unsigned 64-bit value of an address. */
+export function addressToBigInt(va: number): bigint {
+  return BigInt.asUintN(64, BigInt(va));
+}
+
+/** The address that a 64-bit value holds; a non-canonical value throws a RangeError. */
+export function bigIntToAddress(value: bigint): number {
+  const signed = BigInt.asIntN(64, value);
+  if (BigInt.asIntN(48, signed) !== signed) throw new RangeError(`0x${BigInt.asUintN(64, value).toString(16)} is not a canonical address`);
+  return Number(signed);
+}

@@ -1,0 +1,104 @@
+/**
+ * Requests from outside: how "load this driver", "open its device", "send this IOCTL" enter the machine. The host puts a request into the
+ * request port (a device, `devices/requestport.ts`), which interrupts; the kernel fetches it by DMA, a requester thread carries it out, and the reply goes
+ * back through the same device. So a request is an input like a key, and nothing outside ever calls a guest routine.
+ *
+ * Request, little endian: u32 id, u32 op, u32 handle, u32 code, u32 outLength, u32 nameLength (bytes of UTF-8), u32 dataLength, u32 flags, then name, then data.
+ * Reply: u32 id, u32 status (NTSTATUS), u32 information lo, hi, u32 phase, u32 dataLength, u32 reserved x2, then data.
+ */
+
+/** `name` = service name (`edu`), `data` = the .sys file. Information of the reply: base of the image. */
+export const OP_LOAD = 1;
+/** `name` = service name. */
+export const OP_UNLOAD = 2;
+/** `name` = NT or Win32 path (`\\.\Echo`, `\Device\Echo`). Information: handle. flags bit 0: synchronous file object. */
+export const OP_OPEN = 3;
+export const OP_CLOSE = 4;
+/** outLength bytes. */
+export const OP_READ = 5;
+export const OP_WRITE = 6;
+/** `code` = control code, `data` = input buffer, outLength = output buffer. */
+export const OP_IOCTL = 7;
+/** Cancels what the handle has outstanding (NtCancelIoFile). */
+export const OP_CANCEL = 8;
+/** `name` = instance path of a device node (`PCI\VEN_1234&DEV_11E8...`); code: 0 enumerate, 1 start, 2 stop, 3 query-remove and remove, 4 surprise removal. */
+export const OP_PNP = 9;
+
+/** The operation returned STATUS_PENDING; a PHASE_DONE reply follows when its IRP completes. */
+export const PHASE_PENDING = 0;
+export const PHASE_DONE = 1;
+
+/** Request port registers: eight u32 ports from REQUEST_PORT_BASE. */
+export const REQUEST_PORT_BASE = 0x600;
+export const REQUEST_PORT_LENGTH = 0x20;
+/** R: number of requests waiting. The interrupt line is high while it is not 0. */
+export const RP_PENDING = 0x00;
+/** R: length in bytes of the request at the head of the queue. */
+export const RP_LENGTH = 0x04;
+/** RW: physical address of the buffer (below 4 GiB, physically contiguous), low 32 bits. */
+export const RP_ADDRESS = 0x08;
+/** RW: length of the reply for COMMAND_REPLY. */
+export const RP_REPLY_LENGTH = 0x0c;
+/** W: command. */
+export const RP_COMMAND = 0x10;
+/** R: 'kmrq' 0x71726d6b. */
+export const RP_IDENT = 0x14;
+/** Copies the request at the head to the buffer and removes it. */
+export const COMMAND_FETCH = 1;
+/** Sends the reply that is in the buffer. */
+export const COMMAND_REPLY = 2;
+/** I/O APIC pin of the request port: level, active high. */
+export const REQUEST_PORT_PIN = 20;
+
+export interface Request {
+  id: number;
+  op: number;
+  handle?: number;
+  code?: number;
+  outLength?: number;
+  name?: string;
+  data?: Uint8Array;
+  flags?: number;
+}
+
+export interface Reply {
+  id: number;
+  status: number;
+  information: bigint;
+  phase: number;
+  data: Uint8Array;
+}
+
+export const REQUEST_HEADER = 32;
+export const REPLY_HEADER = 32;
+
+/** Throws a RangeError for a field that does not fit. */
+export function encodeRequest(r: Request): Uint8Array {
+  const name = new TextEncoder().encode(r.name ?? '');
+  const data = r.data ?? new Uint8Array(0);
+  const out = new Uint8Array(REQUEST_HEADER + name.length + data.length);
+  const view = new DataView(out.buffer);
+  const fields = [r.id, r.op, r.handle ?? 0, r.code ?? 0, r.outLength ?? 0, name.length, data.length, r.flags ?? 0];
+  fields.forEach((value, i) => {
+    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new RangeError(`request field ${i} is not a 32-bit value: ${value}`);
+    view.setUint32(i * 4, value, true);
+  });
+  out.set(name, REQUEST_HEADER);
+  out.set(data, REQUEST_HEADER + name.length);
+  return out;
+}
+
+/** Throws a RangeError when the bytes are not a reply. */
+export function decodeReply(bytes: Uint8Array): Reply {
+  if (bytes.length < REPLY_HEADER) throw new RangeError(`a reply has at least ${REPLY_HEADER} bytes, this one ${bytes.length}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const length = view.getUint32(20, true);
+  if (bytes.length < REPLY_HEADER + length) throw new RangeError(`the reply says ${length} bytes of data, there are ${bytes.length - REPLY_HEADER}`);
+  return {
+    id: view.getUint32(0, true),
+    status: view.getUint32(4, true),
+    information: (BigInt(view.getUint32(12, true)) << 32n) | BigInt(view.getUint32(8, true)),
+    phase: view.getUint32(16, true),
+    data: bytes.slice(REPLY_HEADER, REPLY_HEADER + length),
+  };
+}
