@@ -1,34 +1,47 @@
-/** Which of the processor's privileges and modes a form needs; the default is any. */
+/** Which of the processor's modes a form exists in; the default is any. */
 export type FormMode = 'any' | '64' | 'not64';
 
 /** What a record says about an instruction form besides its encoding and syntax. */
 export interface FormInfo {
-  /** Access and kind of each operand in syntax order: `rw:rm`, `r:reg`, `w:rm`, `r:imm8`, `r:imm8s`, `r:imm32s`, `r:al`, `r:cl`, `r:1`, `rw:xmm`, `r:xmm/m`, ... */
+  /**
+   * Access and place of each operand in syntax order, e.g. `rw:rm r:reg`. Access: `r`, `w`, `rw`. Places:
+   * GPR `reg` (ModRM.reg), `rm` (ModRM.rm or memory), `op` (low bits of the opcode), `vvvv` (VEX), `acc` (AL..RAX), `cl`, `dx`; `m` (memory only), `ea` (its address, as LEA);
+   * vector `xmm` (ModRM.reg), `xmm/m` (ModRM.rm or memory), `xmm/r` (ModRM.rm, register only), `xmmv` (VEX), `xmm0`, `mm`, `mm/m`;
+   * `sreg`, `cr`, `dr` (ModRM.reg); `moffs`; constants `imm8` (zero-extended), `imm8s`, `imm16`, `imm32`, `imm32s`, `imm64`, `rel8`, `rel32`, `1`.
+   */
   ops?: string;
-  /** `r=` flags read, `w=` flags written (oszapc), `u=` left undefined. */
+  /** `r=` flags read, `w=` flags written (oszapc), `u=` left undefined, e.g. `r=c w=oszapc`. */
   flags?: string;
   /** LOCK is legal when the destination is memory. */
   lock?: boolean;
-  /** What runs: `name<u64>`, `vec:name`, or `raw:name`. See assembly/README.md. */
+  /** What runs: `name<u64>`, `vec:name`, `raw:name` or `hot:name`. See assembly/README.md. */
   exec: string;
   /** Cycles under the `flat` timing model. */
   cycles: number;
-  /** A case of the dense switch. */
-  hot?: boolean;
-  /** Ends a block: changes RIP, CPL, mode, IF, CR8, or talks to a port. */
-  ends?: boolean;
-  /** Faults with #GP unless CPL is 0. */
+  /** A case of the dense switch: the register form, the memory form, or both. */
+  hot?: boolean | 'reg' | 'mem';
+  /**
+   * Ends a block. `true`: changes CPL, mode, IF, CR8, translation, or talks to a port, so that the boundary must be looked at; the function stores RIP.
+   * `jump`: only RIP changes.
+   */
+  ends?: boolean | 'jump';
+  /** Faults with #GP(0) unless CPL is 0 (checked before anything else of the instruction). */
   cpl0?: boolean;
   mode?: FormMode;
   /** CPUID feature that announces it, as the SDM names it (`BMI1`, `SSE2`). */
   cpuid?: string;
-  /** Memory operand must be aligned to this many bytes (#GP otherwise). */
+  /** A memory operand must be aligned to this many bytes (#GP(0) otherwise). */
   align?: number;
+  /** Small constant that the op carries at OP_CC: the condition code of Jcc, SETcc, CMOVcc. */
+  cc?: number;
 }
 
 /** One instruction form: the single place where it is written down. */
 export interface InsnForm extends FormInfo {
-  /** The encoding as the Intel SDM writes it: `REX.W 01 /r`, `66 0F 6F /r`, `0F 01 C1`, `F3 0F B8 /r`, `VEX.LZ.0F38.W1 F2 /r`, `50+rd`, `0F 80 cd`, `NP 0F 58 /r`, `48 /digit ib`. */
+  /**
+   * The encoding as the Intel SDM writes it, with the operand size as a prefix where it selects the form: `o16 01 /r`, `o32 01 /r`, `REX.W 01 /r`, `66 0F 6F /r` (mandatory prefix),
+   * `NP 0F 58 /r` (no 66, F2, F3), `0F 01 C1`, `F3 0F B8 /r`, `VEX.LZ.0F38.W1 F2 /r`, `o32 50+rd`, `0F 80 cd`, `REX.W C1 /4 ib`, `0F 01 /7 mem`, `0F 01 /7 reg`.
+   */
   encoding: string;
   /** Intel syntax: mnemonic and operand kinds, as the SDM writes them. */
   syntax: string;
