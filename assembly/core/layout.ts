@@ -57,6 +57,12 @@ export const SEG_SELECTOR: usize = 0, SEG_LIMIT: usize = 4, SEG_ACCESS: usize = 
 export const SEG_ES: usize = 0, SEG_CS: usize = 1, SEG_SS: usize = 2, SEG_DS: usize = 3, SEG_FS: usize = 4, SEG_GS: usize = 5, SEG_LDTR: usize = 6, SEG_TR: usize = 7;
 /** 64-byte scratch for memory operands of vector instructions; not state. */
 export const SCRATCH: usize = 0x580;
+/** Linear-memory address of the fast lookup set of the current privilege (mem.ts); derived by mode.ts, not state (u32). */
+export const FAST: usize = 0x5c0;
+/** Nonzero if a fragment of a large page may be in a TLB (u32). */
+export const TLB_LARGE: usize = 0x5c4;
+/** Cycle at which the local APIC timer fires next, 2^64 - 1 for never (u64); derived by apic.ts, not state. */
+export const TIMER_DUE: usize = 0x5c8;
 /** Local APIC registers: see core/apic.ts. */
 export const APIC: usize = 0x600;
 export const CPU_SIZE: usize = 0x1000;

@@ -1,0 +1,316 @@
+import { CPL, FAST } from './layout';
+import { FAST_SETS, FAST_WRITE, RAM_BASE, ramSize } from './map';
+import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, enterFast, translateData } from './mmu';
+import { deviceRead, deviceWrite, mustBeAlone, ramStored } from './physical';
+import { AC, alone, raiseCanonical, raiseError, raiseRedo, trap } from './trap';
+import { noteAccess, WATCH_READ, WATCH_WRITE } from './debug';
+
+// Loads and stores of instructions, at linear addresses.
+//
+// The fast lookup tables. `load<u32>(cpu, FAST)` is the address of the set for the current privilege (mode.ts switches it).
+// A set is a read table of 512 entries and, FAST_WRITE bytes after it, a write table of 512. An entry is 16 bytes:
+//
+//   0 u64  tag: the linear address of the page, or an odd value for "nothing"
+//   8 u32  addend: linear-memory address = low half of the linear address + addend
+//
+// and page p is looked up in entry p & 511. So an access of `size` bytes at `va` hits when
+//
+//   e = load<u32>(cpu, FAST) + (<u32>(va >> 8) & 0x1ff0)           (+ FAST_WRITE for a write or the read of a read-modify-write)
+//   load<u64>(e) == ((va + size - 1) & ~0xfff)
+//
+// and is then at <u32>va + load<u32>(e, 8). An access that crosses into the next page compares with that page's address, which
+// can never be in the entry of the first page; so one comparison checks presence, permission, canonical form and crossing.
+//
+// An entry exists only where the TLB has one; a write entry only if the page is dirty, holds no decoded code and is not
+// watched; MMIO and APIC pages never. Everything else takes the slow path, which may raise TRAP_REDO: see README.
+
+/** The table set in which nothing is ever entered: user mode with alignment checking on. */
+export const SET_SUPERVISOR: u32 = 0, SET_SUPERVISOR_SMAP: u32 = 1, SET_USER: u32 = 2, SET_CHECKED: u32 = 3;
+export const FAST_INDEX: u32 = 0x1ff0;
+export const PAGE: u64 = ~(<u64>0xfff);
+/** A tag that no access can have. */
+export const NO_TAG: u64 = 1;
+
+/** Loads of 1, 2, 4 and 8 bytes. After each: `if (trap) return`. */
+export function ld8(cpu: usize, va: u64): u8 {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e) == (va & PAGE)) return load<u8>(<usize>(<u32>va + load<u32>(e, 8)));
+  return <u8>loadSlow(cpu, va, 1);
+}
+export function ld16(cpu: usize, va: u64): u16 {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e) == ((va + 1) & PAGE)) return load<u16>(<usize>(<u32>va + load<u32>(e, 8)));
+  return <u16>loadSlow(cpu, va, 2);
+}
+export function ld32(cpu: usize, va: u64): u32 {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e) == ((va + 3) & PAGE)) return load<u32>(<usize>(<u32>va + load<u32>(e, 8)));
+  return <u32>loadSlow(cpu, va, 4);
+}
+export function ld64(cpu: usize, va: u64): u64 {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e) == ((va + 7) & PAGE)) return load<u64>(<usize>(<u32>va + load<u32>(e, 8)));
+  return loadSlow(cpu, va, 8);
+}
+
+/** The read of a read-modify-write: faults as a write would, so that nothing has happened when the store is refused. */
+export function ldw8(cpu: usize, va: u64): u8 {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == (va & PAGE)) return load<u8>(<usize>(<u32>va + load<u32>(e, FAST_WRITE + 8)));
+  return <u8>loadForWriteSlow(cpu, va, 1);
+}
+export function ldw16(cpu: usize, va: u64): u16 {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == ((va + 1) & PAGE)) return load<u16>(<usize>(<u32>va + load<u32>(e, FAST_WRITE + 8)));
+  return <u16>loadForWriteSlow(cpu, va, 2);
+}
+export function ldw32(cpu: usize, va: u64): u32 {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == ((va + 3) & PAGE)) return load<u32>(<usize>(<u32>va + load<u32>(e, FAST_WRITE + 8)));
+  return <u32>loadForWriteSlow(cpu, va, 4);
+}
+export function ldw64(cpu: usize, va: u64): u64 {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == ((va + 7) & PAGE)) return load<u64>(<usize>(<u32>va + load<u32>(e, FAST_WRITE + 8)));
+  return loadForWriteSlow(cpu, va, 8);
+}
+
+/** Stores of 1, 2, 4 and 8 bytes. After each: `if (trap) return`. */
+export function st8(cpu: usize, va: u64, v: u8): void {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == (va & PAGE)) store<u8>(<usize>(<u32>va + load<u32>(e, FAST_WRITE + 8)), v);
+  else storeSlow(cpu, va, 1, <u64>v);
+}
+export function st16(cpu: usize, va: u64, v: u16): void {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == ((va + 1) & PAGE)) store<u16>(<usize>(<u32>va + load<u32>(e, FAST_WRITE + 8)), v);
+  else storeSlow(cpu, va, 2, <u64>v);
+}
+export function st32(cpu: usize, va: u64, v: u32): void {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == ((va + 3) & PAGE)) store<u32>(<usize>(<u32>va + load<u32>(e, FAST_WRITE + 8)), v);
+  else storeSlow(cpu, va, 4, <u64>v);
+}
+export function st64(cpu: usize, va: u64, v: u64): void {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == ((va + 7) & PAGE)) store<u64>(<usize>(<u32>va + load<u32>(e, FAST_WRITE + 8)), v);
+  else storeSlow(cpu, va, 8, v);
+}
+
+/** Loads 16 bytes into linear memory at `to`. */
+export function ld128(cpu: usize, va: u64, to: usize): void {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e) == ((va + 15) & PAGE)) {
+    const at = <usize>(<u32>va + load<u32>(e, 8)), lo = load<u64>(at);
+    store<u64>(to, load<u64>(at, 8), 8);
+    store<u64>(to, lo);
+    return;
+  }
+  loadBytes(cpu, va, to, 0);
+}
+/** Stores 16 bytes from linear memory at `from`. */
+export function st128(cpu: usize, va: u64, from: usize): void {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == ((va + 15) & PAGE)) {
+    const at = <usize>(<u32>va + load<u32>(e, FAST_WRITE + 8));
+    store<u64>(at, load<u64>(from));
+    store<u64>(at, load<u64>(from, 8), 8);
+    return;
+  }
+  storeBytes(cpu, va, from);
+}
+/** As ld128, faulting as a write would (CMPXCHG16B). */
+export function ldw128(cpu: usize, va: u64, to: usize): void { loadBytes(cpu, va, to, ACCESS_WRITE); }
+
+/**
+ * Where in linear memory the byte at `va` is, if its whole page can be read (or written) without further checks; else 0.
+ * For bulk work in string instructions: handle one element with ld/st first, which makes the fast entry if there can be one.
+ */
+export function span(cpu: usize, va: u64, write: bool): usize {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX) + (write ? FAST_WRITE : 0);
+  return load<u64>(e) == (va & PAGE) ? <usize>(<u32>va + load<u32>(e, 8)) : 0;
+}
+
+export function canonical(va: u64): bool { return (<i64>(va << 16) >> 16) == <i64>va; }
+
+function dataAccess(cpu: usize, write: u32): u32 { return write | (load<u32>(cpu, CPL) == 3 ? ACCESS_USER : 0); }
+
+/** #AC is checked at CPL 3 with CR0.AM and EFLAGS.AC (SDM vol. 3, 6.15, "Interrupt 17"): exactly when SET_CHECKED is selected. */
+function aligned(cpu: usize, va: u64, size: u32): bool {
+  return (<u32>va & (size - 1)) == 0 || load<u32>(cpu, FAST) != <u32>cpu + <u32>FAST_SETS + (SET_CHECKED << 14);
+}
+
+/** Canonical form and alignment of `size` bytes at `va`. */
+function addressable(cpu: usize, va: u64, size: u32): bool {
+  if (!canonical(va) || !canonical(va + size - 1)) { raiseCanonical(); return false; }
+  if (!aligned(cpu, va, size)) { raiseError(cpu, AC, 0); return false; }
+  return true;
+}
+
+function loadSlow(cpu: usize, va: u64, size: u32): u64 { return loadAs(cpu, va, size, dataAccess(cpu, 0)); }
+function loadForWriteSlow(cpu: usize, va: u64, size: u32): u64 { return loadAs(cpu, va, size, dataAccess(cpu, ACCESS_WRITE)); }
+
+/** Bytes of an access of `size` at `va` that lie in its first page. */
+function inFirstPage(va: u64, size: u32): u32 {
+  const room = 0x1000 - (<u32>va & 0xfff);
+  return room < size ? room : size;
+}
+
+/** Whether an access in two parts (linear va, physical pa and pb, `first` bytes in the first page) has to be put off until the instruction runs alone. */
+function putOff(va: u64, pa: u32, pb: u32, first: u32, size: u32, write: bool): bool {
+  if (alone) return false;
+  if (!mustBeAlone(va, pa, first, write) && (first == size || !mustBeAlone(va + first, pb, size - first, write))) return false;
+  raiseRedo();
+  return true;
+}
+
+function loadAs(cpu: usize, va: u64, size: u32, access: u32): u64 {
+  if (!addressable(cpu, va, size)) return 0;
+  const first = inFirstPage(va, size);
+  const pa = translateData(cpu, va, access);
+  if (trap) return 0;
+  let pb: u32 = 0;
+  if (first != size) {
+    pb = translateData(cpu, va + first, access);
+    if (trap) return 0;
+  }
+  if (putOff(va, pa, pb, first, size, false)) return 0;
+  if (first == size) return readAt(cpu, va, pa, size);
+  let v: u64 = 0;
+  for (let i: u32 = 0; i < size; i++) v |= readAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1) << (i << 3);
+  return v;
+}
+
+/** One read that lies in one page and has been checked. */
+function readAt(cpu: usize, va: u64, pa: u32, size: u32): u64 {
+  noteAccess(va, pa, size, WATCH_READ);
+  if (pa >= ramSize) return deviceRead(cpu, pa, size);
+  enterFast(cpu, va, pa, 0);
+  return loadSized(RAM_BASE + <usize>pa, size);
+}
+
+export function loadSized(at: usize, size: u32): u64 {
+  switch (size) {
+    case 1: return <u64>load<u8>(at);
+    case 2: return <u64>load<u16>(at);
+    case 4: return <u64>load<u32>(at);
+    default: return load<u64>(at);
+  }
+}
+
+export function storeSized(at: usize, size: u32, v: u64): void {
+  switch (size) {
+    case 1: store<u8>(at, <u8>v); break;
+    case 2: store<u16>(at, <u16>v); break;
+    case 4: store<u32>(at, <u32>v); break;
+    default: store<u64>(at, v); break;
+  }
+}
+
+function storeSlow(cpu: usize, va: u64, size: u32, v: u64): void {
+  if (!addressable(cpu, va, size)) return;
+  const access = dataAccess(cpu, ACCESS_WRITE);
+  const first = inFirstPage(va, size);
+  const pa = translateData(cpu, va, access);
+  if (trap) return;
+  let pb: u32 = 0;
+  if (first != size) {
+    pb = translateData(cpu, va + first, access);
+    if (trap) return;
+  }
+  if (putOff(va, pa, pb, first, size, true)) return;
+  if (first == size) { writeAt(cpu, va, pa, size, v); return; }
+  for (let i: u32 = 0; i < size; i++) writeAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1, (v >> (i << 3)) & 0xff);
+}
+
+/** One write that lies in one page and has been checked. */
+function writeAt(cpu: usize, va: u64, pa: u32, size: u32, v: u64): void {
+  noteAccess(va, pa, size, WATCH_WRITE);
+  if (pa >= ramSize) { deviceWrite(cpu, pa, size, v); return; }
+  storeSized(RAM_BASE + <usize>pa, size, v);
+  ramStored(pa, size);
+  enterFast(cpu, va, pa, ACCESS_WRITE);
+}
+
+/** Slow path of 16-byte loads: as two accesses of 8, both checked before the first is made. */
+function loadBytes(cpu: usize, va: u64, to: usize, access: u32): void {
+  if (!probe(cpu, va, 16, access)) return;
+  const lo = loadAs(cpu, va, 8, dataAccess(cpu, access));
+  if (trap) return;
+  const hi = loadAs(cpu, va + 8, 8, dataAccess(cpu, access));
+  if (trap) return;
+  store<u64>(to, lo);
+  store<u64>(to, hi, 8);
+}
+
+function storeBytes(cpu: usize, va: u64, from: usize): void {
+  if (!probe(cpu, va, 16, ACCESS_WRITE)) return;
+  storeSlow(cpu, va, 8, load<u64>(from));
+  if (trap) return;
+  storeSlow(cpu, va + 8, 8, load<u64>(from, 8));
+}
+
+/**
+ * Checks that `size` bytes (at most 4096) at `va` can be accessed, without accessing them: ACCESS_WRITE or 0. Returns false
+ * with `trap` set if not, or if the instruction has to run alone. For instructions that touch several places before they commit.
+ */
+export function probe(cpu: usize, va: u64, size: u32, access: u32): bool {
+  if (!canonical(va) || !canonical(va + size - 1)) { raiseCanonical(); return false; }
+  const as = dataAccess(cpu, access), first = inFirstPage(va, size);
+  const pa = translateData(cpu, va, as);
+  if (trap) return false;
+  let pb: u32 = 0;
+  if (first != size) {
+    pb = translateData(cpu, va + first, as);
+    if (trap) return false;
+  }
+  return !putOff(va, pa, pb, first, size, access != 0);
+}
+
+/**
+ * The processor's own accesses to descriptor tables, TSS and interrupt frames: with supervisor rights whatever CPL is
+ * ("implicit supervisor-mode accesses", SDM vol. 3, 4.6). `size` is 1, 2, 4 or 8. The address is known to be canonical.
+ */
+export function sysLoad(cpu: usize, va: u64, size: u32): u64 {
+  const first = inFirstPage(va, size);
+  const pa = translateData(cpu, va, ACCESS_IMPLICIT);
+  if (trap) return 0;
+  if (first == size) return sysReadAt(cpu, va, pa, size);
+  const pb = translateData(cpu, va + first, ACCESS_IMPLICIT);
+  if (trap) return 0;
+  let v: u64 = 0;
+  for (let i: u32 = 0; i < size; i++) v |= sysReadAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1) << (i << 3);
+  return v;
+}
+
+function sysReadAt(cpu: usize, va: u64, pa: u32, size: u32): u64 {
+  noteAccess(va, pa, size, WATCH_READ);
+  return pa < ramSize ? loadSized(RAM_BASE + <usize>pa, size) : deviceRead(cpu, pa, size);
+}
+
+/** As sysLoad, for writing. */
+export function sysStore(cpu: usize, va: u64, size: u32, v: u64): void {
+  const first = inFirstPage(va, size);
+  const pa = translateData(cpu, va, ACCESS_IMPLICIT | ACCESS_WRITE);
+  if (trap) return;
+  if (first == size) { sysWriteAt(cpu, va, pa, size, v); return; }
+  const pb = translateData(cpu, va + first, ACCESS_IMPLICIT | ACCESS_WRITE);
+  if (trap) return;
+  for (let i: u32 = 0; i < size; i++) sysWriteAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1, (v >> (i << 3)) & 0xff);
+}
+
+function sysWriteAt(cpu: usize, va: u64, pa: u32, size: u32, v: u64): void {
+  noteAccess(va, pa, size, WATCH_WRITE);
+  if (pa >= ramSize) { deviceWrite(cpu, pa, size, v); return; }
+  storeSized(RAM_BASE + <usize>pa, size, v);
+  ramStored(pa, size);
+}
+
+/** Checks that the processor's own write of `size` bytes (at most 4096) at a canonical `va` would succeed. Returns false with `trap` set if not. */
+export function sysProbe(cpu: usize, va: u64, size: u32): bool {
+  const first = inFirstPage(va, size);
+  translateData(cpu, va, ACCESS_IMPLICIT | ACCESS_WRITE);
+  if (trap) return false;
+  if (first != size) translateData(cpu, va + first, ACCESS_IMPLICIT | ACCESS_WRITE);
+  return trap == 0;
+}
