@@ -54,6 +54,8 @@ export interface ExportInfo<A> {
   name: string;
   /** Default `ntoskrnl.exe`. */
   module?: 'ntoskrnl.exe' | 'hal.dll';
+  /** Has a stub and a symbol (`nt!IopCloseFile`), but is not in the export directory: drivers cannot import it. */
+  internal?: boolean;
   /** One sentence: what it does. The WDK page is the source. */
   doc: string;
   /** Rule that the verifier checks on every call; `when` may sharpen it by the arguments. Absent = any IRQL. */
@@ -135,6 +137,8 @@ export interface DataExport {
   kind: 'data';
   name: string;
   module?: 'ntoskrnl.exe' | 'hal.dll';
+  /** Has a symbol, but is not in the export directory. */
+  internal?: boolean;
   doc: string;
   size: number;
   /** Runs at boot, after the image is mapped, with the variable's address. */
@@ -145,7 +149,7 @@ export interface DataExport {
 
 export type NtExport = PlainExport | StepExport | CodeExport | DataExport;
 
-/** Declares a plain routine. Internal routines (not exported to drivers, but with an address and a stub) set `module` too and a name that NT uses for them. */
+/** Declares a plain routine. Internal routines (not exported to drivers, but with an address and a stub) set `internal` and carry the name that NT uses for them. */
 export function ntExport<const A extends ArgTypes>(d: Omit<PlainExport<A>, 'kind'>): PlainExport {
   return { kind: 'plain', ...d } as unknown as PlainExport;
 }
