@@ -1,2 +1,6 @@
 /** Virtual hardware: one device a file, each with its test beside it. */
 export { createRequestPort } from './requestport.ts';
+export { createPciHost, intxToPin } from './pcihost.ts';
+export type { PciSlot } from './pcihost.ts';
+export type { PciDevice } from './pcifunction.ts';
+export { createEdu } from './edu.ts';

@@ -51,9 +51,14 @@ export interface RegisterTable<D> {
   open: number;
 }
 
-/** The `reg` function of one device model: checks names of stored registers against the model's `r`. */
+/** The `reg` function of one device model D. A register that stores a value must be named in D's `r`; others may have any name. */
 export function registersOf<D extends Registered>() {
-  return (name: keyof D['r'] & string, spec: RegisterSpec<D>): Register<D> => ({ width: 8, access: 'rw', ...spec, name });
+  function reg(name: keyof D['r'] & string, spec: RegisterSpec<D> & { reset: number | ((d: D) => number) }): Register<D>;
+  function reg(name: string, spec: RegisterSpec<D> & { reset?: undefined }): Register<D>;
+  function reg(name: string, spec: RegisterSpec<D>): Register<D> {
+    return { width: 8, access: 'rw', ...spec, name };
+  }
+  return reg;
 }
 
 /** Builds the decode table. `open` is the byte read where nothing is decoded (0xFF, a floating bus, unless said). Duplicate names throw. */
@@ -194,6 +199,7 @@ function store<D extends Registered>(register: Register<D>, d: D, written: numbe
   register.onWrite?.(d, written >>> 0, old);
 }
 
-function bytesMask(bytes: number): number {
-  return bytes === 4 ? 0xffffffff : 2 ** (8 * bytes) - 1;
+/** A value of `bytes` bytes (1 to 4) with all bits set: also what a read that nobody answers gives. */
+export function bytesMask(bytes: number): number {
+  return 2 ** (8 * bytes) - 1;
 }

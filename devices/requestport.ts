@@ -35,7 +35,7 @@ interface RequestPort {
   device: Device;
   bus: Bus;
   line: InterruptLine;
-  r: Record<'ADDRESS' | 'REPLY_LENGTH' | 'PENDING' | 'LENGTH' | 'COMMAND' | 'IDENT', number>;
+  r: Record<'ADDRESS' | 'REPLY_LENGTH', number>;
   s: State;
 }
 

@@ -1,5 +1,6 @@
 /** A bus for the tests of devices: RAM, a clock that the test advances, and a record of everything that a device did to the outside. */
 import type { Bus, Clock, Device, InterruptLine, PhysicalMemory } from '../hal/bus/index.ts';
+import { bytesMask } from './register.ts';
 
 interface Scheduled {
   device: Device;
@@ -68,7 +69,7 @@ export class TestBus implements Bus {
 
   in(port: number, size = 1): number {
     const range = this.ports.find(r => port >= r.base && port < r.end);
-    return range ? range.device.portRead!(port, size) >>> 0 : ones(size);
+    return range ? fitting(range, port, size, range.device.portRead!(port, size)) : bytesMask(size);
   }
 
   out(port: number, value: number, size = 1): void {
@@ -77,7 +78,7 @@ export class TestBus implements Bus {
 
   read(address: number, size = 4): number {
     const range = this.mmio.find(r => address >= r.base && address < r.end);
-    return range ? range.device.mmioRead!(address, size) >>> 0 : ones(size);
+    return range ? fitting(range, address, size, range.device.mmioRead!(address, size)) : bytesMask(size);
   }
 
   write(address: number, value: number, size = 4): void {
@@ -140,8 +141,12 @@ function release(ranges: Range[], device: Device, base: number, length: number):
   ranges.splice(at, 1);
 }
 
-function ones(size: number): number {
-  return size === 4 ? 0xffffffff : 2 ** (8 * size) - 1;
+/** What a device gives for a read must fit its size. */
+function fitting(range: Range, at: number, size: number, value: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > bytesMask(size)) {
+    throw new RangeError(`${range.device.id} gives ${value} for ${size} bytes at ${at.toString(16)}`);
+  }
+  return value;
 }
 
 function ram(size: number): PhysicalMemory {
