@@ -19,6 +19,7 @@ import {
 } from './pcifunction.ts';
 import type { PciDevice, PciFunction } from './pcifunction.ts';
 import {
+  bytesMask,
   inspectRegisters,
   loadState,
   readRegisters,
