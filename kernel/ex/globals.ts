@@ -1,0 +1,2 @@
+/** Variables of this manager in ntoskrnl's .data; `kernel/globals.ts` joins them into one structure. Names carry the prefix Ex. */
+export const exGlobals = {} as const;

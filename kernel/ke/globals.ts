@@ -1,0 +1,48 @@
+import { array, i64, ptr, u32, u64, u8 } from '../types/struct.ts';
+
+/** Size in bytes of the ring in which DbgPrint's text is kept (NT's default print buffer is 4 KiB; one page is too little to be useful here). */
+export const KD_PRINT_BUFFER_SIZE = 0x8000;
+/** Slots for imports that no routine answers: see image/traps. */
+export const ABSENT_SLOTS = 1024;
+
+/** Variables of ke in ntoskrnl's .data; `kernel/globals.ts` joins them into one structure. */
+export const keGlobals = {
+  /** 0 while phase 0 or 1 runs, 2 when the system has come up. */
+  InitializationPhase: u32,
+  KeNumberOfProcessors: u32,
+  /** Bug check code and its four parameters; the code is 0 while the system lives. */
+  KiBugCheckData: array(u64, 5),
+  /** Instruction at fault, or 0. */
+  KiBugCheckAddress: ptr,
+  KiBugCheckIrp: ptr,
+  KiBugCheckCycle: u64,
+  KiBugCheckCpu: u32,
+  KiBugCheckIrql: u32,
+  /** ASCIIZ text that explains the stop (a verifier rule, the name of an absent routine), or 0. */
+  KiBugCheckText: ptr,
+  KiBugCheckTextBuffer: array(u8, 256),
+  /** RIP, RSP, RBP, RBX, RSI, RDI, R12-R15 of the code that stopped, for walking its stack. */
+  KiBugCheckContext: array(u64, 10),
+  /** Clock: increment in 100 ns units, boot time, total ticks at which the watchdog fires. */
+  KeMaximumIncrement: u32,
+  KeDpcWatchdogTicks: u32,
+  KeBootTime: i64,
+  /** Timer hand that the last clock interrupt looked at. */
+  KiLastTimerHand: u32,
+  KiTimerExpiryRequested: u32,
+  /** Interrupts that nobody had connected, by count. */
+  KiUnexpectedInterruptCount: u32,
+  /** I/O APIC redirection: vector + 1 that each pin was given, 0 for none. */
+  HalpPinVector: array(u32, 24),
+  /** Names (ASCIIZ in pool) of absent routines by trap slot. */
+  KiAbsentCount: u32,
+  KiAbsentNames: array(ptr, ABSENT_SLOTS),
+  KiAbsentSlack: ptr,
+  /** DbgPrint ring: total bytes ever written; the byte n is at n mod size. */
+  KdPrintWritten: u64,
+  KdPrintBuffer: array(u8, KD_PRINT_BUFFER_SIZE),
+  /** Exclusive monitor of the wait for thread start: next unique thread or process id (multiples of 4). */
+  KiStackFreeList: ptr,
+  KiStackNextSlot: u32,
+  KiStackCount: u32,
+} as const;

@@ -1,0 +1,26 @@
+import type { Kernel } from '../kernel.ts';
+import { KD_PRINT_BUFFER_SIZE } from './globals.ts';
+
+/** Puts text into the kernel's print ring, oldest bytes first to go, and tells the host. Text is bytes: what is above U+00FF becomes `?`. */
+export function kdPrint(k: Kernel, text: string): void {
+  const bytes = Uint8Array.from(text, c => (c.charCodeAt(0) > 0xff ? 0x3f : c.charCodeAt(0)));
+  const kept = bytes.length > KD_PRINT_BUFFER_SIZE ? bytes.subarray(bytes.length - KD_PRINT_BUFFER_SIZE) : bytes;
+  const written = k.global.get('KdPrintWritten') + BigInt(bytes.length - kept.length);
+  const at = Number(written % BigInt(KD_PRINT_BUFFER_SIZE));
+  const buffer = k.global.address('KdPrintBuffer');
+  const first = Math.min(kept.length, KD_PRINT_BUFFER_SIZE - at);
+  k.mem.writeBytes(buffer + at, kept.subarray(0, first));
+  k.mem.writeBytes(buffer, kept.subarray(first));
+  k.global.set('KdPrintWritten', written + BigInt(kept.length));
+  k.trace('debug', 'at', text);
+}
+
+/** What the ring still holds, oldest first. */
+export function kdPrintBuffer(k: Kernel): string {
+  const written = k.global.get('KdPrintWritten');
+  const size = BigInt(KD_PRINT_BUFFER_SIZE);
+  const buffer = k.mem.readBytes(k.global.address('KdPrintBuffer'), KD_PRINT_BUFFER_SIZE);
+  const at = Number(written % size);
+  const ordered = written < size ? buffer.subarray(0, at) : Uint8Array.from([...buffer.subarray(at), ...buffer.subarray(0, at)]);
+  return Array.from(ordered, b => String.fromCharCode(b)).join('');
+}
