@@ -4,3 +4,4 @@ export { createPciHost, intxToPin } from './pcihost.ts';
 export type { PciSlot } from './pcihost.ts';
 export type { PciDevice } from './pcifunction.ts';
 export { createEdu } from './edu.ts';
+export { createUart16550 } from './uart16550.ts';
