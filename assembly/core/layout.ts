@@ -63,6 +63,10 @@ export const FAST: usize = 0x5c0;
 export const TLB_LARGE: usize = 0x5c4;
 /** Cycle at which the local APIC timer fires next, 2^64 - 1 for never (u64); derived by apic.ts, not state. */
 export const TIMER_DUE: usize = 0x5c8;
+/** An NMI waits; NMIs are blocked until IRET (u32). */
+export const NMI_PENDING: usize = 0x5d0, NMI_BLOCKED: usize = 0x5d4;
+/** Vector of the last start-up IPI plus 0x100, 0 for none: what a processor that waits for SIPI is told (u32). */
+export const SIPI: usize = 0x5d8;
 /** Local APIC registers: see core/apic.ts. */
 export const APIC: usize = 0x600;
 export const CPU_SIZE: usize = 0x1000;

@@ -1,9 +1,8 @@
 import { CPL, FAST } from './layout';
-import { FAST_SETS, FAST_WRITE, RAM_BASE, ramSize } from './map';
+import { FAST_SETS, FAST_WRITE, ramSize } from './map';
 import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, enterFast, translateData } from './mmu';
-import { deviceRead, deviceWrite, mustBeAlone, ramStored } from './physical';
+import { loadTranslated, mustBeAlone, storeTranslated } from './physical';
 import { AC, alone, raiseCanonical, raiseError, raiseRedo, trap } from './trap';
-import { noteAccess, WATCH_READ, WATCH_WRITE } from './debug';
 
 // Loads and stores of instructions, at linear addresses.
 //
@@ -152,7 +151,7 @@ function loadForWriteSlow(cpu: usize, va: u64, size: u32): u64 { return loadAs(c
 
 /** Bytes of an access of `size` at `va` that lie in its first page. */
 function inFirstPage(va: u64, size: u32): u32 {
-  const room = 0x1000 - (<u32>va & 0xfff);
+  const room: u32 = 0x1000 - (<u32>va & 0xfff);
   return room < size ? room : size;
 }
 
@@ -183,28 +182,8 @@ function loadAs(cpu: usize, va: u64, size: u32, access: u32): u64 {
 
 /** One read that lies in one page and has been checked. */
 function readAt(cpu: usize, va: u64, pa: u32, size: u32): u64 {
-  noteAccess(va, pa, size, WATCH_READ);
-  if (pa >= ramSize) return deviceRead(cpu, pa, size);
-  enterFast(cpu, va, pa, 0);
-  return loadSized(RAM_BASE + <usize>pa, size);
-}
-
-export function loadSized(at: usize, size: u32): u64 {
-  switch (size) {
-    case 1: return <u64>load<u8>(at);
-    case 2: return <u64>load<u16>(at);
-    case 4: return <u64>load<u32>(at);
-    default: return load<u64>(at);
-  }
-}
-
-export function storeSized(at: usize, size: u32, v: u64): void {
-  switch (size) {
-    case 1: store<u8>(at, <u8>v); break;
-    case 2: store<u16>(at, <u16>v); break;
-    case 4: store<u32>(at, <u32>v); break;
-    default: store<u64>(at, v); break;
-  }
+  if (pa < ramSize) enterFast(cpu, va, pa, 0);
+  return loadTranslated(cpu, va, pa, size);
 }
 
 function storeSlow(cpu: usize, va: u64, size: u32, v: u64): void {
@@ -225,11 +204,8 @@ function storeSlow(cpu: usize, va: u64, size: u32, v: u64): void {
 
 /** One write that lies in one page and has been checked. */
 function writeAt(cpu: usize, va: u64, pa: u32, size: u32, v: u64): void {
-  noteAccess(va, pa, size, WATCH_WRITE);
-  if (pa >= ramSize) { deviceWrite(cpu, pa, size, v); return; }
-  storeSized(RAM_BASE + <usize>pa, size, v);
-  ramStored(pa, size);
-  enterFast(cpu, va, pa, ACCESS_WRITE);
+  storeTranslated(cpu, va, pa, size, v);
+  if (pa < ramSize) enterFast(cpu, va, pa, ACCESS_WRITE);
 }
 
 /** Slow path of 16-byte loads: as two accesses of 8, both checked before the first is made. */
@@ -275,17 +251,12 @@ export function sysLoad(cpu: usize, va: u64, size: u32): u64 {
   const first = inFirstPage(va, size);
   const pa = translateData(cpu, va, ACCESS_IMPLICIT);
   if (trap) return 0;
-  if (first == size) return sysReadAt(cpu, va, pa, size);
+  if (first == size) return loadTranslated(cpu, va, pa, size);
   const pb = translateData(cpu, va + first, ACCESS_IMPLICIT);
   if (trap) return 0;
   let v: u64 = 0;
-  for (let i: u32 = 0; i < size; i++) v |= sysReadAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1) << (i << 3);
+  for (let i: u32 = 0; i < size; i++) v |= loadTranslated(cpu, va + i, i < first ? pa + i : pb + (i - first), 1) << (i << 3);
   return v;
-}
-
-function sysReadAt(cpu: usize, va: u64, pa: u32, size: u32): u64 {
-  noteAccess(va, pa, size, WATCH_READ);
-  return pa < ramSize ? loadSized(RAM_BASE + <usize>pa, size) : deviceRead(cpu, pa, size);
 }
 
 /** As sysLoad, for writing. */
@@ -293,24 +264,8 @@ export function sysStore(cpu: usize, va: u64, size: u32, v: u64): void {
   const first = inFirstPage(va, size);
   const pa = translateData(cpu, va, ACCESS_IMPLICIT | ACCESS_WRITE);
   if (trap) return;
-  if (first == size) { sysWriteAt(cpu, va, pa, size, v); return; }
+  if (first == size) { storeTranslated(cpu, va, pa, size, v); return; }
   const pb = translateData(cpu, va + first, ACCESS_IMPLICIT | ACCESS_WRITE);
   if (trap) return;
-  for (let i: u32 = 0; i < size; i++) sysWriteAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1, (v >> (i << 3)) & 0xff);
-}
-
-function sysWriteAt(cpu: usize, va: u64, pa: u32, size: u32, v: u64): void {
-  noteAccess(va, pa, size, WATCH_WRITE);
-  if (pa >= ramSize) { deviceWrite(cpu, pa, size, v); return; }
-  storeSized(RAM_BASE + <usize>pa, size, v);
-  ramStored(pa, size);
-}
-
-/** Checks that the processor's own write of `size` bytes (at most 4096) at a canonical `va` would succeed. Returns false with `trap` set if not. */
-export function sysProbe(cpu: usize, va: u64, size: u32): bool {
-  const first = inFirstPage(va, size);
-  translateData(cpu, va, ACCESS_IMPLICIT | ACCESS_WRITE);
-  if (trap) return false;
-  if (first != size) translateData(cpu, va + first, ACCESS_IMPLICIT | ACCESS_WRITE);
-  return trap == 0;
+  for (let i: u32 = 0; i < size; i++) storeTranslated(cpu, va + i, i < first ? pa + i : pb + (i - first), 1, (v >> (i << 3)) & 0xff);
 }

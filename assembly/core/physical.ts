@@ -1,7 +1,7 @@
 import { APIC_BASE } from './layout';
 import { apicRead, apicWrite } from './apic';
 import { codeOverlaps, invalidateCode } from './blocks';
-import { noteHostWrite, touchesLinearWatch } from './debug';
+import { noteAccess, noteHostWrite, touchesLinearWatch, WATCH_READ, WATCH_WRITE } from './debug';
 import { mmioRead, mmioWrite } from './env';
 import { ioapicRead, ioapicWrite } from './ioapic';
 import { PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, ramSize } from './map';
@@ -54,11 +54,41 @@ function isLocalApic(cpu: usize, pa: u32): bool {
   return (base & 0x800) != 0 && (pa & 0xfffff000) == (<u32>base & 0xfffff000);
 }
 
+export function loadSized(at: usize, size: u32): u64 {
+  switch (size) {
+    case 1: return <u64>load<u8>(at);
+    case 2: return <u64>load<u16>(at);
+    case 4: return <u64>load<u32>(at);
+    default: return load<u64>(at);
+  }
+}
+export function storeSized(at: usize, size: u32, v: u64): void {
+  switch (size) {
+    case 1: store<u8>(at, <u8>v); break;
+    case 2: store<u16>(at, <u16>v); break;
+    case 4: store<u32>(at, <u32>v); break;
+    default: store<u64>(at, v); break;
+  }
+}
+
+/** A read of 1, 2, 4 or 8 bytes in one page, after all checks. */
+export function loadTranslated(cpu: usize, va: u64, pa: u32, size: u32): u64 {
+  noteAccess(va, pa, size, WATCH_READ);
+  return pa < ramSize ? loadSized(RAM_BASE + <usize>pa, size) : deviceRead(cpu, pa, size);
+}
+/** A write of 1, 2, 4 or 8 bytes in one page, after all checks. */
+export function storeTranslated(cpu: usize, va: u64, pa: u32, size: u32, v: u64): void {
+  noteAccess(va, pa, size, WATCH_WRITE);
+  if (pa >= ramSize) { deviceWrite(cpu, pa, size, v); return; }
+  storeSized(RAM_BASE + <usize>pa, size, v);
+  ramStored(pa, size);
+}
+
 /** The host wrote RAM: marks the pages dirty, drops decoded code, and notes watched ranges. Addresses outside of RAM are ignored. */
 export function hostWrote(pa: u32, len: u32): void {
   let at = pa, left = len;
   while (left != 0 && at < ramSize) {
-    const room = 0x1000 - (at & 0xfff), n = room < left ? room : left;
+    const room: u32 = 0x1000 - (at & 0xfff), n = room < left ? room : left;
     ramStored(at, n);
     if ((load<u8>(PAGE_FLAGS + <usize>(at >> 12)) & PF_WATCH) != 0) noteHostWrite(at, n);
     at += n;

@@ -1,0 +1,97 @@
+import { acceptInterrupt, highestPending } from './apic';
+import { apicTimerFire } from './apictimer';
+import { EVENT_INTERRUPT, tell } from './events';
+import { IF, TF } from './flags';
+import { deliver, SOURCE_EXTERNAL } from './interrupts';
+import { ACTIVITY, ATTENTION, CYCLES, FLAGS_REST, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, RIP, TIMER_DUE } from './layout';
+import { NMI, NO_ERROR_CODE } from './trap';
+
+// What happens between two instructions. The run loop calls boundary() when ATTENTION is not zero or CYCLES has reached TIMER_DUE.
+
+/** Exit reasons of `run`. */
+export const EXIT_BUDGET: u32 = 0, EXIT_HALT: u32 = 1, EXIT_GATE: u32 = 2, EXIT_BREAKPOINT: u32 = 3, EXIT_WATCH: u32 = 4, EXIT_TRIPLE_FAULT: u32 = 5, EXIT_STOP: u32 = 6, EXIT_STEP: u32 = 7;
+/** Answers of boundary() besides exit reasons: go on at RIP; or run exactly one instruction, whatever the budget, and come back. */
+export const GO: u32 = 0x100, GO_ONE: u32 = 0x101;
+
+/** Reasons in ATTENTION. */
+export const ATTENTION_INTERRUPT: u32 = 1, ATTENTION_SHADOW: u32 = 2, ATTENTION_NMI: u32 = 4, ATTENTION_ACTIVITY: u32 = 8, ATTENTION_TRAP_FLAG: u32 = 16, ATTENTION_EXIT: u32 = 32;
+
+export const ACTIVITY_RUNNING: u32 = 0, ACTIVITY_HALTED: u32 = 1, ACTIVITY_SHUTDOWN: u32 = 2, ACTIVITY_WAIT_SIPI: u32 = 3;
+
+/** Exit reason + 1 that the running processor leaves with at its next boundary. */
+let pendingExit: u32 = 0;
+/** The processor inside `run`, or 0. */
+let running: usize = 0;
+
+/** The run loop starts (or, with 0, ends) running a processor. */
+export function setRunning(cpu: usize): void {
+  running = cpu;
+  if (cpu != 0) updateAttention(cpu);
+}
+
+/** Makes `run` return `reason` at the next boundary: after the current instruction, or at once in the next `run`. The first request wins. */
+export function requestExit(reason: u32): void {
+  if (pendingExit == 0) pendingExit = reason + 1;
+  if (running != 0) store<u32>(running, load<u32>(running, ATTENTION) | ATTENTION_EXIT, ATTENTION);
+}
+
+/** Recomputes ATTENTION: after a change of IF, TF, the interrupt shadow, ACTIVITY, TPR, IRR or ISR. */
+export function updateAttention(cpu: usize): void {
+  let a: u32 = 0;
+  const flags = load<u32>(cpu, FLAGS_REST);
+  if ((flags & IF) != 0 && highestPending(cpu) != 0) a |= ATTENTION_INTERRUPT;
+  if ((flags & TF) != 0) a |= ATTENTION_TRAP_FLAG;
+  if (load<u32>(cpu, INT_SHADOW) != 0) a |= ATTENTION_SHADOW;
+  if (load<u32>(cpu, NMI_PENDING) != 0 && load<u32>(cpu, NMI_BLOCKED) == 0) a |= ATTENTION_NMI;
+  if (load<u32>(cpu, ACTIVITY) != ACTIVITY_RUNNING) a |= ATTENTION_ACTIVITY;
+  if (pendingExit != 0 && cpu == running) a |= ATTENTION_EXIT;
+  store<u32>(cpu, a, ATTENTION);
+}
+
+/**
+ * At an instruction boundary with RIP, CYCLES and RFLAGS written back: fires the APIC timer if it is due, delivers what is
+ * deliverable (one event), and says whether to go on: GO, GO_ONE (the interrupt shadow or TF covers the next instruction; for TF
+ * the run loop then calls deliverTrap(cpu, DB)), or an exit reason.
+ */
+export function boundary(cpu: usize): u32 {
+  if (load<u64>(cpu, CYCLES) >= load<u64>(cpu, TIMER_DUE)) apicTimerFire(cpu);
+  if (pendingExit != 0) {
+    const reason = pendingExit - 1;
+    pendingExit = 0;
+    updateAttention(cpu);
+    return reason;
+  }
+  const activity = load<u32>(cpu, ACTIVITY);
+  if (activity == ACTIVITY_SHUTDOWN) return EXIT_TRIPLE_FAULT;
+  if (activity == ACTIVITY_WAIT_SIPI) return EXIT_HALT;
+  if (load<u32>(cpu, INT_SHADOW) != 0) {
+    // The next instruction runs before anything is delivered; the shadow is over when it starts.
+    store<u32>(cpu, 0, INT_SHADOW);
+    updateAttention(cpu);
+    return GO_ONE;
+  }
+  if (load<u32>(cpu, NMI_PENDING) != 0 && load<u32>(cpu, NMI_BLOCKED) == 0) {
+    store<u32>(cpu, 0, NMI_PENDING);
+    store<u32>(cpu, 1, NMI_BLOCKED);
+    tell(cpu, EVENT_INTERRUPT, NMI, 1);
+    return external(cpu, NMI);
+  }
+  if ((load<u32>(cpu, FLAGS_REST) & IF) != 0) {
+    const vector = highestPending(cpu);
+    if (vector != 0) {
+      acceptInterrupt(cpu, vector);
+      tell(cpu, EVENT_INTERRUPT, vector, 0);
+      return external(cpu, vector);
+    }
+  }
+  updateAttention(cpu);
+  if (activity == ACTIVITY_HALTED) return EXIT_HALT;
+  return (load<u32>(cpu, FLAGS_REST) & TF) != 0 ? GO_ONE : GO;
+}
+
+function external(cpu: usize, vector: u32): u32 {
+  store<u32>(cpu, ACTIVITY_RUNNING, ACTIVITY);
+  deliver(cpu, vector, SOURCE_EXTERNAL, NO_ERROR_CODE, load<u64>(cpu, RIP));
+  updateAttention(cpu);
+  return load<u32>(cpu, ACTIVITY) == ACTIVITY_SHUTDOWN ? EXIT_TRIPLE_FAULT : GO;
+}

@@ -1,0 +1,169 @@
+import { ACTIVITY_SHUTDOWN, updateAttention } from './boundary';
+import { EVENT_EXCEPTION, tell } from './events';
+import { getFlags, IF, NT, RF, TF, VM } from './flags';
+import { ACTIVITY, CPL, CYCLES, FLAGS_REST, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
+import { canonical, sysLoad } from './mem';
+import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, translateData } from './mmu';
+import { storeTranslated } from './physical';
+import { updateMode } from './mode';
+import { accessOf, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, descriptor, dplOf, isNull, markAccessed, readDescriptor, seg, selectorOf, setCode, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
+import { clearTrap, DE, DF, GP, NO_ERROR_CODE, NP, PF, raiseError, settleCanonical, SS, trap, trapError, trapVector, TS } from './trap';
+
+// Delivery of interrupts and exceptions through the 64-bit IDT (SDM vol. 3, 6.14).
+
+/** What asks for delivery: INT n, INT3, INTO (the gate's DPL counts); an exception; an external interrupt, NMI or INT1. */
+export const SOURCE_SOFTWARE: u32 = 0, SOURCE_EXCEPTION: u32 = 1, SOURCE_EXTERNAL: u32 = 2;
+
+/** Cycles of a delivery under the flat timing model: gate, descriptor and TSS reads, frame, new code stream. */
+const DELIVERY_CYCLES: u64 = 60;
+const IDT_BIT: u32 = 2, EXT_BIT: u32 = 1;
+
+/** The new stack's frame: at most SS, RSP, RFLAGS, CS, RIP, error code. */
+let frameAt: u64 = 0, framePa: u32 = 0, framePaLow: u32 = 0;
+
+/**
+ * Delivers an event; `rip` is what the frame gets. Exceptions during delivery follow the double-fault rules (SDM vol. 3,
+ * table 6-5); a triple fault shuts the processor down (ACTIVITY). Afterwards the processor is at the handler's first instruction.
+ */
+export function deliver(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): void {
+  let v = vector, e = error, from = source;
+  while (true) {
+    if (from == SOURCE_EXCEPTION) tell(cpu, EVENT_EXCEPTION, v, e);
+    if (enter(cpu, v, from, e, rip)) return;
+    settleCanonical(cpu, 1);
+    const second = trapVector, secondError = trapError;
+    clearTrap();
+    const firstClass = from == SOURCE_EXCEPTION ? faultClass(v) : 0, secondClass = faultClass(second);
+    if (firstClass == 3) {
+      store<u32>(cpu, ACTIVITY_SHUTDOWN, ACTIVITY);
+      updateAttention(cpu);
+      return;
+    }
+    if ((firstClass == 1 && secondClass == 1) || (firstClass == 2 && secondClass != 0)) { v = DF; e = 0; }
+    else { v = second; e = secondError; }
+    from = SOURCE_EXCEPTION;
+  }
+}
+
+/** Classes of SDM vol. 3, table 6-4: 0 benign, 1 contributory, 2 page fault, 3 double fault. */
+function faultClass(vector: u32): u32 {
+  if (vector == PF) return 2;
+  if (vector == DF) return 3;
+  return vector == DE || (vector >= TS && vector <= GP) ? 1 : 0;
+}
+
+/** The fault in trap/trapVector/trapError, raised by the instruction at RIP. `stackSegment` is bit 0 of its op's flags. */
+export function deliverFault(cpu: usize, stackSegment: u32): void {
+  settleCanonical(cpu, stackSegment);
+  const v = trapVector, e = trapError;
+  clearTrap();
+  deliver(cpu, v, SOURCE_EXCEPTION, e, load<u64>(cpu, RIP));
+}
+
+/** A trap after an instruction, with RIP already at the next: #DB of TF. */
+export function deliverTrap(cpu: usize, vector: u32): void {
+  deliver(cpu, vector, SOURCE_EXTERNAL, NO_ERROR_CODE, load<u64>(cpu, RIP));
+}
+
+/** INT n, INT3, INT1: goes through the gate now, or leaves the fault of the instruction in `trap`. `next` is the RIP after it. */
+export function softwareInterrupt(cpu: usize, vector: u32, source: u32, next: u64): void {
+  enter(cpu, vector, source, NO_ERROR_CODE, next);
+}
+
+/** One attempt. Nothing but accessed flags has changed when it returns false with `trap` set. */
+function enter(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): bool {
+  const ext: u32 = source == SOURCE_SOFTWARE ? 0 : EXT_BIT, gateError = (vector << 3) | IDT_BIT | ext;
+  if ((vector << 4) + 15 > load<u32>(cpu, IDTR_LIMIT)) return refuse(cpu, GP, gateError);
+  const at = load<u64>(cpu, IDTR_BASE) + <u64>(vector << 4);
+  const lo = sysLoad(cpu, at, 8);
+  if (trap) return false;
+  const hi = sysLoad(cpu, at + 8, 8);
+  if (trap) return false;
+  const gate = <u32>(lo >> 40), type = gate & 0x1f;
+  if (type != TYPE_INTERRUPT_GATE && type != TYPE_TRAP_GATE) return refuse(cpu, GP, gateError);
+  const cpl = load<u32>(cpu, CPL);
+  if (source == SOURCE_SOFTWARE && dplOf(gate) < cpl) return refuse(cpu, GP, gateError);
+  if ((gate & AR_P) == 0) return refuse(cpu, NP, gateError);
+
+  const selector = <u32>(lo >> 16) & 0xffff;
+  if (isNull(selector)) return refuse(cpu, GP, ext);
+  if (!readDescriptor(cpu, selector, ext)) return false;
+  const access = accessOf(descriptor), dpl = dplOf(access), codeError = (selector & 0xfffc) | ext;
+  if ((access & (AR_S | AR_CODE)) != (AR_S | AR_CODE) || dpl > cpl) return refuse(cpu, GP, codeError);
+  if ((access & AR_P) == 0) return refuse(cpu, NP, codeError);
+  if ((access & (AR_L | AR_DB)) != AR_L) return refuse(cpu, GP, codeError);
+  const level = (access & AR_CONFORMING) != 0 ? cpl : dpl;
+  const target = (lo & 0xffff) | ((lo >> 32) & 0xffff0000) | (hi << 32);
+  if (!canonical(target)) return refuse(cpu, GP, ext);
+
+  // The stack: an IST entry, RSP0-2 of the TSS for a more privileged level, or the present one; aligned to 16 bytes.
+  const ist = <u32>(lo >> 32) & 7;
+  let stack = load<u64>(cpu, RSP);
+  if (ist != 0 || level < cpl) {
+    stack = tssStack(cpu, ist != 0 ? 0x1c + (ist << 3) : 4 + (level << 3), ext);
+    if (trap) return false;
+  }
+  const words: u32 = error == NO_ERROR_CODE ? 5 : 6;
+  frameAt = (stack & ~(<u64>15)) - <u64>(words << 3);
+  if (!reserveFrame(cpu, words, level, ext)) return false;
+  markAccessed(cpu);
+  if (trap) return false;
+
+  const flags = getFlags(cpu);
+  const first = words - 5;
+  if (first != 0) pushed(cpu, 0, <u64>error);
+  pushed(cpu, first, rip);
+  pushed(cpu, first + 1, <u64>selectorOf(cpu, SEG_CS));
+  // A fault's frame has RF set, so that an instruction breakpoint does not stop the instruction again.
+  pushed(cpu, first + 2, <u64>(flags | (source == SOURCE_EXCEPTION && vector != DF ? RF : 0)));
+  pushed(cpu, first + 3, load<u64>(cpu, RSP));
+  pushed(cpu, first + 4, <u64>selectorOf(cpu, SEG_SS));
+
+  setCode(cpu, selector, level);
+  if (level != cpl) setSegment(cpu, SEG_SS, level, level << 5, 0, 0);
+  store<u64>(cpu, frameAt, RSP);
+  store<u64>(cpu, target, RIP);
+  const cleared = TF | NT | RF | VM | (type == TYPE_INTERRUPT_GATE ? IF : 0);
+  store<u32>(cpu, load<u32>(cpu, FLAGS_REST) & ~cleared, FLAGS_REST);
+  store<u32>(cpu, 0, INT_SHADOW);
+  store<u64>(cpu, load<u64>(cpu, CYCLES) + DELIVERY_CYCLES, CYCLES);
+  updateMode(cpu);
+  updateAttention(cpu);
+  return true;
+}
+
+function refuse(cpu: usize, vector: u32, code: u32): bool {
+  raiseError(cpu, vector, code);
+  return false;
+}
+
+/** A stack pointer in the 64-bit TSS (SDM vol. 3, 7.7); #TS(TR) outside of its limit. */
+function tssStack(cpu: usize, offset: u32, ext: u32): u64 {
+  const tr = seg(cpu, SEG_TR);
+  if (offset + 7 > load<u32>(tr, SEG_LIMIT)) { raiseError(cpu, TS, (load<u32>(tr, SEG_SELECTOR) & 0xfffc) | ext); return 0; }
+  return sysLoad(cpu, load<u64>(tr, SEG_BASE) + offset, 8);
+}
+
+/** Checks that the frame can be written, in the order in which its words are pushed, and remembers its physical place. */
+function reserveFrame(cpu: usize, words: u32, level: u32, ext: u32): bool {
+  const top = frameAt + <u64>((words - 1) << 3);
+  if (!canonical(frameAt) || !canonical(top + 7)) return refuse(cpu, SS, ext);
+  const access = ACCESS_WRITE | (level == 3 ? ACCESS_USER : ACCESS_IMPLICIT);
+  framePa = translateData(cpu, top, access);
+  if (trap) return false;
+  if (((top ^ frameAt) >> 12) == 0) {
+    framePaLow = framePa & 0xfffff000;
+    framePa = framePaLow;
+    return true;
+  }
+  // The highest word in the lower page is the first to fault there.
+  framePaLow = translateData(cpu, (top & ~(<u64>0xfff)) - 8, access) & 0xfffff000;
+  framePa &= 0xfffff000;
+  return trap == 0;
+}
+
+/** Writes word `index` of the reserved frame, counted from its lowest address. */
+function pushed(cpu: usize, index: u32, v: u64): void {
+  const va = frameAt + <u64>(index << 3);
+  storeTranslated(cpu, va, (((va ^ frameAt) >> 12) == 0 ? framePaLow : framePa) | (<u32>va & 0xfff), 8, v);
+}

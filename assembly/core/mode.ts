@@ -1,0 +1,28 @@
+import { AC, IF } from './flags';
+import { MODE_NO_SSE, MODE_TS, MODE_USER } from './blocks';
+import { updateAttention } from './boundary';
+import { CPL, CR0, CR4, FAST, FLAGS_REST, MODE } from './layout';
+import { FAST_SETS, FAST_SET_SIZE } from './map';
+import { SET_CHECKED, SET_SUPERVISOR, SET_SUPERVISOR_SMAP, SET_USER } from './mem';
+import { CR0_AM, CR0_EM, CR0_TS, CR4_OSFXSR, CR4_SMAP } from './mmu';
+
+// Derived from the architectural state, and kept current by whoever changes that: MODE (what decoded code depends on) and FAST
+// (which fast lookup set the privilege of data accesses selects).
+
+/** After CPL, CR0, CR4, EFER, CS or EFLAGS.AC changed. */
+export function updateMode(cpu: usize): void {
+  const cr0 = load<u64>(cpu, CR0), cr4 = load<u64>(cpu, CR4), user = load<u32>(cpu, CPL) == 3;
+  store<u32>(cpu, (user ? MODE_USER : 0) | ((cr0 & CR0_EM) != 0 || (cr4 & CR4_OSFXSR) == 0 ? MODE_NO_SSE : 0) | ((cr0 & CR0_TS) != 0 ? MODE_TS : 0), MODE);
+  const ac = (load<u32>(cpu, FLAGS_REST) & AC) != 0;
+  let set = SET_SUPERVISOR;
+  if (user) set = ac && (cr0 & CR0_AM) != 0 ? SET_CHECKED : SET_USER;
+  else if (!ac && (cr4 & CR4_SMAP) != 0) set = SET_SUPERVISOR_SMAP;
+  store<u32>(cpu, <u32>(cpu + FAST_SETS) + set * <u32>FAST_SET_SIZE, FAST);
+}
+
+/** After an instruction wrote RFLAGS as a whole (POPF, IRET, SYSCALL, SYSRET) and had `before` in FLAGS_REST. */
+export function flagsChanged(cpu: usize, before: u32): void {
+  const changed = before ^ load<u32>(cpu, FLAGS_REST);
+  if ((changed & AC) != 0) updateMode(cpu);
+  if ((changed & IF) != 0) updateAttention(cpu);
+}
