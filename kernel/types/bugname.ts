@@ -1,0 +1,8 @@
+import * as codes from './bugcodes.ts';
+
+const byCode: ReadonlyMap<number, string> = new Map(Object.entries(codes).map(([name, code]) => [code, name]));
+
+/** `DRIVER_IRQL_NOT_LESS_OR_EQUAL`, or `BUGCODE_xx` for a code without a public name (drivers may use any). */
+export function bugCheckName(code: number): string {
+  return byCode.get(code >>> 0) ?? `BUGCODE_${(code >>> 0).toString(16).toUpperCase()}`;
+}
