@@ -1,0 +1,180 @@
+import type { BugCheck, ModuleInfo, RegisterRow } from '../hal/bus/index.ts';
+
+/**
+ * What the page and the worker say to each other. The worker owns the machine; the page only asks and shows. Everything here is plain data that
+ * structured cloning carries (bigint included).
+ */
+
+export type RunState =
+  /** Being made; nothing to show yet. */
+  | 'booting'
+  /** Executing, at most at the chosen speed. */
+  | 'running'
+  /** Running, but the processor waits for an interrupt. */
+  | 'halted'
+  /** Running slower than the chosen speed: the host cannot keep up. */
+  | 'behind'
+  | 'paused'
+  /** Stopped by a bug check or a shutdown; stepping back is possible. */
+  | 'crashed'
+  /** kmode itself failed; `message` says how. */
+  | 'failed';
+
+export interface Status {
+  state: RunState;
+  /** Counts up whenever the machine's state may have changed: panels ask again when it differs from what they show. */
+  version: number;
+  cycle: number;
+  /** Guest time in seconds. */
+  time: number;
+  instructions: number;
+  /** Guest seconds a wall second, as achieved, and as chosen. */
+  speed: number;
+  chosenSpeed: number;
+  /** Million guest instructions a second, while running. */
+  mips: number;
+  irql: number;
+  rip: number;
+  symbol: string | null;
+  /** Why the machine stopped, in words, with the thing named. */
+  message: string;
+  /** Driver being executed and current process or thread, as far as known. */
+  thread: string | null;
+  /** Cycle of the latest moment that is recorded; `cycle` is before it when one looks at the past. */
+  end: number;
+  /** Number of the branch of history one is on, and how many there are. */
+  branch: number;
+  branches: number;
+  bugCheck: BugCheck | null;
+}
+
+export type StepKind = 'into' | 'over' | 'out' | 'back' | 'back-over' | 'interrupt' | 'back-interrupt' | 'back-breakpoint' | 'to-end' | 'to-start';
+
+export interface DisassemblyLine {
+  address: number;
+  bytes: string;
+  text: string;
+  /** `crash!CrashLoop` when a symbol starts here. */
+  label: string | null;
+  /** Branch or memory target that the line names, and what it is called. */
+  target: number | null;
+  targetSymbol: string | null;
+  breakpoint: boolean;
+}
+
+export interface RegisterView {
+  name: string;
+  value: bigint;
+  /** Differs from what it was when the machine last stopped. */
+  changed: boolean;
+  symbol: string | null;
+}
+
+export interface CpuView {
+  registers: RegisterView[];
+  /** RFLAGS in letters, set ones capital: `Zf`. */
+  flags: { name: string; set: boolean; changed: boolean }[];
+  control: { name: string; value: bigint }[];
+  cpl: number;
+  irql: number;
+}
+
+export interface StackLine {
+  address: number;
+  value: bigint;
+  symbol: string | null;
+  /** A return address that a stack walk found. */
+  frame: boolean;
+}
+
+export interface MemoryView {
+  address: number;
+  /** -1 for a byte that is not mapped. */
+  bytes: number[];
+  symbol: string | null;
+  /** `nonpaged pool, tag Crsh, 0x40 bytes` or the like, when known. */
+  note: string | null;
+}
+
+export interface InterruptView {
+  idt: { vector: number; handler: number; symbol: string | null; ist: number; dpl: number; service: string | null; serviceAddress: number | null }[];
+  apic: { id: number; tpr: number; ppr: number; irr: number[]; isr: number[]; timer: string; lvt: { name: string; value: number }[] };
+  ioapic: { pin: number; vector: number; masked: boolean; level: boolean; pending: boolean; remoteIrr: boolean; line: boolean; device: string | null }[];
+}
+
+/** A row of a kernel panel: what to show by column, and what the row's object is (for the link). */
+export interface KernelRow {
+  address: number | null;
+  cells: { text: string; address?: number }[];
+}
+export interface KernelTable {
+  columns: string[];
+  rows: KernelRow[];
+}
+export type KernelTopic = 'threads' | 'dpcs' | 'irps' | 'timers' | 'drivers' | 'devtree' | 'objects';
+
+export interface DeviceView {
+  id: string;
+  title: string;
+  registers: RegisterRow[];
+}
+
+/** A moment on the timeline. */
+export interface Mark {
+  cycle: number;
+  kind: 'interrupt' | 'dpc' | 'irp' | 'bugcheck' | 'input' | 'debug';
+  name: string;
+}
+export interface TimelineView {
+  start: number;
+  end: number;
+  checkpoints: number[];
+  marks: Mark[];
+}
+
+export interface Breakpoint {
+  id: number;
+  address: number;
+  symbol: string | null;
+  /** What was typed. */
+  expression: string;
+  hits: number;
+}
+
+/** The worker's face, as comlink wraps it. A rejected promise carries an Error whose message is for the reader. */
+export interface MachineApi {
+  /** Makes the machine, boots it and loads `edu`. Resolves when it stands at the console prompt. */
+  start(options?: { speed?: number }): Promise<void>;
+  /** Calls back on every change of state, and a few times a second while running. */
+  onStatus(callback: (status: Status) => void): void;
+  /** Bytes that COM1 sent. */
+  onConsole(callback: (bytes: Uint8Array) => void): void;
+  consoleInput(bytes: Uint8Array): void;
+  run(): void;
+  pause(): Promise<void>;
+  step(kind: StepKind): Promise<void>;
+  /** Goes to a cycle, in the past or the future. */
+  goTo(cycle: number): Promise<void>;
+  runToAddress(address: number): Promise<void>;
+  setSpeed(speed: number): void;
+  disassembly(address: number | null, before: number, count: number): Promise<DisassemblyLine[]>;
+  cpu(): Promise<CpuView>;
+  stack(count: number): Promise<StackLine[]>;
+  memory(address: number, length: number): Promise<MemoryView>;
+  interrupts(): Promise<InterruptView>;
+  kernel(topic: KernelTopic): Promise<KernelTable>;
+  devices(): Promise<DeviceView[]>;
+  modules(): Promise<ModuleInfo[]>;
+  timeline(): Promise<TimelineView>;
+  /** Address of an expression: hex, `module!symbol`, a register, sums of these. */
+  evaluate(expression: string): Promise<number>;
+  breakpoints(): Promise<Breakpoint[]>;
+  addBreakpoint(expression: string): Promise<Breakpoint>;
+  removeBreakpoint(id: number): Promise<void>;
+  /** A debugger command (`!irp`, `dt nt!_KTHREAD @rax`): lines of text. */
+  command(line: string): Promise<string[]>;
+  /** Loads a driver file; resolves with what happened, in words. Bad files reject with a clear message. */
+  loadDriver(fileName: string, bytes: Uint8Array): Promise<string>;
+  /** State hash of the whole machine, 16 hex digits. */
+  stateHash(): Promise<string>;
+}
