@@ -5,3 +5,4 @@ export type { PciSlot } from './pcihost.ts';
 export type { PciDevice } from './pcifunction.ts';
 export { createEdu } from './edu.ts';
 export { createUart16550 } from './uart16550.ts';
+export { createI8254 } from './i8254.ts';
