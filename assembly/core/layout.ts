@@ -39,7 +39,7 @@ export const TSC_AUX: usize = 0xf8;
 /** XMM/YMM registers, 32 bytes each (upper 16 reserved for AVX). */
 export const XMM: usize = 0x100;
 export const MXCSR: usize = 0x300;
-/** x87: control, status, tag words (u32 each), then eight 16-byte registers. */
+/** x87: control word, status word (TOP in bits 13-11), abridged tag byte by physical register (u32 each), then the physical registers R0-R7, 16 bytes each. */
 export const FCW: usize = 0x304, FSW: usize = 0x308, FTW: usize = 0x30c;
 export const ST: usize = 0x310;
 
@@ -55,6 +55,8 @@ export const SEG: usize = 0x480;
 export const SEG_SIZE: usize = 24;
 export const SEG_SELECTOR: usize = 0, SEG_LIMIT: usize = 4, SEG_ACCESS: usize = 8, SEG_BASE: usize = 16;
 export const SEG_ES: usize = 0, SEG_CS: usize = 1, SEG_SS: usize = 2, SEG_DS: usize = 3, SEG_FS: usize = 4, SEG_GS: usize = 5, SEG_LDTR: usize = 6, SEG_TR: usize = 7;
+/** x87 last instruction and operand pointers (u64) and opcode (u32), as FXSAVE has them. */
+export const FPU_IP: usize = 0x540, FPU_DP: usize = 0x548, FPU_OP: usize = 0x550;
 /** 64-byte scratch for memory operands of vector instructions; not state. */
 export const SCRATCH: usize = 0x580;
 /** Linear-memory address of the fast lookup set of the current privilege (mem.ts); derived by mode.ts, not state (u32). */
@@ -67,6 +69,8 @@ export const TIMER_DUE: usize = 0x5c8;
 export const NMI_PENDING: usize = 0x5d0, NMI_BLOCKED: usize = 0x5d4;
 /** Vector of the last start-up IPI plus 0x100, 0 for none: what a processor that waits for SIPI is told (u32). */
 export const SIPI: usize = 0x5d8;
+/** Cycle at which a string instruction must stop at the next element: the end of this run or the timer, whichever is first (u64); derived, not state. */
+export const RUN_LIMIT: usize = 0x5d0;
 /** Local APIC registers: see core/apic.ts. */
 export const APIC: usize = 0x600;
 export const CPU_SIZE: usize = 0x1000;
