@@ -1,0 +1,142 @@
+/** What the user asked for; or a message for the user that says what is wrong with it. */
+export type Command =
+  | { name: 'help'; topic: 'kmode' | 'run' | 'info' }
+  | { name: 'version' }
+  | { name: 'info'; file: string; json: boolean }
+  | RunCommand;
+
+/** One operation on the driver's device, in the order of the command line. */
+export type Operation =
+  | { kind: 'ioctl'; code: number; input: Uint8Array; outputLength: number }
+  | { kind: 'read'; length: number }
+  | { kind: 'write'; data: Uint8Array };
+
+export interface RunCommand {
+  name: 'run';
+  file: string;
+  /** NT or Win32 name of the device to open; null: the first one of the driver. */
+  device: string | null;
+  operations: Operation[];
+  unload: boolean;
+  trace: string | null;
+  /** Ends the run at this cycle; null: the default limit of guest time. */
+  cycles: number | null;
+  json: boolean;
+}
+
+/** Wrong usage: the message is for the user, exit status 1. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UsageError';
+  }
+}
+
+export const USAGE = `kmode runs Windows x64 kernel drivers on an emulated machine.
+
+Usage:
+  kmode run FILE.sys [options]   boot, load the driver, open its device, do the operations in order
+  kmode info FILE.sys [--json]   sections, imports, and which of the imported routines exist here
+  kmode --help | --version
+
+Options of run (operations are done in the order in which they are given):
+  --ioctl CODE[:HEX[:LENGTH]]  DeviceIoControl with input bytes HEX; LENGTH bytes of output buffer (default: 4096, or as many as go in)
+  --read N                     ReadFile of N bytes
+  --write HEX                  WriteFile of these bytes
+  --device NAME                open this device (\\\\.\\Name or \\Device\\Name) instead of the driver's first one
+  --unload                     unload the driver at the end
+  --trace FILE.json            write a trace that ui.perfetto.dev and chrome://tracing open
+  --cycles N                   stop at cycle N (default: 60 seconds of guest time)
+  --json                       print one JSON object instead of text
+
+Exit status: 0 done, 1 wrong usage or bad file, 2 the machine stopped with a bug check.
+
+Example:
+  kmode run samples/edu/edu.sys --ioctl 0x222000:0a000000
+`;
+
+/** Parses the arguments after `kmode`. Throws a {@link UsageError} that names the argument. */
+export function parseArguments(args: readonly string[]): Command {
+  const [first, ...rest] = args;
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help') return { name: 'help', topic: 'kmode' };
+  if (first === '--version' || first === '-V') return { name: 'version' };
+  if (first === 'run') return parseRun(rest);
+  if (first === 'info') return parseInfo(rest);
+  throw new UsageError(`unknown command '${first}'; there are run and info (see kmode --help)`);
+}
+
+function parseInfo(args: readonly string[]): Command {
+  let file: string | null = null;
+  let json = false;
+  for (const arg of args) {
+    if (arg === '--help' || arg === '-h') return { name: 'help', topic: 'info' };
+    if (arg === '--json') json = true;
+    else if (arg.startsWith('-')) throw new UsageError(`kmode info: unknown option '${arg}'`);
+    else if (file !== null) throw new UsageError(`kmode info: one file expected, '${arg}' is a second one`);
+    else file = arg;
+  }
+  if (file === null) throw new UsageError('kmode info: which file?');
+  return { name: 'info', file, json };
+}
+
+function parseRun(args: readonly string[]): Command {
+  const out: RunCommand = { name: 'run', file: '', device: null, operations: [], unload: false, trace: null, cycles: null, json: false };
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    const equals = arg.startsWith('--') ? arg.indexOf('=') : -1;
+    const option = equals < 0 ? arg : arg.slice(0, equals);
+    const value = (): string => {
+      if (equals >= 0) return arg.slice(equals + 1);
+      const next = args[++i];
+      if (next === undefined) throw new UsageError(`kmode run: ${option} needs a value`);
+      return next;
+    };
+    const flag = (): true => {
+      if (equals >= 0) throw new UsageError(`kmode run: ${option} takes no value`);
+      return true;
+    };
+    switch (option) {
+      case '--help': case '-h': return { name: 'help', topic: 'run' };
+      case '--ioctl': out.operations.push(parseIoctl(value())); break;
+      case '--read': out.operations.push({ kind: 'read', length: parseNumber(value(), '--read', 0x7fffffff) }); break;
+      case '--write': out.operations.push({ kind: 'write', data: parseHex(value(), '--write') }); break;
+      case '--device': out.device = value(); break;
+      case '--unload': out.unload = flag(); break;
+      case '--trace': out.trace = value(); break;
+      case '--cycles': out.cycles = parseNumber(value(), '--cycles', Number.MAX_SAFE_INTEGER); break;
+      case '--json': out.json = flag(); break;
+      default:
+        if (arg.startsWith('-')) throw new UsageError(`kmode run: unknown option '${option}' (see kmode run --help)`);
+        if (out.file !== '') throw new UsageError(`kmode run: one driver expected, '${arg}' is a second one`);
+        out.file = arg;
+    }
+  }
+  if (out.file === '') throw new UsageError('kmode run: which driver? (kmode run FILE.sys)');
+  return out;
+}
+
+/** `CODE[:HEX[:LENGTH]]` */
+function parseIoctl(text: string): Operation {
+  const parts = text.split(':');
+  if (parts.length > 3) throw new UsageError(`--ioctl ${text}: CODE, CODE:HEX or CODE:HEX:LENGTH expected`);
+  const code = parseNumber(parts[0]!, '--ioctl', 0xffffffff);
+  const input = parseHex(parts[1] ?? '', '--ioctl');
+  const outputLength = parts[2] === undefined ? Math.max(4096, input.length) : parseNumber(parts[2], '--ioctl', 0x7fffffff);
+  return { kind: 'ioctl', code, input, outputLength };
+}
+
+/** Decimal, or hexadecimal with 0x; `_` may group digits. */
+function parseNumber(text: string, option: string, max: number): number {
+  const digits = text.replace(/_/g, '');
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(digits) ? Number(digits) : NaN;
+  if (!(value <= max)) throw new UsageError(`${option}: '${text}' is not a number from 0 to ${max}`);
+  return value;
+}
+
+/** Bytes as pairs of hexadecimal digits; spaces may separate them. */
+function parseHex(text: string, option: string): Uint8Array {
+  const digits = text.replace(/^0x/i, '').replace(/[\s_]/g, '');
+  if (digits.length % 2 !== 0) throw new UsageError(`${option}: '${text}' has an odd number of hexadecimal digits; each byte takes two`);
+  if (!/^[0-9a-f]*$/i.test(digits)) throw new UsageError(`${option}: '${text}' is not hexadecimal bytes (like 0a000000)`);
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) => parseInt(digits.slice(2 * i, 2 * i + 2), 16));
+}

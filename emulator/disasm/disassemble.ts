@@ -1,0 +1,167 @@
+import { forms as records } from '../../assembly/isa/index.ts';
+import { decodeTables, parseForms } from '../../assembly/gen/tables.ts';
+import type { Form } from '../../assembly/gen/tables.ts';
+import type { Operand } from '../../assembly/gen/operands.ts';
+import { fetch } from './fetch.ts';
+import type { Fetched } from './fetch.ts';
+
+// The disassembler reads the same records as the processor's decoder, through the same tables: an instruction that the core executes has a name here.
+
+const forms: readonly Form[] = parseForms(records);
+const tables = decodeTables(forms as Form[]);
+
+/** One instruction, as text and as what a debugger wants to know of it. */
+export interface Disassembly {
+  length: number;
+  /** `mov rax, qword ptr [rsp+0x8]`; `db 0x0f` for a byte that starts no instruction. */
+  text: string;
+  mnemonic: string;
+  /** Where a direct branch goes, or the address that a RIP-relative or absolute operand names; null when none does. */
+  target: number | null;
+  kind: 'call' | 'branch' | 'return' | 'other';
+}
+
+/**
+ * Disassembles the instruction at the start of `bytes` (up to 15 of them; fewer at the end of mapped memory), which lies at `rip`.
+ * Never throws: what is no instruction comes back as one `db`.
+ */
+export function disassemble(bytes: Uint8Array, rip: number): Disassembly {
+  const f = fetch(bytes, tables, forms);
+  const form = f === null ? undefined : forms[f.form - 1];
+  if (f === null || form === undefined) {
+    const first = bytes.length > 0 ? hex(bytes[0]!) : '??';
+    return { length: 1, text: `db ${first}`, mnemonic: 'db', target: null, kind: 'other' };
+  }
+  const next = rip + f.length;
+  const target = { address: null as number | null };
+  const { name, texts } = syntaxOf(form);
+  const parts = texts.map((text, i) => renderOperand(text, form.operands[i], f, next, target));
+  const mnemonic = name.toLowerCase();
+  const prefix = `${f.lock ? 'lock ' : ''}${repeatPrefix(form, f)}`;
+  return {
+    length: f.length,
+    text: prefix + (parts.length === 0 ? mnemonic : `${mnemonic} ${parts.join(', ')}`),
+    mnemonic,
+    target: target.address,
+    kind: mnemonic === 'call' ? 'call' : mnemonic.startsWith('ret') || mnemonic.startsWith('iret') || mnemonic.startsWith('sysret') ? 'return' : /^(j|loop)/.test(mnemonic) ? 'branch' : 'other',
+  };
+}
+
+const parsed = new Map<Form, { name: string; texts: string[] }>();
+
+function syntaxOf(form: Form): { name: string; texts: string[] } {
+  let s = parsed.get(form);
+  if (s === undefined) {
+    const text = form.record.syntax.trim();
+    const space = text.indexOf(' ');
+    s = space < 0 ? { name: text, texts: [] } : { name: text.slice(0, space), texts: text.slice(space + 1).split(',').map(t => t.trim()).filter(t => !/^<.*>$/.test(t)) };
+    parsed.set(form, s);
+  }
+  return s;
+}
+
+const STRING = /^(movs|stos|lods|ins|outs)/i;
+const COMPARE = /^(cmps|scas)/i;
+
+function repeatPrefix(form: Form, f: Fetched): string {
+  const name = form.record.syntax;
+  if (STRING.test(name) && /^(movs|stos|lods|ins|outs)[bwdq]?(\s|$)/i.test(name) && f.operandless) return f.repeat === 0 ? '' : 'rep ';
+  if (COMPARE.test(name) && f.operandless) return f.repeat === 0xf3 ? 'repe ' : f.repeat === 0xf2 ? 'repne ' : '';
+  return '';
+}
+
+const R64 = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'];
+const R8_LOW = ['al', 'cl', 'dl', 'bl', 'spl', 'bpl', 'sil', 'dil'];
+const R8_LEGACY = ['al', 'cl', 'dl', 'bl', 'ah', 'ch', 'dh', 'bh'];
+const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
+
+/** Name of a general register of 1, 2, 4 or 8 bytes. */
+export function registerName(n: number, bytes: number, rex = true): string {
+  if (n >= 8) return `r${n}${bytes === 8 ? '' : bytes === 4 ? 'd' : bytes === 2 ? 'w' : 'b'}`;
+  if (bytes === 8) return R64[n]!;
+  if (bytes === 4) return `e${R64[n]!.slice(1)}`;
+  if (bytes === 2) return R64[n]!.slice(1);
+  return (rex ? R8_LOW : R8_LEGACY)[n]!;
+}
+
+const hex = (v: number | bigint): string => `0x${v.toString(16)}`;
+const signedHex = (v: number): string => (v < 0 ? `-${hex(-v)}` : hex(v));
+const POINTERS: { readonly [bytes: number]: string } = { 1: 'byte', 2: 'word', 4: 'dword', 6: 'fword', 8: 'qword', 10: 'tbyte', 16: 'xmmword', 32: 'ymmword' };
+
+function renderOperand(text: string, operand: Operand | undefined, f: Fetched, next: number, target: { address: number | null }): string {
+  const place = operand?.place ?? implied(text);
+  const bytes = operand?.bytes || widthOf(text, f);
+  switch (place) {
+    case 'reg': return registerName(f.reg, bytes || f.operandSize, f.rex);
+    case 'op': return registerName(f.opcodeRegister, bytes || f.operandSize, f.rex);
+    case 'vvvv': return registerName(f.vvvv, bytes || f.operandSize);
+    case 'rm': return f.memory ? memory(f, bytes || f.operandSize, next, target) : registerName(f.rm, bytes || f.operandSize, f.rex);
+    case 'm': return memory(f, bytes, next, target);
+    case 'ea': return memory(f, 0, next, target);
+    case 'acc': return registerName(0, bytes || f.operandSize);
+    case 'cl': return 'cl';
+    case 'dx': return 'dx';
+    case '1': return '1';
+    case 'xmm': return `xmm${f.reg}`;
+    case 'xmmv': return `xmm${f.vvvv}`;
+    case 'xmm0': return 'xmm0';
+    case 'xmm/r': return `xmm${f.rm}`;
+    case 'xmm/m': return f.memory ? memory(f, bytes, next, target) : `xmm${f.rm}`;
+    case 'mm': return `mm${f.reg & 7}`;
+    case 'mm/r': return `mm${f.rm & 7}`;
+    case 'mm/m': return f.memory ? memory(f, bytes || 8, next, target) : `mm${f.rm & 7}`;
+    case 'sreg': return SEGMENTS[f.reg & 7] ?? `seg${f.reg & 7}`;
+    case 'cr': return `cr${f.reg}`;
+    case 'dr': return `dr${f.reg}`;
+    case 'moffs': {
+      target.address = f.displacement;
+      return `${POINTERS[bytes || f.operandSize]} ptr ${segment(f)}[${signedHex(f.displacement)}]`;
+    }
+    case 'rel8': case 'rel32': {
+      target.address = next + Number(BigInt.asIntN(64, f.immediate));
+      return address(target.address);
+    }
+    case 'imm8': case 'imm16': case 'imm32': case 'imm64': return hex(BigInt.asUintN(Math.max(8, Number(place.slice(3))), f.immediate));
+    case 'imm8s': case 'imm32s': return signedImmediate(f.immediate);
+    default: return text.toLowerCase();
+  }
+}
+
+/** Place of an operand that a record's `ops` leaves to the function (a raw form): read from its syntax. */
+function implied(text: string): string {
+  if (/^r\/m\d*$/.test(text)) return 'rm';
+  if (/^r\d+$/.test(text)) return 'reg';
+  if (/^m(\d|$)/.test(text)) return 'm';
+  if (/^rel(8|32)$/.test(text)) return text;
+  if (/^imm(8|16|32|64)$/.test(text)) return text;
+  if (/^Sreg$/i.test(text)) return 'sreg';
+  if (/^xmm\d?\/m/.test(text)) return 'xmm/m';
+  if (/^moffs/.test(text)) return 'moffs';
+  return '';
+}
+
+function widthOf(text: string, f: Fetched): number {
+  const m = /(?:r|m|imm|moffs)(\d+)$/.exec(text);
+  return m ? Number(m[1]) / 8 : /^r\/m$|^r$/.test(text) ? f.operandSize : 0;
+}
+
+const signedImmediate = (v: bigint): string => (BigInt.asIntN(64, v) < 0n ? `-${hex(-BigInt.asIntN(64, v))}` : hex(v));
+const address = (va: number): string => hex(BigInt.asUintN(64, BigInt(va)));
+const segment = (f: Fetched): string => (f.segment === '' ? '' : `${f.segment}:`);
+
+function memory(f: Fetched, bytes: number, next: number, target: { address: number | null }): string {
+  const keyword = bytes > 0 && POINTERS[bytes] ? `${POINTERS[bytes]} ptr ` : '';
+  const wide = f.address32 ? 4 : 8;
+  if (f.ripRelative) {
+    target.address = next + f.displacement;
+    return `${keyword}${segment(f)}[${address(target.address)}]`;
+  }
+  let inner = '';
+  if (f.base >= 0) inner = registerName(f.base, wide);
+  if (f.index >= 0) inner += `${inner ? '+' : ''}${registerName(f.index, wide)}${f.scale > 0 ? `*${1 << f.scale}` : ''}`;
+  if (inner === '') {
+    if (f.segment === '') target.address = f.displacement;
+    inner = f.displacement < 0 ? address(f.displacement) : hex(f.displacement);
+  } else if (f.displacement !== 0) inner += f.displacement < 0 ? `-${hex(-f.displacement)}` : `+${hex(f.displacement)}`;
+  return `${keyword}${segment(f)}[${inner}]`;
+}
