@@ -6,3 +6,4 @@ export type { PciDevice } from './pcifunction.ts';
 export { createEdu } from './edu.ts';
 export { createUart16550 } from './uart16550.ts';
 export { createI8254 } from './i8254.ts';
+export { createRtc } from './rtc.ts';
