@@ -11,7 +11,7 @@ export const MDL_PARTIAL = 0x0010, MDL_PARTIAL_HAS_BEEN_MAPPED = 0x0020, MDL_IO_
 export const MDL_LOCKED_PAGE_TABLES = 0x0100, MDL_PARENT_MAPPED_SYSTEM_VA = 0x0100, MDL_FREE_EXTRA_PTES = 0x0200, MDL_DESCRIBES_AWE = 0x0400, MDL_IO_SPACE = 0x0800;
 export const MDL_NETWORK_HEADER = 0x1000, MDL_MAPPING_CAN_FAIL = 0x2000, MDL_PAGE_CONTENTS_INVARIANT = 0x4000, MDL_INTERNAL = 0x8000;
 
-/** Before each pool block. BlockSize and PreviousSize count 16-byte units, this header included. PoolType is the type + 1, 0 when free. */
+/** Before each pool block. BlockSize and PreviousSize count 16-byte units, this header included. PoolType is 2 or 3 (paged) in use, 0 when free. */
 export const POOL_HEADER = struct('_POOL_HEADER', {
   Ulong1: [0, u32], PreviousSize: [0, u8], PoolIndex: [1, u8], BlockSize: [2, u8], PoolType: [3, u8], PoolTag: [4, u32], ProcessBilled: [8, u64],
 });

@@ -1,0 +1,134 @@
+import type { Kernel } from '../kernel.ts';
+import { ActiveAndValid, FreePageList, MMPFN } from '../types/mm.ts';
+import { PAGE_SIZE, PFN_DATABASE } from './layout.ts';
+
+/*
+ * The PFN database: one MMPFN for each page of RAM, mapped at PFN_DATABASE. A free page is on the free list, linked by page frame number through Flink and
+ * Blink; a page in use has ReferenceCount and ShareCount of 1 and more (locked pages count their locks in ReferenceCount).
+ */
+
+const SIZE = MMPFN.size;
+const FLINK = MMPFN.f.Flink.offset, BLINK = MMPFN.f.Blink.offset, REFERENCES = MMPFN.f.ReferenceCount.offset, FLAGS = MMPFN.f.PageFlags.offset;
+const SHARES = MMPFN.f.ShareCount.offset;
+/** End of a page list. */
+export const LIST_END = 0xffffffff;
+
+const pfnEntry = (pfn: number): number => PFN_DATABASE + pfn * SIZE;
+
+const location = (k: Kernel, pfn: number): number => k.mem.read8(pfnEntry(pfn) + FLAGS) & 7;
+
+/** Whether `pfn` is a page of RAM (and not device registers). */
+export const isRam = (k: Kernel, pfn: number): boolean => pfn >= 0 && pfn < k.global.get('MmNumberOfPhysicalPages');
+
+function makeActive(k: Kernel, pfn: number): void {
+  const e = pfnEntry(pfn);
+  k.mem.write32(e + FLINK, 0);
+  k.mem.write32(e + FLINK + 4, 0);
+  k.mem.write32(e + SHARES, 1);
+  k.mem.write32(e + SHARES + 4, 0);
+  k.mem.write16(e + REFERENCES, 1);
+  k.mem.write8(e + FLAGS, ActiveAndValid);
+}
+
+function unlink(k: Kernel, pfn: number): void {
+  const e = pfnEntry(pfn);
+  const next = k.mem.read32(e + FLINK), previous = k.mem.read32(e + BLINK);
+  if (previous === LIST_END) k.global.set('MmFreePageListHead', next);
+  else k.mem.write32(pfnEntry(previous) + FLINK, next);
+  if (next === LIST_END) k.global.set('MmFreePageListTail', previous);
+  else k.mem.write32(pfnEntry(next) + BLINK, previous);
+  k.global.set('MmAvailablePages', k.global.get('MmAvailablePages') - 1);
+}
+
+function zero(k: Kernel, pfn: number): void {
+  k.platform.memory.fill(pfn * PAGE_SIZE, PAGE_SIZE, 0);
+}
+
+/** Takes a page from the free list, filled with zeros if asked; -1 when RAM is used up. */
+export function mmAllocatePage(k: Kernel, zeroed: boolean): number {
+  const pfn = k.global.get('MmFreePageListHead');
+  if (pfn === LIST_END) return -1;
+  unlink(k, pfn);
+  makeActive(k, pfn);
+  if (zeroed) zero(k, pfn);
+  return pfn;
+}
+
+/** Gives up one reference; the page is free when it was the last one. A page that is not in use, or that is not RAM, is our own mistake and throws an Error. */
+export function mmFreePage(k: Kernel, pfn: number): void {
+  if (!isRam(k, pfn) || location(k, pfn) !== ActiveAndValid) throw new Error(`page frame 0x${pfn.toString(16)} is freed but not in use`);
+  const e = pfnEntry(pfn);
+  const references = k.mem.read16(e + REFERENCES) - 1;
+  k.mem.write16(e + REFERENCES, references);
+  if (references > 0) return;
+  const tail = k.global.get('MmFreePageListTail');
+  k.mem.write8(e + FLAGS, FreePageList);
+  k.mem.write32(e + FLINK, LIST_END);
+  k.mem.write32(e + FLINK + 4, 0xffffffff);
+  k.mem.write32(e + BLINK, tail);
+  k.mem.write32(e + BLINK + 4, 0);
+  if (tail === LIST_END) k.global.set('MmFreePageListHead', pfn);
+  else k.mem.write32(pfnEntry(tail) + FLINK, pfn);
+  k.global.set('MmFreePageListTail', pfn);
+  k.global.set('MmAvailablePages', k.global.get('MmAvailablePages') + 1);
+}
+
+/** One more reference to a page in use: a lock for I/O, or another mapping. Pages that are not RAM have no count. */
+export function mmReferencePage(k: Kernel, pfn: number): void {
+  if (!isRam(k, pfn)) return;
+  const e = pfnEntry(pfn) + REFERENCES;
+  k.mem.write16(e, k.mem.read16(e) + 1);
+}
+
+/** References to a page: 0 when it is free. */
+export function mmPageReferences(k: Kernel, pfn: number): number {
+  return isRam(k, pfn) && location(k, pfn) === ActiveAndValid ? k.mem.read16(pfnEntry(pfn) + REFERENCES) : 0;
+}
+
+/**
+ * Takes `count` neighbouring free pages, as low as they can be in [lowest, highest] (page frames, both included), that do not cross a multiple of `boundary` pages
+ * (0 = no such limit). -1 when there are none.
+ */
+export function mmAllocateContiguousPages(k: Kernel, count: number, lowest: number, highest: number, boundary: number, zeroed: boolean): number {
+  const last = Math.min(highest, k.global.get('MmNumberOfPhysicalPages') - 1);
+  if (boundary && count > boundary) return -1;
+  let run = 0;
+  for (let pfn = lowest; pfn <= last; pfn++) {
+    if (location(k, pfn) !== FreePageList) run = 0;
+    else if (boundary && pfn % boundary === 0) run = 1;
+    else run++;
+    if (run < count) continue;
+    const first = pfn - count + 1;
+    for (let p = first; p <= pfn; p++) {
+      unlink(k, p);
+      makeActive(k, p);
+      if (zeroed) zero(k, p);
+    }
+    return first;
+  }
+  return -1;
+}
+
+/** Fills in the PFN database, which is mapped: the pages of [firstFree, end of RAM) outside [usedFrom, usedTo) are free, all others in use. */
+export function initializePfnDatabase(k: Kernel, pages: number, firstFree: number, used: readonly { from: number; to: number }[]): void {
+  k.global.set('MmNumberOfPhysicalPages', pages);
+  let previous = LIST_END, count = 0;
+  k.global.set('MmFreePageListHead', LIST_END);
+  for (let pfn = 0; pfn < pages; pfn++) {
+    if (pfn < firstFree || used.some(u => pfn >= u.from && pfn < u.to)) {
+      makeActive(k, pfn);
+      continue;
+    }
+    const e = pfnEntry(pfn);
+    k.mem.write8(e + FLAGS, FreePageList);
+    k.mem.write32(e + BLINK, previous);
+    k.mem.write32(e + FLINK, LIST_END);
+    k.mem.write32(e + FLINK + 4, 0xffffffff);
+    if (previous === LIST_END) k.global.set('MmFreePageListHead', pfn);
+    else k.mem.write32(pfnEntry(previous) + FLINK, pfn);
+    previous = pfn;
+    count++;
+  }
+  k.global.set('MmFreePageListTail', previous);
+  k.global.set('MmAvailablePages', count);
+}

@@ -1,0 +1,91 @@
+import type { Kernel } from '../kernel.ts';
+import { low48, PAGE_SIZE, PTE_ACCESSED, PTE_DIRTY, PTE_GLOBAL, PTE_LARGE, PTE_PFN_MASK, PTE_USER, PTE_VALID, PTE_WRITE, isKernelAddress } from './layout.ts';
+import { mmAllocatePage } from './pfn.ts';
+
+/** Page tables. They are reached by physical address, so that an edit needs no mapping of its own; `CR3` says where they start. */
+
+const root = (k: Kernel): number => k.cpu.cr(3) - (k.cpu.cr(3) % PAGE_SIZE);
+
+/** Physical address of the entry of level `level` (0 = PTE, 3 = PML4E) for `va`; -1 when a table on the way is missing and `create` is not set or fails. A large page ends the walk early: -1. */
+function entryAddress(k: Kernel, va: number, level: number, create: boolean): number {
+  const low = low48(va);
+  let table = root(k);
+  for (let l = 3; ; l--) {
+    const at = table + (Math.floor(low / (PAGE_SIZE * 512 ** l)) % 512) * 8;
+    if (l === level) return at;
+    let entry = k.platform.memory.read64(at);
+    if (!(entry & PTE_VALID)) {
+      if (!create) return -1;
+      const pfn = mmAllocatePage(k, true);
+      if (pfn < 0) return -1;
+      entry = BigInt(pfn * PAGE_SIZE) | PTE_VALID | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | (isKernelAddress(va) ? 0n : PTE_USER);
+      k.platform.memory.write64(at, entry);
+    } else if (entry & PTE_LARGE) return -1;
+    table = Number(entry & PTE_PFN_MASK);
+  }
+}
+
+/** The page-table entry that maps `va`; 0 when there is none. For an address in a large page: the entry that a small page would have. */
+export function mmGetPte(k: Kernel, va: number): bigint {
+  const low = low48(va);
+  let table = root(k);
+  for (let l = 3; l >= 0; l--) {
+    const entry = k.platform.memory.read64(table + (Math.floor(low / (PAGE_SIZE * 512 ** l)) % 512) * 8);
+    if (l === 0) return entry;
+    if (!(entry & PTE_VALID)) return 0n;
+    table = Number(entry & PTE_PFN_MASK);
+    if (entry & PTE_LARGE) {
+      const unit = PAGE_SIZE * 512 ** l;
+      const page = table - (table % unit) + (low % unit) - (low % PAGE_SIZE);
+      return BigInt(page) | (entry & ~PTE_PFN_MASK & ~PTE_LARGE);
+    }
+  }
+  return 0n;
+}
+
+/** Maps the page at `va` to page frame `pfn` with the given PTE bits (valid, accessed and dirty are added; kernel pages are global). False when a page table cannot be had. */
+export function mmMapPage(k: Kernel, va: number, pfn: number, bits: bigint): boolean {
+  const at = entryAddress(k, va, 0, true);
+  if (at < 0) return false;
+  const global = isKernelAddress(va) ? PTE_GLOBAL : 0n;
+  const old = k.platform.memory.read64(at);
+  k.platform.memory.write64(at, (BigInt(pfn) << 12n) | bits | PTE_VALID | PTE_ACCESSED | (bits & PTE_WRITE ? PTE_DIRTY : 0n) | global);
+  // Only an entry that was valid can be in a TLB.
+  if (old & PTE_VALID) k.invalidate(va);
+  else k.cpu.invalidate(va);
+  return true;
+}
+
+/** Unmaps the page at `va`. Page frame that was mapped there, or -1. */
+export function mmUnmapPage(k: Kernel, va: number): number {
+  const at = entryAddress(k, va, 0, false);
+  if (at < 0) return -1;
+  const pte = k.platform.memory.read64(at);
+  if (!(pte & PTE_VALID)) return -1;
+  k.platform.memory.write64(at, 0n);
+  k.invalidate(va);
+  return Number((pte & PTE_PFN_MASK) >> 12n);
+}
+
+/** Changes the protection bits (write, no-execute, caching) of a mapped page. False when nothing is mapped there as a small page. */
+export function mmProtectPage(k: Kernel, va: number, clear: bigint, set: bigint): boolean {
+  const at = entryAddress(k, va, 0, false);
+  if (at < 0) return false;
+  const pte = k.platform.memory.read64(at);
+  if (!(pte & PTE_VALID)) return false;
+  k.platform.memory.write64(at, (pte & ~clear) | set);
+  k.invalidate(va);
+  return true;
+}
+
+/** MmIsAddressValid: whether an access to `va` would not fault. A non-canonical address has no translation. */
+export function mmIsAddressValid(k: Kernel, va: number): boolean {
+  if (va < -0x800000000000 || va >= 0x800000000000) return false;
+  return (mmGetPte(k, va) & PTE_VALID) !== 0n;
+}
+
+/** Physical address of `va`, or 0 when it is not mapped (MmGetPhysicalAddress). */
+export function mmGetPhysicalAddress(k: Kernel, va: number): number {
+  const pte = mmIsAddressValid(k, va) ? mmGetPte(k, va) : 0n;
+  return pte & PTE_VALID ? Number(pte & PTE_PFN_MASK) + (low48(va) % PAGE_SIZE) : 0;
+}
