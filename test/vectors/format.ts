@@ -37,22 +37,25 @@ export interface Vector {
 /** The vector classes of FORMAT.md, in the order files have them. */
 export const CLASSES = ['int', 'mmx', 'sse', 'avx', 'x87', 'sys'];
 
+/** A vector file that cannot be read or is malformed; the message names it. */
+export class VectorFileError extends Error {}
+
 /**
- * Reads a vector file, plain or gzipped, and yields the lines that are not empty with their line numbers (from 1).
- * Throws an Error that names the file when it cannot be read.
+ * Reads a vector file, plain or gzipped, and gives its lines.
+ * Throws a VectorFileError that names the file when it cannot be read.
  */
 export function readLines(path: string): string[] {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw new Error(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+    throw new VectorFileError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
   }
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) bytes = gunzipSync(bytes);
   return bytes
     .toString('utf8')
-    .split('\n')
-    .filter((line) => line.trim() !== '');
+    .trimEnd()
+    .split('\n');
 }
 
 /** Parses one line; throws an Error that says what is wrong with it. */

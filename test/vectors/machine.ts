@@ -2,23 +2,8 @@
 // has an IDT whose every handler is one HLT, so that an exception ends the run at an address that says which vector it was.
 
 import * as abi from '../../emulator/core/abi.ts';
+import type { CoreInstance } from './core.ts';
 import { AT, STATE_SIZE } from './state.ts';
-
-/** What the runner needs of the core: its exports (assembly/README.md, "The ABI") and its memory. */
-export interface CoreInstance {
-  memory: WebAssembly.Memory;
-  exports: {
-    init(ramBytes: number, cpus: number): void;
-    reset(cpu: number): void;
-    cpuBase(cpu: number): number;
-    ramBase(): number;
-    run(cpu: number, untilLo: number, untilHi: number): number;
-    setState(cpu: number): void;
-    flagsGet(cpu: number): number;
-    flagsSet(cpu: number, flags: number): void;
-    hostWrote(pa: number, length: number): void;
-  };
-}
 
 /** A region of FORMAT.md: linear address, physical address, bytes, and page table bits. */
 interface Region {

@@ -1,9 +1,9 @@
 // `npm run -s vectors -- FILE [--class int] [--every N] [--json]`: how far the core agrees with a real processor.
 
-import { CLASSES, formName, parseVector, readLines } from './format.ts';
 import { checkVector } from './check.ts';
-import { buildMachine, RAM_BYTES, type VectorMachine } from './machine.ts';
 import { loadCore } from './core.ts';
+import { CLASSES, formName, parseVector, readLines, VectorFileError } from './format.ts';
+import { buildMachine, RAM_BYTES, type VectorMachine } from './machine.ts';
 
 const USAGE = `usage: npm run -s vectors -- FILE [--class NAME[,NAME...]] [--every N] [--json] [--show N]
   FILE        vectors, one JSON object a line, plain or gzipped
@@ -36,7 +36,7 @@ export interface Report {
   examples: Record<string, string[]>;
 }
 
-/** Runs vector lines; a line that is no vector throws an Error that names it. `where` is the file's name for messages. */
+/** Runs vector lines; a line that is no vector throws a VectorFileError that names it. `where` is the file's name for messages. */
 export function runLines(lines: string[], where: string, { classes = null as string[] | null, every = 1, show = 1 } = {}): Report {
   const report: Report = { passed: 0, failed: 0, skipped: 0, byForm: {}, examples: {} };
   let machine: VectorMachine | null = null;
@@ -45,7 +45,7 @@ export function runLines(lines: string[], where: string, { classes = null as str
     try {
       vector = parseVector(lines[i]!);
     } catch (error) {
-      throw new Error(`${where}: line ${i + 1} is not a vector: ${(error as Error).message}`);
+      throw new VectorFileError(`${where}: line ${i + 1} is not a vector: ${(error as Error).message}`);
     }
     if (classes && !classes.includes(vector.k)) {
       report.skipped++;
@@ -70,7 +70,7 @@ export function runLines(lines: string[], where: string, { classes = null as str
     result.failed++;
     report.failed++;
     const examples = (report.examples[form] ??= []);
-    if (examples.length < show) examples.push(`line ${i * 1 + 1} ${vector.k} "${vector.n}" ${vector.c}: ${differences.join('; ')}`);
+    if (examples.length < show) examples.push(`line ${i + 1} ${vector.k} "${vector.n}" ${vector.c}: ${differences.join('; ')}`);
   }
   return report;
 }
@@ -127,7 +127,8 @@ function main(): number {
   try {
     report = runLines(readLines(options.file), options.file, options);
   } catch (error) {
-    console.error(`vectors: ${(error as Error).message}`);
+    if (!(error instanceof VectorFileError)) throw error;
+    console.error(`vectors: ${error.message}`);
     return 2;
   }
   const { passed, failed, skipped, byForm } = report;
