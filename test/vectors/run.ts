@@ -56,7 +56,7 @@ export function runLines(lines: string[], where: string, { classes = null as str
     try {
       differences = checkVector(machine, vector);
     } catch (error) {
-      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      if (!(error instanceof Error && error.name === 'RuntimeError')) throw error; // a WebAssembly trap
       differences = [`the core crashed: ${error.message}`];
       machine = null;
     }
