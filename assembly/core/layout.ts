@@ -70,7 +70,9 @@ export const NMI_PENDING: usize = 0x5d0, NMI_BLOCKED: usize = 0x5d4;
 /** Vector of the last start-up IPI plus 0x100, 0 for none: what a processor that waits for SIPI is told (u32). */
 export const SIPI: usize = 0x5d8;
 /** Cycle at which a string instruction must stop at the next element: the end of this run or the timer, whichever is first (u64); derived, not state. */
-export const RUN_LIMIT: usize = 0x5d0;
+export const RUN_LIMIT: usize = 0x5e0;
 /** Local APIC registers: see core/apic.ts. */
 export const APIC: usize = 0x600;
+/** MTRRs: eight variable pairs, eleven fixed ranges, default type; u64 each, as in MSR order (core/msr.ts). */
+export const MTRR: usize = 0x700;
 export const CPU_SIZE: usize = 0x1000;

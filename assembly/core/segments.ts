@@ -79,9 +79,9 @@ export function setSegment(cpu: usize, index: usize, selector: u32, access: u32,
   else store<u64>(s, base, SEG_BASE);
 }
 
-/** Loads a register from the descriptor that was read last. */
-export function setFromDescriptor(cpu: usize, index: usize, selector: u32): void {
-  setSegment(cpu, index, selector, accessOf(descriptor), baseOf(descriptor), limitOf(descriptor));
+/** Loads a register from descriptor `d`. */
+export function setFromDescriptor(cpu: usize, index: usize, selector: u32, d: u64): void {
+  setSegment(cpu, index, selector, accessOf(d), baseOf(d), limitOf(d));
 }
 
 /**
@@ -105,7 +105,7 @@ export function loadDataSegment(cpu: usize, index: usize, selector: u32): void {
     if ((access & AR_P) == 0) { raiseError(cpu, index == SEG_SS ? SS : NP, selector & 0xfffc); return; }
     markAccessed(cpu);
     if (trap) return;
-    setFromDescriptor(cpu, index, selector);
+    setFromDescriptor(cpu, index, selector, descriptor);
   }
   if (index == SEG_SS) store<u32>(cpu, 1, INT_SHADOW);
 }
@@ -139,9 +139,10 @@ export function checkReturnCode(cpu: usize, selector: u32): bool {
   return true;
 }
 
-/** Checks the stack segment that a return to level `cpl` loads; `descriptor` is left for setReturnStack. */
-export function checkReturnStack(cpu: usize, selector: u32, cpl: u32): bool {
+/** Checks the stack segment that a return to level `cpl` loads. */
+function checkReturnStack(cpu: usize, selector: u32, cpl: u32): bool {
   if (isNull(selector)) {
+    descriptor = 0;
     if (cpl != 3 && (selector & 3) == cpl) return true;
     raiseError(cpu, GP, 0);
     return false;
@@ -152,13 +153,29 @@ export function checkReturnStack(cpu: usize, selector: u32, cpl: u32): bool {
   if ((access & AR_P) == 0) { raiseError(cpu, SS, selector & 0xfffc); return false; }
   return true;
 }
-export function setReturnStack(cpu: usize, selector: u32, cpl: u32): void {
-  if (isNull(selector)) setSegment(cpu, SEG_SS, selector, cpl << 5, 0, 0);
-  else setFromDescriptor(cpu, SEG_SS, selector);
+
+/**
+ * The last part of IRET and far RET: checks `ss` for the level of `cs` (whose descriptor checkReturnCode accepted), marks both
+ * descriptors accessed, then loads both registers. Returns false with `trap` set and nothing loaded.
+ */
+export function returnTo(cpu: usize, cs: u32, ss: u32): bool {
+  const level = cs & 3;
+  if (!checkReturnStack(cpu, ss, level)) return false;
+  if (!isNull(ss)) markAccessed(cpu);
+  if (trap) return false;
+  const stack = descriptor;
+  findDescriptor(cpu, cs, 8);
+  if (!trap) markAccessed(cpu);
+  if (trap) return false;
+  if (isNull(ss)) setSegment(cpu, SEG_SS, ss, level << 5, 0, 0);
+  else setFromDescriptor(cpu, SEG_SS, ss, stack);
+  if (level > load<u32>(cpu, CPL)) dropPrivilegedSegments(cpu, level);
+  setCode(cpu, cs, level);
+  return true;
 }
 
 /** Makes `selector` the code segment at level `cpl`, from the descriptor that was read last. */
 export function setCode(cpu: usize, selector: u32, cpl: u32): void {
-  setFromDescriptor(cpu, SEG_CS, (selector & 0xfffc) | cpl);
+  setFromDescriptor(cpu, SEG_CS, (selector & 0xfffc) | cpl, descriptor);
   store<u32>(cpu, cpl, CPL);
 }

@@ -1,0 +1,138 @@
+import { APIC_BASE, CPU_INDEX, CR4, RAX, RBX, RCX, RDX, XCR0 } from './layout';
+import { cpuCount } from './map';
+import { CR4_OSXSAVE } from './mmu';
+
+// What CPUID says (SDM vol. 2, CPUID): a processor of Haswell's family that announces what exists here and nothing else.
+
+/** Family 6, model 3Ch, stepping 3; also in EDX after reset. */
+export const SIGNATURE: u32 = 0x000306c3;
+/** Bits of a physical address. */
+const PHYSICAL_BITS: u32 = 32, LINEAR_BITS: u32 = 48;
+const MAX_LEAF: u32 = 0x16, MAX_EXTENDED: u32 = 0x80000008;
+
+// Leaf 1 EDX.
+const FPU: u32 = 1 << 0, DE: u32 = 1 << 2, PSE: u32 = 1 << 3, TSC: u32 = 1 << 4, MSR: u32 = 1 << 5, PAE: u32 = 1 << 6, MCE: u32 = 1 << 7, CX8: u32 = 1 << 8, APIC: u32 = 1 << 9, SEP: u32 = 1 << 11, MTRR: u32 = 1 << 12, PGE: u32 = 1 << 13, MCA: u32 = 1 << 14, CMOV: u32 = 1 << 15, PAT: u32 = 1 << 16, CLFSH: u32 = 1 << 19, FXSR: u32 = 1 << 24, SSE: u32 = 1 << 25, SSE2: u32 = 1 << 26, HTT: u32 = 1 << 28;
+// Leaf 1 ECX.
+const SSE3: u32 = 1 << 0, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, TSC_DEADLINE: u32 = 1 << 24, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
+// Leaf 7 EBX, ECX.
+const FSGSBASE: u32 = 1 << 0, BMI1: u32 = 1 << 3, SMEP: u32 = 1 << 7, BMI2: u32 = 1 << 8, ADX: u32 = 1 << 19, SMAP: u32 = 1 << 20;
+const UMIP: u32 = 1 << 2;
+// Leaf 80000001 EDX, ECX.
+const SYSCALL: u32 = 1 << 11, NX: u32 = 1 << 20, PAGE1GB: u32 = 1 << 26, RDTSCP: u32 = 1 << 27, LM: u32 = 1 << 29;
+const LAHF64: u32 = 1 << 0, LZCNT: u32 = 1 << 5, PREFETCHW: u32 = 1 << 8;
+
+/** XSAVE and its control register are not there yet; CR4.OSXSAVE cannot be set. */
+export const HAS_XSAVE: bool = false;
+
+/** Leaf 1: x87 and FXSR are announced because 64-bit software takes them for granted. */
+const LEAF1_EDX: u32 = FPU | DE | PSE | TSC | MSR | PAE | MCE | CX8 | APIC | SEP | MTRR | PGE | MCA | CMOV | PAT | CLFSH | FXSR | SSE | SSE2;
+const LEAF1_ECX: u32 = SSE3 | SSSE3 | SSE4_1 | SSE4_2 | CX16 | MOVBE | POPCNT | TSC_DEADLINE | (HAS_XSAVE ? XSAVE : 0);
+
+/** Machine configuration: TSC frequency in Hz (leaves 15h and 16h), and whether the hypervisor bit is set. */
+let tscHz: u32 = 100000000;
+let hypervisor: bool = false;
+export function setCpuidConfig(frequency: u32, hypervisorBit: u32): void { tscHz = frequency; hypervisor = hypervisorBit != 0; }
+
+let a: u32 = 0, b: u32 = 0, c: u32 = 0, d: u32 = 0;
+
+/** Executes CPUID for the leaf in EAX and subleaf in ECX. */
+export function cpuidLeaf(cpu: usize): void {
+  let leaf = load<u32>(cpu, RAX);
+  const sub = load<u32>(cpu, RCX);
+  // Beyond the last leaf, the last basic leaf answers (SDM vol. 2, CPUID, "INPUT EAX").
+  if (leaf > MAX_EXTENDED || (leaf > MAX_LEAF && leaf < 0x80000000)) leaf = MAX_LEAF;
+  a = 0; b = 0; c = 0; d = 0;
+  if (leaf >= 0x80000000) extended(leaf); else basic(cpu, leaf, sub);
+  store<u64>(cpu, <u64>a, RAX);
+  store<u64>(cpu, <u64>b, RBX);
+  store<u64>(cpu, <u64>c, RCX);
+  store<u64>(cpu, <u64>d, RDX);
+}
+
+function basic(cpu: usize, leaf: u32, sub: u32): void {
+  switch (leaf) {
+    case 0: // "GenuineIntel"
+      a = MAX_LEAF; b = 0x756e6547; d = 0x49656e69; c = 0x6c65746e;
+      break;
+    case 1:
+      a = SIGNATURE;
+      // CLFLUSH line of 8 * 8 bytes, logical processors, initial APIC ID
+      b = (load<u32>(cpu, CPU_INDEX) << 24) | (cpuCount << 16) | 0x0800;
+      c = LEAF1_ECX | (hypervisor ? HYPERVISOR : 0) | ((load<u64>(cpu, CR4) & CR4_OSXSAVE) != 0 ? OSXSAVE : 0);
+      d = LEAF1_EDX | (cpuCount > 1 ? HTT : 0);
+      // An APIC that IA32_APIC_BASE disables is not announced.
+      if ((load<u64>(cpu, APIC_BASE) & 0x800) == 0) d &= ~APIC;
+      break;
+    case 2: // descriptors are in leaf 4
+      a = 0xff01;
+      break;
+    case 4: cache(sub); break;
+    case 7:
+      if (sub == 0) { b = FSGSBASE | BMI1 | BMI2 | SMEP | ADX | SMAP; c = UMIP; }
+      break;
+    case 0xb: topology(cpu, sub); break;
+    case 0xd:
+      if (HAS_XSAVE && sub == 0) { a = 3; b = 576; c = 576; }
+      break;
+    case 0x15: // TSC / crystal = 1 / 1, crystal frequency
+      a = 1; b = 1; c = tscHz;
+      break;
+    case 0x16: // base, maximum, bus frequency in MHz
+      a = tscHz / 1000000; b = a; c = 100;
+      break;
+    default: // no MONITOR (5), thermal (6), performance counters (0Ah)
+  }
+}
+
+/** Deterministic cache parameters: what a cache model would have. Ways, line 64, sets. */
+function cache(sub: u32): void {
+  switch (sub) {
+    case 0: setCache(1, 1, 8, 64); break; // L1 data, 32 KiB
+    case 1: setCache(2, 1, 8, 64); break; // L1 instruction, 32 KiB
+    case 2: setCache(3, 2, 8, 512); break; // L2, 256 KiB
+    default:
+  }
+}
+function setCache(type: u32, level: u32, ways: u32, sets: u32): void {
+  a = type | (level << 5) | (1 << 8);
+  b = 63 | ((ways - 1) << 22);
+  c = sets - 1;
+}
+
+/** Extended topology: one thread a core, all cores in one package. */
+function topology(cpu: usize, sub: u32): void {
+  let bits: u32 = 0;
+  while ((<u32>1 << bits) < cpuCount) bits++;
+  if (sub == 0) { b = 1; c = 0x100; }
+  else if (sub == 1) { a = bits; b = cpuCount; c = 0x201; }
+  else c = sub & 0xff;
+  d = load<u32>(cpu, CPU_INDEX);
+}
+
+const BRAND: StaticArray<u8> = [
+  0x6b, 0x6d, 0x6f, 0x64, 0x65, 0x20, 0x78, 0x38, 0x36, 0x2d, 0x36, 0x34, 0x20, 0x70, 0x72, 0x6f, // kmode x86-64 pro
+  0x63, 0x65, 0x73, 0x73, 0x6f, 0x72, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // cessor
+];
+
+function extended(leaf: u32): void {
+  switch (leaf) {
+    case 0x80000000: a = MAX_EXTENDED; break;
+    case 0x80000001:
+      c = LAHF64 | LZCNT | PREFETCHW;
+      d = SYSCALL | NX | PAGE1GB | RDTSCP | LM;
+      break;
+    case 0x80000002: case 0x80000003: {
+      const at = changetype<usize>(BRAND) + <usize>((leaf - 0x80000002) << 4);
+      a = load<u32>(at); b = load<u32>(at, 4); c = load<u32>(at, 8); d = load<u32>(at, 12);
+      break;
+    }
+    case 0x80000006: c = 256 << 16 | 6 << 12 | 64; break; // L2: KiB, 8-way, line
+    case 0x80000007: d = 1 << 8; break; // invariant TSC
+    case 0x80000008: a = PHYSICAL_BITS | (LINEAR_BITS << 8); break;
+    default:
+  }
+}
+
+/** XCR0 bits that XSETBV accepts. */
+export const XCR0_MASK: u64 = 3;
+export function xcr0(cpu: usize): u64 { return load<u64>(cpu, XCR0); }

@@ -1,0 +1,83 @@
+import { portIn, portOut } from '../core/env';
+import { DF, IOPL } from '../core/flags';
+import { CPL, CYCLES, FLAGS_REST, RAX, RCX, RDI, RDX, RSI, SEG_BASE, SEG_LIMIT, SEG_TR } from '../core/layout';
+import { probe, sysLoad } from '../core/mem';
+import { ACCESS_WRITE } from '../core/mmu';
+import { OP_ADDRESS_SIZE, OP_FLAGS, OP_IMM, OP_INDEX, OPF_REP, OPF_REPNE } from '../core/op';
+import { loadAt, setRegister, storeAt } from '../core/operand';
+import { seg } from '../core/segments';
+import { GP, raiseAgain, raiseError, trap } from '../core/trap';
+
+// Port input and output. Every access happens in an instruction that ends its block, so the host sees it at its cycle.
+
+/** Cycles of one element of REP INS and REP OUTS. */
+const ELEMENT_CYCLES: u64 = 20;
+
+/** CPL against IOPL, else the I/O permission bitmap of the TSS (SDM vol. 1, 19.5): every bit of the ports touched must be clear. */
+function portAllowed(cpu: usize, port: u32, size: u32): bool {
+  if (load<u32>(cpu, CPL) <= (load<u32>(cpu, FLAGS_REST) & IOPL) >> 12) return true;
+  const tr = seg(cpu, SEG_TR), limit = load<u32>(tr, SEG_LIMIT), base = load<u64>(tr, SEG_BASE);
+  if (limit >= 0x67) {
+    const at = <u32>sysLoad(cpu, base + 0x66, 2) + (port >> 3);
+    if (trap) return false;
+    // The processor always reads two bytes, which both have to be inside of the TSS.
+    if (at + 1 <= limit) {
+      const bits = <u32>sysLoad(cpu, base + at, 2) >> (port & 7);
+      if (trap) return false;
+      if ((bits & ((1 << size) - 1)) == 0) return true;
+    }
+  }
+  raiseError(cpu, GP, 0);
+  return false;
+}
+
+function input<T>(cpu: usize, port: u32): void {
+  if (portAllowed(cpu, port, sizeof<T>())) setRegister<T>(cpu, RAX, <T>portIn(port, sizeof<T>()));
+}
+function output<T>(cpu: usize, port: u32): void {
+  if (portAllowed(cpu, port, sizeof<T>())) portOut(port, sizeof<T>(), <u32>load<T>(cpu, RAX));
+}
+export function inImmediate<T>(cpu: usize, ip: usize): void { input<T>(cpu, <u32>load<u8>(ip, OP_IMM)); }
+export function inDx<T>(cpu: usize, _ip: usize): void { input<T>(cpu, <u32>load<u16>(cpu, RDX)); }
+export function outImmediate<T>(cpu: usize, ip: usize): void { output<T>(cpu, <u32>load<u8>(ip, OP_IMM)); }
+export function outDx<T>(cpu: usize, _ip: usize): void { output<T>(cpu, <u32>load<u16>(cpu, RDX)); }
+
+/** RCX, RSI or RDI in the address size of the op. */
+function counter(cpu: usize, ip: usize, register: usize): u64 {
+  return load<u8>(ip, OP_ADDRESS_SIZE) == 3 ? load<u64>(cpu + register) : <u64>load<u32>(cpu + register);
+}
+function setCounter(cpu: usize, ip: usize, register: usize, v: u64): void {
+  store<u64>(cpu + register, load<u8>(ip, OP_ADDRESS_SIZE) == 3 ? v : v & 0xffffffff);
+}
+function repeated(ip: usize): bool { return (load<u8>(ip, OP_FLAGS) & (OPF_REP | OPF_REPNE)) != 0; }
+
+/** After one element: moves the index register on, and with REP counts down and comes back until nothing is left. */
+function elementDone<T>(cpu: usize, ip: usize, index: usize): void {
+  const step = (load<u32>(cpu, FLAGS_REST) & DF) != 0 ? ~(<u64>sizeof<T>()) + 1 : <u64>sizeof<T>();
+  setCounter(cpu, ip, index, counter(cpu, ip, index) + step);
+  if (!repeated(ip)) return;
+  const left = counter(cpu, ip, RCX) - 1;
+  setCounter(cpu, ip, RCX, left);
+  store<u64>(cpu, load<u64>(cpu, CYCLES) + ELEMENT_CYCLES, CYCLES);
+  if (left != 0) raiseAgain();
+}
+
+/** INSB, INSW, INSD: the store is checked before the port is read, because reading it may change the device. */
+export function ins<T>(cpu: usize, ip: usize): void {
+  if (repeated(ip) && counter(cpu, ip, RCX) == 0) return;
+  const port = <u32>load<u16>(cpu, RDX), va = counter(cpu, ip, RDI);
+  if (!portAllowed(cpu, port, sizeof<T>()) || !probe(cpu, va, sizeof<T>(), ACCESS_WRITE)) return;
+  storeAt<T>(cpu, va, <T>portIn(port, sizeof<T>()));
+  if (!trap) elementDone<T>(cpu, ip, RDI);
+}
+
+/** OUTSB, OUTSW, OUTSD: from DS:RSI, with FS and GS overrides. */
+export function outs<T>(cpu: usize, ip: usize): void {
+  if (repeated(ip) && counter(cpu, ip, RCX) == 0) return;
+  const port = <u32>load<u16>(cpu, RDX);
+  if (!portAllowed(cpu, port, sizeof<T>())) return;
+  const v = loadAt<T>(cpu, counter(cpu, ip, RSI) + load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX)));
+  if (trap) return;
+  portOut(port, sizeof<T>(), <u32>v);
+  elementDone<T>(cpu, ip, RSI);
+}

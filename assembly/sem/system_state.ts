@@ -1,0 +1,148 @@
+import { updateAttention } from '../core/boundary';
+import { readControl, readDebug, writeControl, writeCr0, writeDebug } from '../core/control';
+import { cpuidLeaf, HAS_XSAVE, XCR0_MASK } from '../core/cpuid';
+import { AC, IF, IOPL } from '../core/flags';
+import { CPL, CR0, CR4, FLAGS_REST, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, KERNEL_GS_BASE, RAX, RCX, RDX, TSC_AUX, XCR0 } from '../core/layout';
+import { canonical, probe } from '../core/mem';
+import { ACCESS_WRITE, CR0_PE, CR0_TS, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR4_UMIP, invalidatePage } from '../core/mmu';
+import { updateMode } from '../core/mode';
+import { readMsr, timeStamp, writeMsr } from '../core/msr';
+import { OP_R0, OP_R1 } from '../core/op';
+import { ea, loadAt, storeAt } from '../core/operand';
+import { GP, raise, raiseError, trap, UD } from '../core/trap';
+
+// Instructions on the processor's own state: control, debug and model-specific registers, flags, descriptor-table registers, counters.
+
+/** Low 32 bits of two registers as one value: EDX:EAX. */
+function edxEax(cpu: usize): u64 { return <u64>load<u32>(cpu, RAX) | (<u64>load<u32>(cpu, RDX) << 32); }
+function setEdxEax(cpu: usize, v: u64): void {
+  store<u64>(cpu, v & 0xffffffff, RAX);
+  store<u64>(cpu, v >> 32, RDX);
+}
+
+function generalRegister(cpu: usize, ip: usize, field: usize): usize { return cpu + <usize>load<u8>(ip + field); }
+
+export function movFromControl(cpu: usize, ip: usize): void {
+  const v = readControl(cpu, <u32>load<u8>(ip, OP_R1));
+  if (!trap) store<u64>(generalRegister(cpu, ip, OP_R0), v);
+}
+export function movToControl(cpu: usize, ip: usize): void { writeControl(cpu, <u32>load<u8>(ip, OP_R0), load<u64>(generalRegister(cpu, ip, OP_R1))); }
+export function movFromDebug(cpu: usize, ip: usize): void {
+  const v = readDebug(cpu, <u32>load<u8>(ip, OP_R1));
+  if (!trap) store<u64>(generalRegister(cpu, ip, OP_R0), v);
+}
+export function movToDebug(cpu: usize, ip: usize): void { writeDebug(cpu, <u32>load<u8>(ip, OP_R0), load<u64>(generalRegister(cpu, ip, OP_R1))); }
+
+export function clts(cpu: usize, _ip: usize): void {
+  store<u64>(cpu, load<u64>(cpu, CR0) & ~CR0_TS, CR0);
+  updateMode(cpu);
+}
+
+/** LMSW writes bits 3:0 of CR0 and can set PE but not clear it. */
+export function lmsw<T>(cpu: usize, source: T): void {
+  const cr0 = load<u64>(cpu, CR0);
+  writeCr0(cpu, (cr0 & ~(<u64>14)) | (<u64>source & 15) | (cr0 & CR0_PE));
+}
+/** With CR4.UMIP, instructions that show system state are refused outside of CPL 0. */
+export function userProhibited(cpu: usize): bool {
+  if ((load<u64>(cpu, CR4) & CR4_UMIP) == 0 || load<u32>(cpu, CPL) == 0) return false;
+  raiseError(cpu, GP, 0);
+  return true;
+}
+export function smsw<T>(cpu: usize): T { return userProhibited(cpu) ? <T>0 : <T>load<u64>(cpu, CR0); }
+
+function ioplAllows(cpu: usize): bool {
+  if (load<u32>(cpu, CPL) <= (load<u32>(cpu, FLAGS_REST) & IOPL) >> 12) return true;
+  raiseError(cpu, GP, 0);
+  return false;
+}
+export function cli(cpu: usize, _ip: usize): void {
+  if (!ioplAllows(cpu)) return;
+  store<u32>(cpu, load<u32>(cpu, FLAGS_REST) & ~IF, FLAGS_REST);
+  updateAttention(cpu);
+}
+/** STI takes effect after the next instruction. */
+export function sti(cpu: usize, _ip: usize): void {
+  if (!ioplAllows(cpu)) return;
+  const flags = load<u32>(cpu, FLAGS_REST);
+  if ((flags & IF) != 0) return;
+  store<u32>(cpu, flags | IF, FLAGS_REST);
+  store<u32>(cpu, 1, INT_SHADOW);
+  updateAttention(cpu);
+}
+
+function setAc(cpu: usize, ac: u32): void {
+  if (load<u32>(cpu, CPL) != 0) { raise(cpu, UD); return; }
+  store<u32>(cpu, (load<u32>(cpu, FLAGS_REST) & ~AC) | ac, FLAGS_REST);
+  updateMode(cpu);
+}
+export function stac(cpu: usize, _ip: usize): void { setAc(cpu, AC); }
+export function clac(cpu: usize, _ip: usize): void { setAc(cpu, 0); }
+
+export function swapgs(cpu: usize, _ip: usize): void {
+  const gs = load<u64>(cpu, GS_BASE);
+  store<u64>(cpu, load<u64>(cpu, KERNEL_GS_BASE), GS_BASE);
+  store<u64>(cpu, gs, KERNEL_GS_BASE);
+}
+
+export function rdmsr(cpu: usize, _ip: usize): void {
+  const v = readMsr(cpu, load<u32>(cpu, RCX));
+  if (!trap) setEdxEax(cpu, v);
+}
+export function wrmsr(cpu: usize, _ip: usize): void { writeMsr(cpu, load<u32>(cpu, RCX), edxEax(cpu)); }
+
+function tscAllowed(cpu: usize): bool {
+  if ((load<u64>(cpu, CR4) & CR4_TSD) == 0 || load<u32>(cpu, CPL) == 0) return true;
+  raiseError(cpu, GP, 0);
+  return false;
+}
+export function rdtsc(cpu: usize, _ip: usize): void { if (tscAllowed(cpu)) setEdxEax(cpu, timeStamp(cpu)); }
+export function rdtscp(cpu: usize, _ip: usize): void {
+  if (!tscAllowed(cpu)) return;
+  setEdxEax(cpu, timeStamp(cpu));
+  store<u64>(cpu, <u64>load<u32>(cpu, TSC_AUX), RCX);
+}
+/** There are no performance counters (CPUID leaf 0Ah), so every index is out of range; CR4.PCE makes no difference to that. */
+export function rdpmc(cpu: usize, _ip: usize): void { raiseError(cpu, GP, 0); }
+
+export function cpuid(cpu: usize, _ip: usize): void { cpuidLeaf(cpu); }
+
+export function xgetbv(cpu: usize, _ip: usize): void {
+  if ((load<u64>(cpu, CR4) & CR4_OSXSAVE) == 0) { raise(cpu, UD); return; }
+  if (load<u32>(cpu, RCX) != 0) { raiseError(cpu, GP, 0); return; }
+  setEdxEax(cpu, load<u64>(cpu, XCR0));
+}
+/** XCR0: x87 state cannot be switched off. */
+export function xsetbv(cpu: usize, _ip: usize): void {
+  if (!HAS_XSAVE || (load<u64>(cpu, CR4) & CR4_OSXSAVE) == 0) { raise(cpu, UD); return; }
+  const v = edxEax(cpu);
+  if (load<u32>(cpu, CPL) != 0 || load<u32>(cpu, RCX) != 0 || (v & 1) == 0 || (v & ~XCR0_MASK) != 0) { raiseError(cpu, GP, 0); return; }
+  store<u64>(cpu, v, XCR0);
+}
+
+/** A non-canonical address is no translation of anything: nothing happens. */
+export function invlpg(cpu: usize, ip: usize): void {
+  const va = ea(cpu, ip);
+  if (canonical(va)) invalidatePage(cpu, va);
+}
+/** INVD, WBINVD: this memory has no caches. */
+export function cacheFlush(_cpu: usize, _ip: usize): void {}
+
+function loadTable(cpu: usize, ip: usize, base: usize, limit: usize): void {
+  const va = ea(cpu, ip), size = loadAt<u16>(cpu, va); if (trap) return;
+  const at = loadAt<u64>(cpu, va + 2); if (trap) return;
+  if (!canonical(at)) { raiseError(cpu, GP, 0); return; }
+  store<u32>(cpu + limit, <u32>size);
+  store<u64>(cpu + base, at);
+}
+function storeTable(cpu: usize, ip: usize, base: usize, limit: usize): void {
+  if (userProhibited(cpu)) return;
+  const va = ea(cpu, ip);
+  if (!probe(cpu, va, 10, ACCESS_WRITE)) return;
+  storeAt<u16>(cpu, va, <u16>load<u32>(cpu + limit)); if (trap) return;
+  storeAt<u64>(cpu, va + 2, load<u64>(cpu + base));
+}
+export function lgdt(cpu: usize, ip: usize): void { loadTable(cpu, ip, GDTR_BASE, GDTR_LIMIT); }
+export function lidt(cpu: usize, ip: usize): void { loadTable(cpu, ip, IDTR_BASE, IDTR_LIMIT); }
+export function sgdt(cpu: usize, ip: usize): void { storeTable(cpu, ip, GDTR_BASE, GDTR_LIMIT); }
+export function sidt(cpu: usize, ip: usize): void { storeTable(cpu, ip, IDTR_BASE, IDTR_LIMIT); }
