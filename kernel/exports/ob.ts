@@ -2,7 +2,7 @@
 import type { Kernel } from '../kernel.ts';
 import { lookupAttributes, obFind, readAttributes } from '../ob/attributes.ts';
 import { directoryRemove } from '../ob/directory.ts';
-import { addHandleCount, deferDeletion, deleteProcedure, dereference, freeObject, handleCount, isPermanent, nextDeferredDeletion, obCreateObject, obReferenceObject, setPermanent } from '../ob/object.ts';
+import { addHandleCount, deferDeletion, deleteProcedure, dereference, freeObject, handleCount, isPermanent, nextDeferredDeletion, obCreateObject, obReferenceObject } from '../ob/object.ts';
 import { entryObject, findHandle, freeHandle, handlesTo, isKernelHandle, obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { TYPE_VARIABLES } from '../ob/init.ts';
 import { freeString, readString } from '../ob/string.ts';

@@ -2,7 +2,6 @@
  * System services. A service is one routine with two names: `NtX` trusts the thread's previous mode, `ZwX` is what a driver calls: it makes the previous mode
  * KernelMode for the time of the call, so that kernel addresses and kernel handles are taken ("Using Nt and Zw versions of the native system services routines", WDK).
  */
-import type { Kernel } from '../kernel.ts';
 import { previousMode, setPreviousMode } from '../ob/mode.ts';
 import { KernelMode } from '../types/ke.ts';
 import { u8 } from '../types/struct.ts';

@@ -1,0 +1,319 @@
+/**
+ * Completing an IRP. IofCompleteRequest walks up the stack locations and calls the completion routines that asked for this outcome; any of them may take the IRP
+ * back with STATUS_MORE_PROCESSING_REQUIRED. What is left is done in the context of the thread that made the request, by a special kernel APC: copying the buffer
+ * to the requester, writing the status block, signalling the event. An IRP whose issuer waits for it in the same call does without the APC.
+ */
+import type { Kernel } from '../kernel.ts';
+import { keSetEvent } from '../ke/event.ts';
+import { keInitializeApc, keInsertQueueApc } from '../ke/apc.ts';
+import { ioFreeMdl, mmUnlockPages } from '../mm/mdl.ts';
+import { exFreePool } from '../mm/pool.ts';
+import { obDereferenceDeferred } from '../ob/object.ts';
+import { MULTIPLE_IRP_COMPLETE_REQUESTS } from '../types/bugcodes.ts';
+import {
+  FILE_OBJECT,
+  FO_SYNCHRONOUS_IO,
+  IO_TYPE_IRP,
+  IRP_ASSOCIATED_IRP,
+  IRP_BUFFERED_IO,
+  IRP_CLOSE_OPERATION,
+  IRP_CREATE_OPERATION,
+  IRP_DEALLOCATE_BUFFER,
+  IRP_DEFER_IO_COMPLETION,
+  IRP_INPUT_OPERATION,
+  IRP_OB_QUERY_NAME,
+  IRP_PAGING_IO,
+  IRP_SYNCHRONOUS_API,
+  IRP_SYNCHRONOUS_PAGING_IO,
+  SL_INVOKE_ON_CANCEL,
+  SL_INVOKE_ON_ERROR,
+  SL_INVOKE_ON_SUCCESS,
+  SL_PENDING_RETURNED,
+} from '../types/io.ts';
+import { KernelMode } from '../types/ke.ts';
+import { MDL, MDL_PAGES_LOCKED } from '../types/mm.ts';
+import { STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_VERIFY_REQUIRED } from '../types/status.ts';
+import { ptr, u32 } from '../types/struct.ts';
+import { call, CCHAR, type NtExport, ntExport, ntSteps, type Outcome, PVOID, ret, VOID } from '../exports/declare.ts';
+import { PIRP } from './call.ts';
+import { currentLocation, dequeueIrpFromThread, I, ioFreeIrp, irpId, irpInformation, irpStatus, ntError, ntSuccess, S, STACK_LOCATION_SIZE } from './irp.ts';
+
+const DRIVER_VERIFIER_IOMANAGER_VIOLATION = 0xc9;
+
+/** What the I/O manager forgets of a stack location when its driver has done with it. */
+function clearLocation(k: Kernel, location: number): void {
+  const { mem } = k;
+  S.MinorFunction.set(mem, location, 0);
+  S.Flags.set(mem, location, 0);
+  S.Control.set(mem, location, 0);
+  mem.fill(location + S.Argument1.offset, 0x20, 0);
+  S.FileObject.set(mem, location, 0);
+}
+
+interface WalkFrame {
+  get(name: 'Irp' | 'Location' | 'Boost'): number;
+  set(name: 'Irp' | 'Location' | 'Boost', value: number): void;
+}
+
+/** Goes up the stack locations from `f.Location` to the next completion routine that wants to be called, or to the end. */
+function walk(k: Kernel, f: WalkFrame): Outcome {
+  const { mem } = k;
+  const irp = f.get('Irp');
+  const stackCount = I.StackCount.get(mem, irp);
+  let location = f.get('Location');
+  for (;;) {
+    const at = I.CurrentLocation.get(mem, irp);
+    if (at > stackCount + 1) return finish(k, irp, f.get('Boost'));
+    const control = S.Control.get(mem, location);
+    const status = irpStatus(k, irp);
+    I.PendingReturned.set(mem, irp, control & SL_PENDING_RETURNED);
+    if (at === stackCount + 1 && k.tracing) k.trace('irp', 'end', 'IRP', irpId(irp), { status, information: Number(irpInformation(k, irp)) });
+    const wanted = ntSuccess(status) ? SL_INVOKE_ON_SUCCESS : SL_INVOKE_ON_ERROR;
+    const cancel = I.Cancel.get(mem, irp) ? SL_INVOKE_ON_CANCEL : 0;
+    if ((control & (wanted | cancel)) !== 0) {
+      const routine = S.CompletionRoutine.get(mem, location);
+      const context = S.Context.get(mem, location);
+      clearLocation(k, location);
+      // The routine was set by the driver above, which is the one that its device argument names; a driver that sent an IRP of its own has no location.
+      const device = at === stackCount + 1 ? 0 : S.DeviceObject.get(mem, currentLocation(k, irp));
+      f.set('Location', location);
+      return call(routine, [device, irp, context], 'returned');
+    }
+    if (I.PendingReturned.get(mem, irp) && at <= stackCount) {
+      const upper = currentLocation(k, irp);
+      S.Control.set(mem, upper, S.Control.get(mem, upper) | SL_PENDING_RETURNED);
+    }
+    clearLocation(k, location);
+    location += STACK_LOCATION_SIZE;
+    ascend(k, irp);
+  }
+}
+
+/** One location up: the header's idea of the current location. */
+function ascend(k: Kernel, irp: number): void {
+  I.CurrentLocation.set(k.mem, irp, I.CurrentLocation.get(k.mem, irp) + 1);
+  I.CurrentStackLocation.set(k.mem, irp, currentLocation(k, irp) + STACK_LOCATION_SIZE);
+}
+
+/** All drivers have seen the end of the request; now its issuer. */
+function finish(k: Kernel, irp: number, boost: number): Outcome {
+  const { mem } = k;
+  const flags = I.Flags.get(mem, irp);
+  if (flags & IRP_ASSOCIATED_IRP) {
+    const master = I.MasterIrp.get(mem, irp);
+    const left = I.IrpCount.get(mem, master) - 1;
+    I.IrpCount.set(mem, master, left);
+    freeMdls(k, irp, true);
+    ioFreeIrp(k, irp);
+    return left === 0 ? call(k.address('nt!IofCompleteRequest'), [master, boost], 'done') : ret();
+  }
+  const auxiliary = I.AuxiliaryBuffer.get(mem, irp);
+  if (auxiliary) {
+    exFreePool(k, auxiliary, 0);
+    I.AuxiliaryBuffer.set(mem, irp, 0);
+  }
+  // Close and paging requests have an issuer that waits for an event of its own; they need no thread context.
+  if (flags & (IRP_PAGING_IO | IRP_CLOSE_OPERATION)) {
+    mem.copy(I.UserIosb.get(mem, irp), irp + I.IoStatus.offset, 0x10);
+    const event = I.UserEvent.get(mem, irp);
+    if (flags & (IRP_SYNCHRONOUS_PAGING_IO | IRP_CLOSE_OPERATION)) ioFreeIrp(k, irp);
+    if (event) keSetEvent(k, event, boost);
+    return ret();
+  }
+  for (let mdl = I.MdlAddress.get(mem, irp); mdl; mdl = MDL.f.Next.get(mem, mdl)) {
+    if ((MDL.f.MdlFlags.get(mem, mdl) & MDL_PAGES_LOCKED) !== 0) mmUnlockPages(k, mdl);
+  }
+  if (flags & IRP_DEFER_IO_COMPLETION && !I.PendingReturned.get(mem, irp)) return ret();
+  const thread = I.Thread.get(mem, irp);
+  if (!thread) {
+    // The issuing thread is gone (a cancelled request that took its time): nobody is told.
+    dropIrp(k, irp);
+    return ret();
+  }
+  const apc = irp + I.Apc.offset;
+  const file = I.OriginalFileObject.get(mem, irp);
+  keInitializeApc(k, apc, thread, I.ApcEnvironment.get(mem, irp), k.address('nt!IopCompleteRequest'), k.address('nt!IopAbortRequest'), 0, KernelMode, 0);
+  keInsertQueueApc(k, apc, file, 0, boost);
+  return ret();
+}
+
+function freeMdls(k: Kernel, irp: number, unlock: boolean): void {
+  for (let mdl = I.MdlAddress.get(k.mem, irp); mdl; ) {
+    const next = MDL.f.Next.get(k.mem, mdl);
+    if (unlock && (MDL.f.MdlFlags.get(k.mem, mdl) & MDL_PAGES_LOCKED) !== 0) mmUnlockPages(k, mdl);
+    ioFreeMdl(k, mdl);
+    mdl = next;
+  }
+  I.MdlAddress.set(k.mem, irp, 0);
+}
+
+/** Gives everything that an IRP holds back without telling anybody. */
+export function dropIrp(k: Kernel, irp: number): void {
+  const { mem } = k;
+  const flags = I.Flags.get(mem, irp);
+  const buffer = I.SystemBuffer.get(mem, irp);
+  if (flags & IRP_BUFFERED_IO && flags & IRP_DEALLOCATE_BUFFER && buffer) exFreePool(k, buffer, 0);
+  freeMdls(k, irp, false);
+  const event = I.UserEvent.get(mem, irp);
+  const file = I.OriginalFileObject.get(mem, irp);
+  if (event && file && !(flags & IRP_SYNCHRONOUS_API)) obDereferenceDeferred(k, event);
+  if (file && !(flags & IRP_CREATE_OPERATION)) obDereferenceDeferred(k, file);
+  ioFreeIrp(k, irp);
+}
+
+/**
+ * The part of a completion that belongs to the requesting thread, which is the current one: copy back, status block, event, APC. The IRP is freed. Returns the file
+ * object whose reference the IRP held and which the caller now gives back, or 0.
+ */
+export function completeInThread(k: Kernel, irp: number): number {
+  const { mem } = k;
+  const flags = I.Flags.get(mem, irp);
+  const status = irpStatus(k, irp);
+  const information = irpInformation(k, irp);
+  const file = I.OriginalFileObject.get(mem, irp);
+  const pending = I.PendingReturned.get(mem, irp) !== 0;
+  if (flags & IRP_BUFFERED_IO) {
+    const buffer = I.SystemBuffer.get(mem, irp);
+    const to = I.UserBuffer.get(mem, irp);
+    if (flags & IRP_INPUT_OPERATION && information !== 0n && status !== STATUS_VERIFY_REQUIRED && !ntError(status) && buffer && to) {
+      mem.copy(to, buffer, Number(information));
+    }
+    if (flags & IRP_DEALLOCATE_BUFFER && buffer) exFreePool(k, buffer, 0);
+    I.Flags.set(mem, irp, flags & ~(IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER));
+  }
+  freeMdls(k, irp, false);
+  dequeueIrpFromThread(k, irp);
+  countOperation(k, irp, information);
+
+  const event = I.UserEvent.get(mem, irp);
+  const synchronous = (flags & IRP_SYNCHRONOUS_API) !== 0 || (file !== 0 && (FILE_OBJECT.f.Flags.get(mem, file) & FO_SYNCHRONOUS_IO) !== 0);
+  // An error that the dispatch routine returned itself is the caller's to see: no status block, no event.
+  const reported = !ntError(status) || pending;
+  if (reported) {
+    const iosb = I.UserIosb.get(mem, irp);
+    if (iosb && (!ntError(status) || !synchronous || pending)) mem.copy(iosb, irp + I.IoStatus.offset, 0x10);
+    if (event) keSetEvent(k, event, 0);
+    if (file && (!event || (FILE_OBJECT.f.Flags.get(mem, file) & FO_SYNCHRONOUS_IO && !(flags & IRP_OB_QUERY_NAME)))) {
+      keSetEvent(k, file + FILE_OBJECT.f.Event.offset, 0);
+      FILE_OBJECT.f.FinalStatus.set(mem, file, status);
+    }
+  }
+  // A driver's own event (IoBuildDeviceIoControlRequest) is no object; one from a handle is.
+  if (event && file && !(flags & IRP_SYNCHRONOUS_API)) obDereferenceDeferred(k, event);
+  const apcRoutine = I.UserApcRoutine.get(mem, irp);
+  if (apcRoutine && file && reported && !(flags & IRP_CREATE_OPERATION)) {
+    const apc = irp + I.Apc.offset;
+    const context = I.UserApcContext.get(mem, irp);
+    const mode = I.RequestorMode.get(mem, irp);
+    keInitializeApc(k, apc, k.currentThread(), 0, k.address('nt!IopUserCompletion'), k.address('nt!IopUserRundown'), apcRoutine, mode, context);
+    keInsertQueueApc(k, apc, I.UserIosb.get(mem, irp), 0, 2);
+  } else {
+    ioFreeIrp(k, irp);
+  }
+  return flags & IRP_CREATE_OPERATION ? 0 : file;
+}
+
+/** The counters of transfers by kind, which performance tools show. */
+function countOperation(k: Kernel, irp: number, information: bigint): void {
+  const flags = I.Flags.get(k.mem, irp);
+  const kind = flags & 0x100 ? 'Read' : flags & 0x200 ? 'Write' : 'Other';
+  k.global.set(`Io${kind}OperationCount`, (k.global.get(`Io${kind}OperationCount`) + 1) >>> 0);
+  k.global.set(`Io${kind}TransferCount`, k.global.get(`Io${kind}TransferCount`) + information);
+}
+
+const completeRoutine = (name: string, doc: string): NtExport =>
+  ntSteps({
+    name,
+    doc,
+    irql: { max: 'DISPATCH_LEVEL' },
+    args: { Irp: PIRP, PriorityBoost: CCHAR },
+    returns: VOID,
+    cycles: 200,
+    status: 'full',
+    frame: { Irp: ptr, Location: ptr, Boost: u32 },
+    steps: {
+      start(k, f, _rax, { Irp, PriorityBoost }) {
+        const { mem } = k;
+        if (I.Type.get(mem, Irp) !== IO_TYPE_IRP || I.CurrentLocation.get(mem, Irp) > I.StackCount.get(mem, Irp) + 1) {
+          k.bugCheck(MULTIPLE_IRP_COMPLETE_REQUESTS, Irp, 0xeae, 0, 0, 'a driver completed an IRP that was completed already');
+        }
+        if (k.config.verifier) {
+          const status = irpStatus(k, Irp);
+          if (status === STATUS_PENDING || status === 0xffffffff) k.bugCheck(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 6, status, Irp, 0, 'an IRP was completed with a status that means it is not complete');
+          const cancel = I.CancelRoutine.get(mem, Irp);
+          if (cancel) k.bugCheck(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 7, cancel, Irp, 0, 'an IRP was completed while its cancel routine was still set');
+        }
+        f.set('Irp', Irp);
+        f.set('Boost', PriorityBoost & 0xff);
+        f.set('Location', currentLocation(k, Irp));
+        ascend(k, Irp);
+        return walk(k, f);
+      },
+      returned(k, f, rax) {
+        if (rax === STATUS_MORE_PROCESSING_REQUIRED) return ret();
+        f.set('Location', f.get('Location') + STACK_LOCATION_SIZE);
+        ascend(k, f.get('Irp'));
+        return walk(k, f);
+      },
+      done: () => ret(),
+    },
+  });
+
+/** KKERNEL_ROUTINE and KRUNDOWN_ROUTINE get the APC; the IRP is around it. */
+const irpOfApc = (apc: number): number => apc - I.Apc.offset;
+const kernelRoutineArgs = { Apc: PVOID, NormalRoutine: PVOID, NormalContext: PVOID, SystemArgument1: PVOID, SystemArgument2: PVOID };
+
+export const exports: NtExport[] = [
+  completeRoutine('IofCompleteRequest', 'Ends a request: calls the completion routines and tells its issuer.'),
+  completeRoutine('IoCompleteRequest', 'Ends a request (the form that is not __fastcall).'),
+  ntSteps({
+    name: 'IopCompleteRequest',
+    internal: true,
+    doc: 'Special kernel APC: ends a request in the context of the thread that made it.',
+    args: kernelRoutineArgs,
+    returns: VOID,
+    cycles: 150,
+    status: 'full',
+    frame: {},
+    steps: {
+      start(k, _f, _rax, { Apc }) {
+        const file = completeInThread(k, irpOfApc(Apc));
+        return file ? call(k.address('nt!ObfDereferenceObject'), [file], 'done') : ret();
+      },
+      done: () => ret(),
+    },
+  }),
+  ntExport({
+    name: 'IopAbortRequest',
+    internal: true,
+    doc: 'Rundown routine of the completion APC: the thread ended before it could run.',
+    args: { Apc: PVOID },
+    returns: VOID,
+    cycles: 100,
+    status: 'full',
+    impl: (k, { Apc }) => {
+      dequeueIrpFromThread(k, irpOfApc(Apc));
+      dropIrp(k, irpOfApc(Apc));
+    },
+  }),
+  ntExport({
+    name: 'IopUserCompletion',
+    internal: true,
+    doc: 'Kernel routine of the APC that calls the requester\'s completion routine: frees the IRP that held it.',
+    args: kernelRoutineArgs,
+    returns: VOID,
+    cycles: 40,
+    status: 'full',
+    impl: (k, { Apc }) => ioFreeIrp(k, irpOfApc(Apc)),
+  }),
+  ntExport({
+    name: 'IopUserRundown',
+    internal: true,
+    doc: 'Rundown routine of the requester\'s completion APC.',
+    args: { Apc: PVOID },
+    returns: VOID,
+    cycles: 40,
+    status: 'full',
+    impl: (k, { Apc }) => ioFreeIrp(k, irpOfApc(Apc)),
+  }),
+];
