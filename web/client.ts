@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MachineApi, Status } from './protocol.ts';
 
 /** The machine in its worker. One a page. */
-export const machine = Comlink.wrap<MachineApi>(new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'kmode' }));
+export const machine = Comlink.wrap<MachineApi>(new Worker(new URL('./worker/worker.ts', import.meta.url), { type: 'module', name: 'kmode' }));
 
 const listeners = new Set<(status: Status) => void>();
 let current: Status = {

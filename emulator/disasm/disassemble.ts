@@ -1,4 +1,4 @@
-import { forms as records } from '../../assembly/isa/index.ts';
+import { allForms as records } from '../../assembly/isa/index.ts';
 import { decodeTables, parseForms } from '../../assembly/gen/tables.ts';
 import type { Form } from '../../assembly/gen/tables.ts';
 import type { Operand } from '../../assembly/gen/operands.ts';
