@@ -1,0 +1,42 @@
+import { defineConfig } from 'vitest/config';
+
+const SOURCES = ['assembly', 'devices', 'emulator', 'hal', 'kernel', 'scripts', 'web'];
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            ...SOURCES.map(folder => `${folder}/**/*.test.ts`),
+            'test/*.test.ts',
+            'test/vectors/**/*.test.ts',
+            'test/bench/**/*.test.ts',
+          ],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'boots',
+          include: ['test/boots/**/*.test.ts', 'test/package/**/*.test.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/browser/setup.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+          // One page at a time: its speed is part of what is tested.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
