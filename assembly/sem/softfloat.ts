@@ -11,7 +11,7 @@
 /** Exception flags and the other bits of MXCSR (SDM vol. 1, figure 10-3). The mask of a flag is the flag << 7. */
 export const FP_IE: u32 = 1, FP_DE: u32 = 2, FP_ZE: u32 = 4, FP_OE: u32 = 8, FP_UE: u32 = 16, FP_PE: u32 = 32;
 export const FP_FLAGS: u32 = 0x3f;
-export const FP_DAZ: u32 = 0x40, FP_UM: u32 = 0x800, FP_PM: u32 = 0x1000, FP_FTZ: u32 = 0x8000;
+export const FP_DAZ: u32 = 0x40, FP_OM: u32 = 0x400, FP_UM: u32 = 0x800, FP_PM: u32 = 0x1000, FP_FTZ: u32 = 0x8000;
 export const FP_MASK_SHIFT: u32 = 7;
 export const FP_RC_SHIFT: u32 = 13;
 export const RC_NEAREST: u32 = 0, RC_DOWN: u32 = 1, RC_UP: u32 = 2, RC_ZERO: u32 = 3;
@@ -120,8 +120,12 @@ function roundPack<T>(negative: bool, exp: i32, sig: u64): T {
     // Tiny after rounding: too small even when rounded with an unbounded exponent (SDM vol. 1, 4.9.1.5).
     const tiny = exp < 0 || (sig + increment(negative, shift)) >> 63 == 0;
     if (tiny) {
-      if ((control & FP_UM) == 0) flags |= FP_UE;
-      else if ((control & FP_FTZ) != 0) { flags |= FP_UE | FP_PE; return zeroOf<T>(negative); }
+      if ((control & FP_UM) == 0) {
+        // What an unmasked exception's handler is to see is the result with an unbounded exponent: #P is about that one.
+        flags |= (sig & lost) != 0 ? FP_UE | FP_PE : FP_UE;
+        return zeroOf<T>(negative);
+      }
+      if ((control & FP_FTZ) != 0) { flags |= FP_UE | FP_PE; return zeroOf<T>(negative); }
     }
     sig = shiftRightJam(sig, 1 - exp);
     if ((sig & lost) != 0) flags |= tiny ? FP_UE | FP_PE : FP_PE;
@@ -131,14 +135,14 @@ function roundPack<T>(negative: bool, exp: i32, sig: u64): T {
   const inexact = (sig & lost) != 0;
   let r = cut(negative, sig, shift);
   if (r >> (fracBits<T>() + 1) != 0) { r >>= 1; exp++; }
-  if (exp >= expMax<T>()) return overflow<T>(negative);
+  if (exp >= expMax<T>()) return overflow<T>(negative, inexact);
   if (inexact) flags |= FP_PE;
   return <T>((<u64>exp << fracBits<T>()) | (r & <u64>fracMask<T>())) | zeroOf<T>(negative);
 }
 
 /** Infinity or the largest number, as the rounding mode says (SDM vol. 1, table 4-11). */
-function overflow<T>(negative: bool): T {
-  flags |= FP_OE | FP_PE;
+function overflow<T>(negative: bool, inexact: bool): T {
+  flags |= inexact || (control & FP_OM) != 0 ? FP_OE | FP_PE : FP_OE;
   const toInfinity = rounding == RC_NEAREST || (rounding == RC_UP && !negative) || (rounding == RC_DOWN && negative);
   return toInfinity ? infinity<T>(negative) : infinity<T>(negative) - 1;
 }

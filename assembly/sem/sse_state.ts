@@ -4,7 +4,7 @@ import { CR0, CR4, FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MXCSR, RDI, ST, XMM, Z
 import { ld32, ld64, ld8, probe, st128, st32, st64, st8 } from '../core/mem';
 import { ACCESS_WRITE, CR0_EM, CR0_TS, CR4_OSFXSR } from '../core/mmu';
 import { OP_ADDRESS_SIZE, OP_INDEX, OP_R0, OP_R1 } from '../core/op';
-import { ea } from '../core/operand';
+import { ea, misaligned } from '../core/operand';
 import { GP, NM, raise, raiseError, trap, UD } from '../core/trap';
 
 /** Bits of MXCSR that exist; writing others is #GP (the processor announces DAZ through MXCSR_MASK). */
@@ -60,7 +60,7 @@ const FX_ST: u64 = 32, FX_XMM: u64 = 160;
 function fxArea(cpu: usize, ip: usize, access: u32): u64 {
   if ((load<u64>(cpu, CR0) & (CR0_EM | CR0_TS)) != 0) { raise(cpu, NM); return 0; }
   const area = ea(cpu, ip);
-  if ((area & 15) != 0) { raiseError(cpu, GP, 0); return 0; }
+  if ((area & 15) != 0) { misaligned(cpu, area); return 0; }
   probe(cpu, area, FX_AREA, access);
   return area;
 }

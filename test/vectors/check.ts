@@ -62,6 +62,10 @@ function putMemory(list: Vector['m']): void {
   }
 }
 
+function inRegions(address: number): boolean {
+  return [DATA, STACK].some((region) => address >= region.linear && address < region.linear + region.size);
+}
+
 function imageAt(address: number): [Uint8Array, number] {
   for (const [region, image] of [[DATA, wantedData], [STACK, wantedStack]] as const) {
     if (address >= region.linear && address < region.linear + region.size) return [image, address - region.linear];
@@ -96,7 +100,9 @@ function compareMemory(machine: VectorMachine, vector: Vector, differences: stri
     if (!entry.startsWith('mem:')) continue;
     const [, address, length] = entry.split(':') as [string, string, string];
     for (let i = 0; i < Number(length); i++) {
-      const [image, offset] = imageAt(parseInt(address, 16) + i);
+      const at = parseInt(address, 16) + i;
+      if (!inRegions(at)) continue; // the area may run past the end of a region that it faulted in
+      const [image, offset] = imageAt(at);
       image[offset] = u8[ram + (image === wantedData ? DATA : STACK).physical + offset]!;
     }
   }

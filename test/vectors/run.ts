@@ -120,7 +120,7 @@ function main(): number {
   try {
     options = parseOptions(args);
   } catch (error) {
-    console.error(`vectors: ${(error as Error).message}\n${USAGE}`);
+    process.stderr.write(`vectors: ${(error as Error).message}\n${USAGE}\n`);
     return 2;
   }
   let report: Report;
@@ -128,7 +128,7 @@ function main(): number {
     report = runLines(readLines(options.file), options.file, options);
   } catch (error) {
     if (!(error instanceof VectorFileError)) throw error;
-    console.error(`vectors: ${error.message}`);
+    process.stderr.write(`vectors: ${error.message}\n`);
     return 2;
   }
   const { passed, failed, skipped, byForm } = report;
