@@ -1,5 +1,8 @@
 import { dropFastWritesTo, fetch, linkGeneration, bumpLinks } from './mmu';
-import { CODE_ARENA, PAGE_FLAGS, PF_CODE, RAM_BASE, ramSize } from './map';
+import {
+  ARENA, ARENA_END, B_BREAK, B_CHARGE, B_HASH_NEXT, B_LENGTH, B_MODE, B_PA, B_PA2, B_PAGE_NEXT, B_PAGE2_NEXT, B_RIP, HASH, HASH_BITS, JUMP_MASK, JUMPS, MISSING, NO_PAGE, PAGE_BLOCKS, PAGE_CHUNKS, UNLINKED,
+} from './block';
+import { PAGE_FLAGS, PF_CODE, ramSize } from './map';
 import { CPU_INDEX, MODE } from './layout';
 import { decodeBlock } from './decode';
 import { trap } from './trap';
@@ -10,59 +13,17 @@ import { trap } from './trap';
 // into the next page is a block of its own, so that the second page is translated exactly when that instruction is reached. A block
 // is found by its linear RIP, the physical address of its bytes and the mode it was decoded for (the processor's number is part of it:
 // links assume the instruction TLB of one processor).
-//
-// Where things are, from CODE_ARENA on (map.ts): all of it belongs to the host and is never part of the machine's state.
-
-/** Chains of blocks by hash of physical address and mode (u32 each). */
-const HASH: usize = CODE_ARENA;
-const HASH_BITS: u32 = 15;
-/** Recent targets of indirect branches, by RIP: for each processor and mode 1,024 entries of 16 bytes (u64 RIP, u32 block, u32 link generation). */
-const JUMPS: usize = CODE_ARENA + 0x20000;
-export const JUMP_MASK: u32 = 0x3ff0;
-/** How often each opcode raised #UD because no form has it: u32 by (map << 8 | opcode). */
-export const MISSING: usize = CODE_ARENA + 0x130000;
-export const MISSING_COUNT: u32 = 7 * 256;
-/** First block of each physical page (u32); bit 0 set: the list goes on at the header's second-page field. */
-const PAGE_BLOCKS: usize = 0x800000;
-/** 64-byte chunks of each physical page that hold decoded bytes (u64). */
-const PAGE_CHUNKS: usize = 0xc00000;
-const ARENA: usize = 0x1400000;
-const ARENA_END: usize = RAM_BASE;
-
-/** Cycles << 32 | instructions of the block: what entering it charges (u64). */
-export const B_CHARGE: usize = 0;
-export const B_RIP: usize = 8;
-/** Physical address of the first byte (u32); of the first byte in the second page, or NO_PAGE. */
-export const B_PA: usize = 16;
-export const B_PA2: usize = 20;
-/** MODE bits and processor number << 8 (u32). */
-export const B_MODE: usize = 24;
-const B_HASH_NEXT: usize = 28;
-const B_PAGE_NEXT: usize = 32;
-const B_PAGE2_NEXT: usize = 36;
-/** Bytes of code (u16); the part in the first page is up to its end. */
-export const B_LENGTH: usize = 40;
-/** Nonzero: a breakpoint is at the first instruction (u16). */
-export const B_BREAK: usize = 42;
-/** Bytes of the header; the first op follows. */
-export const B_HEADER: usize = 48;
-export const NO_PAGE: u32 = 0xffffffff;
-
-/** Mode bits that a block is decoded for; mode.ts keeps `cpu + MODE` current. */
-export const MODE_USER: u32 = 1;
-/** CR0.EM set or CR4.OSFXSR clear: SSE instructions raise #UD. */
-export const MODE_NO_SSE: u32 = 2;
-/** CR0.TS set: SSE instructions raise #NM. */
-export const MODE_TS: u32 = 4;
-/** One instruction only (run.ts); never in `cpu + MODE`. */
-export const MODE_ALONE: u32 = 0x80;
+// block.ts has the layout.
 
 let arenaTop: usize = ARENA;
+/** How often the arena was emptied. */
+export let flushes: u32 = 0;
 /** Blocks decoded since the module was made, for tests and statistics. */
 export let blocksDecoded: u32 = 0;
 
-/** Nothing is linked yet: entering "block 0" always fails because its charge is beyond any budget. */
+/** Empties the cache; memory may hold anything but must be zero in PAGE_BLOCKS and PAGE_CHUNKS. */
 export function initBlocks(): void {
+  store<u64>(UNLINKED, <u64>1 << 62, B_CHARGE);
   flushCode();
 }
 
@@ -77,6 +38,7 @@ export function flushCode(): void {
     store<u8>(PAGE_FLAGS + p, load<u8>(PAGE_FLAGS + p) & ~PF_CODE);
   }
   arenaTop = ARENA;
+  flushes++;
   bumpLinks();
 }
 
@@ -131,7 +93,7 @@ function newBlock(cpu: usize, rip: u64, pa: u32, mode: u32): usize {
   const h = hashOf(pa, mode);
   store<u32>(b, load<u32>(h), B_HASH_NEXT);
   store<u32>(h, <u32>b);
-  const length = <u32>load<u16>(b, B_LENGTH), room = 0x1000 - (pa & 0xfff);
+  const length = <u32>load<u16>(b, B_LENGTH), room: u32 = 0x1000 - (pa & 0xfff);
   addToPage(b, pa, length < room ? length : room, false);
   if (load<u32>(b, B_PA2) != NO_PAGE) addToPage(b, load<u32>(b, B_PA2), length - room, true);
   return b;
@@ -146,7 +108,7 @@ function chunks(pa: u32, length: u32): u64 {
 function addToPage(b: usize, pa: u32, length: u32, second: bool): void {
   if (pa >= ramSize) return;
   const page = <usize>(pa >> 12), list = PAGE_BLOCKS + (page << 2), mask = PAGE_CHUNKS + (page << 3);
-  store<u32>(b, load<u32>(list), second ? B_PAGE2_NEXT : B_PAGE_NEXT);
+  store<u32>(b + (second ? B_PAGE2_NEXT : B_PAGE_NEXT), load<u32>(list));
   store<u32>(list, <u32>b | (second ? 1 : 0));
   store<u64>(mask, load<u64>(mask) | chunks(pa, length));
   const flags = load<u8>(PAGE_FLAGS + page);
@@ -230,4 +192,10 @@ export function rememberJump(cpu: usize, rip: u64, b: usize): void {
   store<u64>(e, rip);
   store<u32>(e, <u32>b, 8);
   store<u32>(e, linkGeneration, 12);
+}
+
+/** Counts a #UD of an opcode that no form has (`opcode` is map << 8 | byte). */
+export function countMissingOpcode(opcode: u32): void {
+  const c = MISSING + (<usize>opcode << 2);
+  store<u32>(c, load<u32>(c) + 1);
 }

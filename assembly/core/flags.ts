@@ -1,8 +1,10 @@
 import { FL_A, FL_B, FL_OP, FL_RES, FLAGS_REST } from './layout';
 
 // Lazy flags. An instruction leaves its result and operands; a flag is computed when something asks.
+//
 // FL_RES, FL_A and FL_B are sign-extended to 64 bits from the operand size, so bit 63 is the operand's top bit.
-// FL_OP: bits 0-3 kind; bits 4-5 log2 of the operand's size in bytes (shifts only); bits 8-15 PF delta; bit 16 SF delta; bit 17 CF of INC/DEC.
+// FL_OP: bits 0-3 kind; bits 4-5 log2 of the operand's size in bytes (shifts and multiplications only); bits 8-15 PF delta; bit 16 SF delta;
+// bits 20-23 CF and OF given outright, whatever the kind says: what rotates, INC, BT and STC leave, which change one or two flags and keep the rest.
 // The deltas let POPF, SAHF and IRET represent any combination (ZF = FL_RES == 0 always).
 
 /** CF = OF = AF = 0 (AND, OR, XOR, TEST). */
@@ -11,9 +13,8 @@ export const FK_LOGIC: u32 = 0;
 export const FK_ADD: u32 = 1;
 /** SUB, SBB, CMP, NEG: FL_RES = FL_A - FL_B (- borrow). */
 export const FK_SUB: u32 = 2;
-/** INC and DEC: like ADD and SUB of 1, but CF is bit 17 of FL_OP. */
-export const FK_INC: u32 = 3;
-export const FK_DEC: u32 = 4;
+/** IMUL: CF = OF = the full product of FL_A and FL_B is not FL_RES. */
+export const FK_MUL: u32 = 3;
 /** Shifts by FL_B (already masked, not zero) of FL_A; FL_A is sign-extended for SAR, zero-extended for SHL and SHR. */
 export const FK_SHL: u32 = 5;
 export const FK_SHR: u32 = 6;
@@ -23,7 +24,8 @@ export const FK_EXPLICIT: u32 = 8;
 
 export const FL_PF_SHIFT: u32 = 8;
 export const FL_SF_DELTA: u32 = 1 << 16;
-export const FL_CF_KEPT: u32 = 1 << 17;
+/** CF is FL_CF, OF is FL_OF. */
+export const FL_CF_GIVEN: u32 = 1 << 20, FL_CF: u32 = 1 << 21, FL_OF_GIVEN: u32 = 1 << 22, FL_OF: u32 = 1 << 23;
 
 export const CF: u32 = 0x1, PF: u32 = 0x4, AF: u32 = 0x10, ZF: u32 = 0x40, SF: u32 = 0x80, TF: u32 = 0x100, IF: u32 = 0x200, DF: u32 = 0x400, OF: u32 = 0x800;
 export const IOPL: u32 = 0x3000, NT: u32 = 0x4000, RF: u32 = 0x10000, VM: u32 = 0x20000, AC: u32 = 0x40000, VIF: u32 = 0x80000, VIP: u32 = 0x100000, ID: u32 = 0x200000;
@@ -32,37 +34,61 @@ export const STATUS_FLAGS: u32 = CF | PF | AF | ZF | SF | OF;
 
 export function carry(cpu: usize): bool {
   const op = load<u32>(cpu, FL_OP);
+  if ((op & FL_CF_GIVEN) != 0) return (op & FL_CF) != 0;
   switch (op & 15) {
     case FK_LOGIC: return false;
     case FK_ADD: { const a = load<i64>(cpu, FL_A), b = load<i64>(cpu, FL_B), r = load<i64>(cpu, FL_RES); return ((a & b) | ((a | b) & ~r)) < 0; }
     case FK_SUB: { const a = load<i64>(cpu, FL_A), b = load<i64>(cpu, FL_B), r = load<i64>(cpu, FL_RES); return ((~a & b) | (~(a ^ b) & r)) < 0; }
-    case FK_INC: case FK_DEC: return (op & FL_CF_KEPT) != 0;
+    case FK_MUL: return productOverflows(cpu);
     case FK_SHL: {
       const bits: u64 = <u64>8 << ((op >> 4) & 3), n = load<u64>(cpu, FL_B);
       return n <= bits && ((load<u64>(cpu, FL_A) >> (bits - n)) & 1) != 0;
     }
-    case FK_SHR: { const n = load<u64>(cpu, FL_B); return n <= 64 && ((load<u64>(cpu, FL_A) >> (n - 1)) & 1) != 0; }
-    case FK_SAR: { const n = load<u64>(cpu, FL_B); return ((load<i64>(cpu, FL_A) >> <i64>(n > 64 ? 63 : n - 1)) & 1) != 0; }
+    case FK_SHR: return ((load<u64>(cpu, FL_A) >> (load<u64>(cpu, FL_B) - 1)) & 1) != 0;
+    case FK_SAR: return ((load<i64>(cpu, FL_A) >> (load<i64>(cpu, FL_B) - 1)) & 1) != 0;
     default: return (load<u32>(cpu, FL_A) & CF) != 0;
   }
 }
 
 export function overflow(cpu: usize): bool {
   const op = load<u32>(cpu, FL_OP);
+  if ((op & FL_OF_GIVEN) != 0) return (op & FL_OF) != 0;
   switch (op & 15) {
     case FK_LOGIC: case FK_SAR: return false;
-    case FK_ADD: case FK_INC: { const a = load<i64>(cpu, FL_A), b = load<i64>(cpu, FL_B), r = load<i64>(cpu, FL_RES); return ((a ^ r) & (b ^ r)) < 0; }
-    case FK_SUB: case FK_DEC: { const a = load<i64>(cpu, FL_A), b = load<i64>(cpu, FL_B), r = load<i64>(cpu, FL_RES); return ((a ^ b) & (a ^ r)) < 0; }
-    // OF is defined for a count of 1 only: top bit of the result xor CF (SHL), top bit of the source (SHR).
-    case FK_SHL: return (load<i64>(cpu, FL_RES) < 0) != carry(cpu);
+    case FK_ADD: { const a = load<i64>(cpu, FL_A), b = load<i64>(cpu, FL_B), r = load<i64>(cpu, FL_RES); return ((a ^ r) & (b ^ r)) < 0; }
+    case FK_SUB: { const a = load<i64>(cpu, FL_A), b = load<i64>(cpu, FL_B), r = load<i64>(cpu, FL_RES); return ((a ^ b) & (a ^ r)) < 0; }
+    case FK_MUL: return productOverflows(cpu);
+    // OF is defined for a count of 1 only: top bit of the result xor the bit shifted out (SHL), top bit of the source (SHR).
+    case FK_SHL: {
+      const bits: u64 = <u64>8 << ((op >> 4) & 3), n = load<u64>(cpu, FL_B);
+      const out = n <= bits && ((load<u64>(cpu, FL_A) >> (bits - n)) & 1) != 0;
+      return (load<i64>(cpu, FL_RES) < 0) != out;
+    }
     case FK_SHR: { const bits: u64 = <u64>8 << ((op >> 4) & 3); return load<u64>(cpu, FL_B) == 1 && ((load<u64>(cpu, FL_A) >> (bits - 1)) & 1) != 0; }
     default: return (load<u32>(cpu, FL_A) & OF) != 0;
   }
 }
 
+/** The upper 64 bits of a signed 64 by 64 bit product. */
+export function multiplyHighSigned(a: i64, b: i64): i64 {
+  return <i64>(multiplyHigh(<u64>a, <u64>b)) - (a < 0 ? b : 0) - (b < 0 ? a : 0);
+}
+/** The upper 64 bits of an unsigned 64 by 64 bit product. */
+export function multiplyHigh(a: u64, b: u64): u64 {
+  const al = a & 0xffffffff, ah = a >> 32, bl = b & 0xffffffff, bh = b >> 32;
+  const low = al * bl, middle = ah * bl + (low >> 32), other = al * bh + (middle & 0xffffffff);
+  return ah * bh + (middle >> 32) + (other >> 32);
+}
+
+function productOverflows(cpu: usize): bool {
+  const a = load<i64>(cpu, FL_A), b = load<i64>(cpu, FL_B), r = load<i64>(cpu, FL_RES);
+  if (((load<u32>(cpu, FL_OP) >> 4) & 3) != 3) return a * b != r;
+  return multiplyHighSigned(a, b) != r >> 63;
+}
+
 export function adjust(cpu: usize): bool {
   switch (load<u32>(cpu, FL_OP) & 15) {
-    case FK_ADD: case FK_SUB: case FK_INC: case FK_DEC: return ((load<u64>(cpu, FL_A) ^ load<u64>(cpu, FL_B) ^ load<u64>(cpu, FL_RES)) & 0x10) != 0;
+    case FK_ADD: case FK_SUB: return ((load<u64>(cpu, FL_A) ^ load<u64>(cpu, FL_B) ^ load<u64>(cpu, FL_RES)) & 0x10) != 0;
     case FK_EXPLICIT: return (load<u32>(cpu, FL_A) & AF) != 0;
     default: return false;
   }
@@ -104,6 +130,9 @@ export function setStatus(cpu: usize, f: u32): void {
   store<u32>(cpu, FK_EXPLICIT | (even != want ? 1 << FL_PF_SHIFT : 0) | ((f & SF) != 0 ? FL_SF_DELTA : 0), FL_OP);
 }
 
+/** Puts the lazy fields into the one form that stands for their flags, so that equal states are equal bytes. */
+export function materialize(cpu: usize): void { setStatus(cpu, getFlags(cpu)); }
+
 /** Sets the whole RFLAGS; the caller has checked which bits may change. */
 export function setFlags(cpu: usize, f: u32): void {
   setStatus(cpu, f);
@@ -117,9 +146,22 @@ export function setExplicit(cpu: usize, res: i64, cfofaf: u32): void {
   store<u32>(cpu, FK_EXPLICIT, FL_OP);
 }
 
-/** Replaces CF OF AF (as bits in `f`), keeps ZF SF PF as they are (rotates, BT, ADCX...). */
-export function keepZsp(cpu: usize, cfofaf: u32): void {
+/** Replaces CF OF AF (as bits in `f`), keeps ZF SF PF as they are. */
+export function keepZsp(cpu: usize, f: u32): void {
   const op = load<u32>(cpu, FL_OP);
-  store<u64>(cpu, <u64>cfofaf, FL_A);
+  store<u64>(cpu, <u64>f, FL_A);
   store<u32>(cpu, (op & 0x1ff00) | FK_EXPLICIT, FL_OP);
+}
+
+/** Replaces CF and keeps every other flag. */
+export function setCarry(cpu: usize, on: bool): void {
+  store<u32>(cpu, (load<u32>(cpu, FL_OP) & ~FL_CF) | FL_CF_GIVEN | (on ? FL_CF : 0), FL_OP);
+}
+/** Replaces OF and keeps every other flag. */
+export function setOverflow(cpu: usize, on: bool): void {
+  store<u32>(cpu, (load<u32>(cpu, FL_OP) & ~FL_OF) | FL_OF_GIVEN | (on ? FL_OF : 0), FL_OP);
+}
+/** Replaces CF and OF and keeps every other flag (rotates). Both are 0 or 1. */
+export function setCarryOverflow(cpu: usize, c: u32, o: u32): void {
+  store<u32>(cpu, (load<u32>(cpu, FL_OP) & ~(FL_CF | FL_OF)) | FL_CF_GIVEN | FL_OF_GIVEN | c << 21 | o << 23, FL_OP);
 }

@@ -17,6 +17,8 @@ export const OP_FLAGS: usize = 7;
 export const OP_SIZE: usize = 9;
 /** log2 of the address size in bytes: 1, 2 or 3 (u8). */
 export const OP_ADDRESS_SIZE: usize = 10;
+/** Cycles of the instruction itself (u8). */
+export const OP_CYCLES: usize = 11;
 /** Length of the instruction in bytes (u8). */
 export const OP_LENGTH: usize = 12;
 /** Condition code or other small constant of the form (u8). */

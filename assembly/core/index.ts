@@ -1,0 +1,75 @@
+import { MISSING } from './block';
+import { flushCode as dropCode, initBlocks } from './blocks';
+import { forgetBreakpoint, runCpu } from './run';
+import { breakpointTable as breakpoints, setBreakpointCount } from './breakpoints';
+import { CPU_SIZE } from './layout';
+import { cpuAt, MAX_CPUS, PAGE_FLAGS, RAM_BASE, setCpuCount, setRamSize } from './map';
+import { getFlags, materialize, setFlags } from './flags';
+import { ioapicReset } from './ioapic';
+import { updateAttention, requestExit, EXIT_STOP } from './boundary';
+import { updateMode } from './mode';
+import { resetProcessor } from './reset';
+
+// The exports of the core: README, "The ABI". A `cpu` here is a processor's number.
+
+export { setTracing } from './events';
+export { hostInvalidate, hostTlbFlush, localApicRead as apicRead, localApicWrite as apicWrite, nextTimer, raiseException, setState, translate } from './host';
+export { setCpuidConfig } from './cpuid';
+export { clearDirty, hostWrote, setMmioHigh } from './physical';
+export { ioapicLine, ioapicRead, ioapicWrite } from './ioapic';
+export { msi } from './apic';
+export { getApicDivider, setApicDivider } from './apictimer';
+export { setGateRange, setWatch, watchAddressHi, watchAddressLo, watchHit, watchKind, watchTable } from './debug';
+
+/** Bytes of linear memory that a machine with that much RAM needs. */
+export function memorySize(ramBytes: u32, _cpus: u32): u32 { return <u32>RAM_BASE + ramBytes; }
+
+/** Lays memory out and resets every processor. RAM itself is left as it is. `ramBytes` is a multiple of 4096 up to 3 GiB, `cpus` 1 to 8. Called once, on zeroed memory. */
+export function init(ramBytes: u32, cpus: u32): void {
+  setRamSize(ramBytes);
+  setCpuCount(cpus < MAX_CPUS ? cpus : MAX_CPUS);
+  initBlocks();
+  ioapicReset();
+  for (let n: u32 = 0; n < cpus; n++) resetProcessor(cpuAt(n), n);
+}
+
+/** Processor reset state (SDM vol. 3, table 10-1). */
+export function reset(cpu: u32): void { resetProcessor(cpuAt(cpu), cpu); }
+
+/** Addresses in linear memory: a processor's structure, RAM, one byte of flags a physical page. */
+export function cpuBase(cpu: u32): u32 { return <u32>cpuAt(cpu); }
+export function cpuStateSize(): u32 { return <u32>CPU_SIZE; }
+export function ramBase(): u32 { return <u32>RAM_BASE; }
+export function pageFlags(): u32 { return <u32>PAGE_FLAGS; }
+
+/** Executes until CYCLES >= until at an instruction boundary, or an exit; returns the exit reason (EXIT_* in boundary.ts). */
+export function run(cpu: u32, untilLo: u32, untilHi: u32): u32 { return runCpu(cpuAt(cpu), (<u64>untilHi << 32) | <u64>untilLo); }
+
+/** Makes the run that is under way (from inside an import) or the next one return STOP. */
+export function requestStop(): void { requestExit(EXIT_STOP); }
+
+/** RFLAGS with the lazy flags computed. */
+export function flagsGet(cpu: u32): u32 { return getFlags(cpuAt(cpu)); }
+/** Sets RFLAGS and what depends on it. */
+export function flagsSet(cpu: u32, f: u32): void {
+  setFlags(cpuAt(cpu), f);
+  updateMode(cpuAt(cpu));
+  updateAttention(cpuAt(cpu));
+}
+/** Puts the lazy flags into their one canonical form, before the CPU structure is saved or hashed. */
+export function flagsMaterialize(cpu: u32): void { materialize(cpuAt(cpu)); }
+
+/** Drops all decoded code (after a restore). */
+export function flushCode(): void { dropCode(); }
+
+/** Where the host writes breakpoint addresses: u64 linear addresses, ascending, at most 256. */
+export function breakpointTable(): u32 { return <u32>breakpoints(); }
+/** The first `count` addresses of the table are breakpoints from now on. */
+export function setBreakpoints(count: u32): void {
+  setBreakpointCount(count);
+  forgetBreakpoint();
+  dropCode();
+}
+
+/** Table of u32 counts by (opcode map << 8 | opcode), 7 * 256 of them: executed opcodes that no form has. Maps: one byte, 0F, 0F38, 0F3A, and the last three under VEX. */
+export function opsMissing(): u32 { return <u32>MISSING; }

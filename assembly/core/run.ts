@@ -1,0 +1,131 @@
+import { B_BREAK, B_CHARGE, MODE_ALONE } from './block';
+import { findBlock } from './blocks';
+import { ATTENTION_EXIT, boundary, EXIT_BREAKPOINT, EXIT_BUDGET, EXIT_TRIPLE_FAULT, GO, GO_ONE, setRunning, ACTIVITY_SHUTDOWN } from './boundary';
+import { TF } from './flags';
+import { deliverFault, deliverTrap } from './interrupts';
+import { ACTIVITY, ATTENTION, CYCLES, DR, FLAGS_REST, INSTRUCTIONS, INT_SHADOW, RIP, RUN_LIMIT, TIMER_DUE } from './layout';
+import { OP_COUNT_AFTER, OP_CYCLES, OP_CYCLES_AFTER, OP_FLAGS, OP_LENGTH, OP_NEXT } from './op';
+import { clearTrap, DB, setAlone, trap, TRAP_AGAIN, TRAP_REDO } from './trap';
+import { execute, faultOp } from '../generated/execute';
+
+// The run loop: blocks as long as the budget covers them, single instructions where an exact position is needed.
+
+/** Cycles that `execute` runs at most in one call: an engine cannot replace a function while it runs, so long calls would stay in its first, slow code. */
+const CALL_CYCLES: u64 = 1000000;
+
+/** RIP at which the last run stopped for a breakpoint; the next run passes it. Belongs to the host. */
+let stoppedAt: u64 = 0;
+/** No instruction is at this (non-canonical) address. */
+const NOWHERE: u64 = 1 << 63;
+let stoppedCpu: usize = 0;
+
+/** A breakpoint that a run stopped at before is forgotten when the host goes elsewhere. */
+export function forgetBreakpoint(): void { stoppedCpu = 0; }
+
+/**
+ * Runs the processor until CYCLES has reached `until`, at the first instruction boundary there, or until something else ends the run: see EXIT_* in boundary.ts.
+ * However a run is cut into calls, the same boundaries are reached in the same state.
+ */
+export function runCpu(cpu: usize, until: u64): u32 {
+  const pass = stoppedCpu == cpu && load<u64>(cpu, RIP) == stoppedAt;
+  stoppedCpu = 0;
+  setRunning(cpu);
+  const reason = loop(cpu, until, pass ? stoppedAt : NOWHERE);
+  setRunning(0);
+  return reason;
+}
+
+function loop(cpu: usize, until: u64, passAt: u64): u32 {
+  let redo = false, pass = passAt;
+  while (true) {
+    const now = load<u64>(cpu, CYCLES), shadow = load<u32>(cpu, INT_SHADOW);
+    let one = redo;
+    if (!redo) {
+      // An exit that the last instruction asked for comes first: it is no part of the state that the host may save at a budget stop.
+      if (now >= until && (load<u32>(cpu, ATTENTION) & ATTENTION_EXIT) == 0) return EXIT_BUDGET;
+      if (load<u32>(cpu, ATTENTION) != 0 || now >= load<u64>(cpu, TIMER_DUE)) {
+        const answer = boundary(cpu);
+        if (answer < GO) return answer;
+        // A delivery took cycles and moved RIP: look again.
+        if (answer == GO && (load<u64>(cpu, CYCLES) != now || load<u32>(cpu, ATTENTION) != 0)) continue;
+        one = answer == GO_ONE;
+      }
+    }
+    const due = load<u64>(cpu, TIMER_DUE), limit = due < until ? due : until;
+    store<u64>(cpu, limit, RUN_LIMIT);
+    const trapFlag = (load<u32>(cpu, FLAGS_REST) & TF) != 0;
+    const rip = load<u64>(cpu, RIP);
+
+    let b = findBlock(cpu, rip, one ? MODE_ALONE : 0);
+    if (trap == 0 && load<u16>(b, B_BREAK) != 0) {
+      if (pass != rip && !redo) {
+        // boundary() has taken the interrupt shadow for this instruction, which does not run now.
+        store<u32>(cpu, shadow, INT_SHADOW);
+        stoppedAt = rip;
+        stoppedCpu = cpu;
+        return EXIT_BREAKPOINT;
+      }
+      one = true;
+      b = findBlock(cpu, rip, MODE_ALONE);
+    }
+    if (trap == 0 && !one && now + (load<u64>(b, B_CHARGE) >> 32) > limit) {
+      one = true;
+      b = findBlock(cpu, rip, MODE_ALONE);
+    }
+    if (trap != 0) {
+      // The first byte of the instruction, or of its part in the next page, cannot be fetched.
+      deliverFault(cpu, 0);
+      redo = false;
+      pass = NOWHERE;
+      if (load<u32>(cpu, ACTIVITY) == ACTIVITY_SHUTDOWN) return EXIT_TRIPLE_FAULT;
+      continue;
+    }
+
+    let budget: u64;
+    if (one) {
+      budget = load<u64>(b, B_CHARGE) | 0xffffffff;
+      setAlone(1);
+    } else {
+      const left = limit - now;
+      budget = ((left < CALL_CYCLES ? left : CALL_CYCLES) << 32) | 0xffffffff;
+      if (budget >> 32 < load<u64>(b, B_CHARGE) >> 32) budget = load<u64>(b, B_CHARGE) | 0xffffffff;
+    }
+    const end = now + (budget >> 32);
+    const rest = execute(cpu, b, budget, end);
+    setAlone(0);
+    store<u64>(cpu, end - <u64>(<i64>rest >> 32), CYCLES);
+    store<u64>(cpu, load<u64>(cpu, INSTRUCTIONS) + <u64>(0xffffffff - <u32>rest), INSTRUCTIONS);
+    redo = false;
+    if (trap == 0) {
+      pass = NOWHERE;
+      if (one && trapFlag) singleStepTrap(cpu);
+    } else if (trap == TRAP_REDO) {
+      giveBack(cpu, faultOp);
+      clearTrap();
+      redo = true;
+    } else if (trap == TRAP_AGAIN) {
+      giveBack(cpu, faultOp);
+      clearTrap();
+      pass = load<u64>(cpu, RIP);
+      if (one && trapFlag) singleStepTrap(cpu);
+    } else {
+      pass = NOWHERE;
+      const op = faultOp;
+      if (op != 0) giveBack(cpu, op);
+      deliverFault(cpu, op != 0 ? <u32>load<u8>(op, OP_FLAGS) : 0);
+    }
+  }
+}
+
+/** The block was charged as a whole; takes back what `op` and the ops after it cost, and puts RIP at op's instruction. */
+function giveBack(cpu: usize, op: usize): void {
+  store<u64>(cpu, load<u64>(cpu, CYCLES) - <u64>load<u16>(op, OP_CYCLES_AFTER) - <u64>load<u8>(op, OP_CYCLES), CYCLES);
+  store<u64>(cpu, load<u64>(cpu, INSTRUCTIONS) - <u64>load<u16>(op, OP_COUNT_AFTER) - 1, INSTRUCTIONS);
+  store<u64>(cpu, load<u64>(op, OP_NEXT) - <u64>load<u8>(op, OP_LENGTH), RIP);
+}
+
+/** #DB after an instruction that started with TF set (SDM vol. 3, 17.3.1.4); DR6.BS says why. */
+function singleStepTrap(cpu: usize): void {
+  store<u64>(cpu, load<u64>(cpu, DR + 48) | 0x4000, DR + 48);
+  deliverTrap(cpu, DB);
+}

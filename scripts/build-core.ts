@@ -1,0 +1,72 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import asc from 'assemblyscript/asc';
+import { generate } from '../assembly/gen/generate.ts';
+import { allForms } from '../assembly/isa/index.ts';
+
+// Builds the processor core: records -> generated sources -> build/core.wasm.
+//
+//   tsx scripts/build-core.ts [--out DIR] [--debug] [--text]
+//
+// --out DIR   leaves core.wasm (and the generated sources, in DIR/generated) there instead of build/ and assembly/generated/
+// --debug     keeps function names
+// --text      also writes core.wat
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const args = process.argv.slice(2);
+const outAt = args.indexOf('--out');
+const out = outAt < 0 ? undefined : resolve(args[outAt + 1] ?? '');
+if (outAt >= 0 && !args[outAt + 1]) throw new Error('--out needs a directory');
+
+const source = join(root, 'assembly'),
+  target = out ?? join(root, 'build');
+mkdirSync(target, { recursive: true });
+
+// The compiler runs on a tree of its own, so that builds at the same time do not see each other's halves.
+const work = mkdtempSync(join(target, '.core-'));
+try {
+  for (const folder of ['core', 'sem']) symlinkSync(join(source, folder), join(work, folder));
+  const counts = generate(allForms, source, join(work, 'generated'));
+  const cut = (name: string) => join(work, name);
+  const begin = performance.now();
+  const { error, stderr } = await asc.main([
+    cut('core/index.ts'),
+    '--baseDir',
+    '/',
+    '--outFile',
+    cut('core.wasm'),
+    ...(args.includes('--text') ? ['--textFile', cut('core.wat')] : []),
+    ...(args.includes('--debug') ? ['--debug'] : []),
+    '-O3',
+    '--runtime',
+    'stub',
+    '--noAssert',
+    '--importMemory',
+    '--exportTable',
+    '--enable',
+    'simd',
+    '--use',
+    'abort=',
+  ]);
+  if (error) {
+    process.stderr.write(stderr.toString());
+    throw error;
+  }
+  const generated = out ? join(out, 'generated') : join(source, 'generated');
+  mkdirSync(generated, { recursive: true });
+  const put = (from: string, to: string): void => {
+    const temporary = `${to}.${process.pid}`;
+    copyFileSync(from, temporary);
+    renameSync(temporary, to);
+  };
+  for (const name of readdirSync(cut('generated'))) put(cut(`generated/${name}`), join(generated, name));
+  put(cut('core.wasm'), join(target, 'core.wasm'));
+  if (args.includes('--text')) put(cut('core.wat'), join(target, 'core.wat'));
+  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+  process.stdout.write(
+    `core.wasm: ${counts.forms} forms, ${counts.hotCases} cases, ${counts.functions} functions, ${statSync(join(target, 'core.wasm')).size} bytes, compiled in ${seconds} s\n`,
+  );
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
