@@ -38,7 +38,7 @@ export function ldrLoadImage(k: Kernel, bytes: Uint8Array, name: string, path: s
   const image = ldrParse(bytes, name);
   const size = Math.ceil(image.sizeOfImage / PAGE_SIZE) * PAGE_SIZE;
   const noMemory = (what: string): ImageError => new ImageError(name, 0, `there is no ${what} for its 0x${size.toString(16)} bytes`, 'a machine with more of it free', STATUS_INSUFFICIENT_RESOURCES);
-  if (image.relocsStripped && image.relocations.length === 0 && mustRelocate(image))
+  if (image.relocsStripped && image.relocations.length === 0)
     throw new ImageError(name, 0, `the image has no relocations (IMAGE_FILE_RELOCS_STRIPPED) and its base 0x${image.imageBase.toString(16)} is not free`, 'relocations, or a kernel address as base', STATUS_CONFLICTING_ADDRESSES);
   const base = reserveImageSpace(k, size);
   if (!base) throw noMemory('address space');
@@ -68,11 +68,6 @@ export function ldrLoadImage(k: Kernel, bytes: Uint8Array, name: string, path: s
   }
   storeSymbols(k, section, image.symbols);
   return { base, size, entry: image.entry ? base + image.entry : base, section, absent: binding.absent };
-}
-
-/** Whether the image holds absolute addresses as far as anybody can tell: one without a relocation directory and without the stripped flag is position-independent. */
-function mustRelocate(image: ParsedImage): boolean {
-  return image.relocsStripped;
 }
 
 /** After DriverEntry succeeded: frees the sections that are only needed once. `section` is the KLDR_DATA_TABLE_ENTRY. */

@@ -22,10 +22,8 @@ export const POOL_RAISE_IF_ALLOCATION_FAILURE = 16, POOL_QUOTA_FAIL_INSTEAD_OF_R
 /** Descriptor of an allocation of a page or more, which has no POOL_HEADER. Bit 0 of Va marks a free entry. */
 export const POOL_TRACKER_BIG_PAGES = struct('_POOL_TRACKER_BIG_PAGES', { Va: u64, Key: u32, Pattern: u32, NumberOfBytes: u64 });
 
-/** Page table entry (SDM vol. 3, table 4-20). */
+/** Page table entry (SDM vol. 3, table 4-20); its bits are in mm/layout.ts. */
 export const MMPTE = struct('_MMPTE', { Long: u64 });
-export const PTE_VALID = 1n, PTE_WRITE = 2n, PTE_OWNER = 4n, PTE_WRITE_THROUGH = 8n, PTE_CACHE_DISABLE = 0x10n, PTE_ACCESSED = 0x20n, PTE_DIRTY = 0x40n, PTE_LARGE = 0x80n;
-export const PTE_GLOBAL = 0x100n, PTE_NO_EXECUTE = 1n << 63n, PTE_FRAME = 0x000ffffffffff000n;
 
 export const PHYSICAL_MEMORY_RANGE = struct('_PHYSICAL_MEMORY_RANGE', { BaseAddress: u64, NumberOfBytes: u64 });
 export const MM_PHYSICAL_ADDRESS_LIST = struct('_MM_PHYSICAL_ADDRESS_LIST', { PhysicalAddress: u64, NumberOfBytes: u64 });
