@@ -1,11 +1,11 @@
 // MXCSR, FXSAVE and FXRSTOR, MASKMOVDQU: instructions about the SSE state as a whole or with a memory operand of their own kind.
 
-import { CR0, CR4, FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MXCSR, RDI, ST, XMM, ZERO } from '../core/layout';
+import { CR0, FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MXCSR, RDI, ST, XMM, ZERO } from '../core/layout';
 import { ld32, ld64, ld8, probe, st128, st32, st64, st8 } from '../core/mem';
-import { ACCESS_WRITE, CR0_EM, CR0_TS, CR4_OSFXSR } from '../core/mmu';
+import { ACCESS_WRITE, CR0_EM, CR0_TS } from '../core/mmu';
 import { OP_ADDRESS_SIZE, OP_INDEX, OP_R0, OP_R1 } from '../core/op';
 import { ea, misaligned } from '../core/operand';
-import { GP, NM, raise, raiseError, trap, UD } from '../core/trap';
+import { GP, NM, raise, raiseError, trap } from '../core/trap';
 
 /** Bits of MXCSR that exist; writing others is #GP (the processor announces DAZ through MXCSR_MASK). */
 export const MXCSR_MASK: u32 = 0xffff;
@@ -13,15 +13,7 @@ export const MXCSR_MASK: u32 = 0xffff;
 const X87_EXCEPTIONS: u32 = 0x3f;
 const FSW_ES: u32 = 0x80, FSW_B: u32 = 0x8000;
 
-/** #UD or #NM for an SSE instruction that has no XMM operand by which the decoder knows it (SDM vol. 3, 13.1.4). */
-function sseUnavailable(cpu: usize): bool {
-  if ((load<u64>(cpu, CR0) & CR0_EM) != 0 || (load<u64>(cpu, CR4) & CR4_OSFXSR) == 0) { raise(cpu, UD); return true; }
-  if ((load<u64>(cpu, CR0) & CR0_TS) != 0) { raise(cpu, NM); return true; }
-  return false;
-}
-
 export function ldmxcsr(cpu: usize, ip: usize): void {
-  if (sseUnavailable(cpu)) return;
   const value = ld32(cpu, ea(cpu, ip));
   if (trap) return;
   if ((value & ~MXCSR_MASK) != 0) { raiseError(cpu, GP, 0); return; }
@@ -29,7 +21,6 @@ export function ldmxcsr(cpu: usize, ip: usize): void {
 }
 
 export function stmxcsr(cpu: usize, ip: usize): void {
-  if (sseUnavailable(cpu)) return;
   st32(cpu, ea(cpu, ip), load<u32>(cpu, MXCSR));
 }
 

@@ -29,7 +29,9 @@ const HANDLER_STRIDE = 16;
 const P = 1, W = 2, U = 4, PS = 0x80, NX_HI = 0x80000000;
 
 const SEL_CODE0 = 0x10, SEL_DATA3 = 0x2b, SEL_CODE3 = 0x33, SEL_TSS = 0x40;
-const CR0 = 0x80050033, CR4 = 0x506a0, EFER = 0xd01, XCR0 = 7;
+/** CR0: PE MP ET NE WP AM PG. CR4: PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE. */
+export const INITIAL_CR0 = 0x80050033 | 0, INITIAL_CR4 = 0x506a0;
+const EFER = 0xd01, XCR0 = 7;
 const TF_RF = 0x10100;
 /** Vectors whose delivery pushes an error code (SDM vol. 3, 6.15). */
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
@@ -104,10 +106,10 @@ function buildTables(machine: VectorMachine): void {
 function setSystemRegisters(machine: VectorMachine): void {
   const { u8, u32, cpu } = machine;
   const put = (at: number, lo: number, hi = 0) => put64(machine, cpu + at, lo, hi);
-  put(abi.CR0, CR0);
+  put(abi.CR0, INITIAL_CR0);
   put(abi.CR2, 0);
   put(abi.CR3, PML4);
-  put(abi.CR4, CR4);
+  put(abi.CR4, INITIAL_CR4);
   put(abi.XCR0, XCR0);
   put(abi.EFER, EFER);
   put(abi.GDTR_BASE, GDT, KERNEL_HI);
