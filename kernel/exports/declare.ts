@@ -108,6 +108,8 @@ export interface Frame<F> {
   readonly base: number;
   get<K extends keyof F>(name: K): F[K] extends GuestType<infer T> ? T : never;
   set<K extends keyof F>(name: K, value: F[K] extends GuestType<infer T> ? T : never): void;
+  /** Where a local is: for pointers to it. */
+  address(name: keyof F): number;
 }
 export type FrameSpec = { readonly [name: string]: GuestType<never> | GuestType<unknown> };
 
