@@ -18,9 +18,16 @@ const GATE_RANGES: u32 = 4;
 let watchCount: u32 = 0;
 let linearCount: u32 = 0;
 
-/** The access that hit last: index of the watch range, WATCH_READ or WATCH_WRITE, address as the range counts (linear or physical). */
-export let watchHitIndex: u32 = 0, watchHitKind: u32 = 0;
-export let watchHitAddress: u64 = 0;
+let hitIndex: u32 = 0, hitKind: u32 = 0;
+let hitAddress: u64 = 0;
+
+/** The access that hit last: index of the watch range. */
+export function watchHit(): u32 { return hitIndex; }
+/** WATCH_READ or WATCH_WRITE. */
+export function watchKind(): u32 { return hitKind; }
+/** Its address as the range counts, linear or physical. */
+export function watchAddressLo(): u32 { return <u32>hitAddress; }
+export function watchAddressHi(): u32 { return <u32>(hitAddress >> 32); }
 
 /** Address of the watch table in linear memory. */
 export function watchTable(): usize { return WATCHES; }
@@ -81,7 +88,7 @@ export function noteHostWrite(pa: u32, len: u32): void {
 }
 
 function hit(index: u32, kind: u32, at: u64): void {
-  watchHitIndex = index; watchHitKind = kind; watchHitAddress = at;
+  hitIndex = index; hitKind = kind; hitAddress = at;
   requestExit(EXIT_WATCH);
 }
 
