@@ -13,6 +13,9 @@ import { execute, faultOp } from '../generated/execute';
 /** Cycles that `execute` runs at most in one call: an engine cannot replace a function while it runs, so long calls would stay in its first, slow code. */
 const CALL_CYCLES: u64 = 1000000;
 
+/** Cycles that a string instruction runs at most before it comes back to the loop: its charge must fit beside the budget. */
+const REPEAT_CYCLES: u64 = 1 << 29;
+
 /** RIP at which the last run stopped for a breakpoint; the next run passes it. Belongs to the host. */
 let stoppedAt: u64 = 0;
 /** No instruction is at this (non-canonical) address. */
@@ -52,7 +55,7 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
       }
     }
     const due = load<u64>(cpu, TIMER_DUE), limit = due < until ? due : until;
-    store<u64>(cpu, limit, RUN_LIMIT);
+    store<u64>(cpu, limit - now < REPEAT_CYCLES ? limit : now + REPEAT_CYCLES, RUN_LIMIT);
     const trapFlag = (load<u32>(cpu, FLAGS_REST) & TF) != 0;
     const rip = load<u64>(cpu, RIP);
 
