@@ -28,6 +28,7 @@ const HANDLER_STRIDE = 16;
 // Page table entry bits (SDM vol. 3, 4.5).
 const P = 1, W = 2, U = 4, PS = 0x80, NX_HI = 0x80000000;
 
+const TSS_LIMIT = 0x67;
 const SEL_CODE0 = 0x10, SEL_DATA3 = 0x2b, SEL_CODE3 = 0x33, SEL_TSS = 0x40;
 /** CR0: PE MP ET NE WP AM PG. CR4: PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE. */
 export const INITIAL_CR0 = 0x80050033 | 0, INITIAL_CR4 = 0x506a0;
@@ -90,9 +91,10 @@ function buildTables(machine: VectorMachine): void {
   put(GDT + SEL_CODE0, 0x0000ffff, 0x00af9b00);
   put(GDT + (SEL_DATA3 & ~3), 0x0000ffff, 0x00cff300);
   put(GDT + (SEL_CODE3 & ~3), 0x0000ffff, 0x00affb00);
-  put(GDT + SEL_TSS, 0x67 | (TSS << 16), 0x00008b00);
+  put(GDT + SEL_TSS, TSS_LIMIT | (TSS << 16), 0x00008b00);
   put(GDT + SEL_TSS + 8, KERNEL_HI);
   put(TSS + 4, STACK0_TOP, KERNEL_HI);
+  put(TSS + 0x60, 0, (TSS_LIMIT + 1) << 16); // the I/O bitmap lies past the limit: no port is allowed (SDM vol. 1, 18.5.2)
   for (let vector = 0; vector < 256; vector++) {
     const handler = HANDLERS + vector * HANDLER_STRIDE;
     const dpl = vector === 3 ? 3 : 0;
@@ -126,7 +128,7 @@ function setSystemRegisters(machine: VectorMachine): void {
   };
   for (const which of [abi.SEG_ES, abi.SEG_SS, abi.SEG_DS, abi.SEG_FS, abi.SEG_GS]) segment(which, SEL_DATA3, 0xffffffff, 0xcff3);
   segment(abi.SEG_CS, SEL_CODE3, 0xffffffff, 0xaffb);
-  segment(abi.SEG_TR, SEL_TSS, 0x67, 0x008b, TSS, KERNEL_HI);
+  segment(abi.SEG_TR, SEL_TSS, TSS_LIMIT, 0x008b, TSS, KERNEL_HI);
 }
 
 /** Puts the processor into ring 3 with the registers of a state image. */
