@@ -11,7 +11,11 @@
 export const OP_LOAD = 1;
 /** `name` = service name. */
 export const OP_UNLOAD = 2;
-/** `name` = NT or Win32 path (`\\.\Echo`, `\Device\Echo`). Information: handle. flags bit 0: synchronous file object. */
+/**
+ * `name` = NT or Win32 path (`\\.\Echo`, `\Device\Echo`), or `driver:NAME` for the first named device object of that service (of a Plug and Play
+ * driver: once its device has started). Information: handle. flags bit 0: synchronous file object. STATUS_NO_SUCH_DEVICE when the driver has no named device.
+ * The data of a failed OP_LOAD's reply is text (UTF-8): the image check's message, with file, offset and what was expected.
+ */
 export const OP_OPEN = 3;
 export const OP_CLOSE = 4;
 /** outLength bytes. */
