@@ -38,7 +38,7 @@ describe('the installed package', () => {
       `import { Machine } from 'kmode';
        const machine = Machine.create();
        machine.load('node_modules/kmode/samples/hello/hello.sys');
-       console.log(JSON.stringify({ lines: machine.debugLines(), modules: machine.modules().map(module => module.name) }));`,
+       console.log(JSON.stringify({ lines: machine.debugLines(), modules: machine.guest.modules().map(module => module.name) }));`,
     );
     const { lines, modules } = JSON.parse(node('use.js')) as { lines: string[]; modules: string[] };
     expect(lines.join('\n')).toMatch(/hello/i);
