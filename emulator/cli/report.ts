@@ -1,0 +1,78 @@
+import type { BugCheck } from '../../hal/bus/index.ts';
+import { formatAddress } from '../../hal/bus/index.ts';
+
+/** One operation's outcome, as `--json` prints it. */
+export interface OperationReport {
+  op: string;
+  /** NTSTATUS as 0x-hex. */
+  status: string;
+  /** `done`, `pending`, `limit`, `bugcheck`, ... */
+  outcome: string;
+  information: number;
+  /** Returned bytes, hexadecimal. */
+  data: string;
+}
+
+export interface BugCheckReport {
+  code: string;
+  name: string;
+  parameters: string[];
+  driver: string | null;
+  routine: string | null;
+  irql: number;
+  address: string | null;
+  irp: string | null;
+  text: string | null;
+  stack: { address: string; symbol: string }[];
+}
+
+export interface RunReport {
+  ok: boolean;
+  /** What went wrong besides a bug check, in words; null if nothing did. */
+  error: string | null;
+  cycles: number;
+  instructions: number;
+  stateHash: string;
+  debug: string[];
+  results: OperationReport[];
+  bugcheck: BugCheckReport | null;
+}
+
+const hex = (v: bigint | number): string => `0x${v.toString(16)}`;
+export const hexBytes = (bytes: Uint8Array): string => Array.from(bytes, b => b.toString(16).padStart(2, '0')).join('');
+export const statusText = (status: number): string => `0x${(status >>> 0).toString(16).padStart(8, '0')}`;
+
+export function bugCheckReport(b: BugCheck): BugCheckReport {
+  return {
+    code: hex(b.code),
+    name: b.name,
+    parameters: b.parameters.map(p => `0x${BigInt.asUintN(64, p).toString(16).padStart(16, '0')}`),
+    driver: b.driver,
+    routine: b.routine,
+    irql: b.irql,
+    address: b.address === null ? null : formatAddress(b.address),
+    irp: b.irp === null ? null : formatAddress(b.irp),
+    text: b.text ?? null,
+    stack: b.stack.map(f => ({ address: formatAddress(f.address), symbol: f.symbol })),
+  };
+}
+
+const IRQL_NAMES: { readonly [level: number]: string } = { 0: 'PASSIVE_LEVEL', 1: 'APC_LEVEL', 2: 'DISPATCH_LEVEL', 13: 'CLOCK_LEVEL', 14: 'IPI_LEVEL', 15: 'HIGH_LEVEL' };
+export const irqlName = (level: number): string => IRQL_NAMES[level] ?? `DIRQL ${level}`;
+
+/** The bug check as a person reads it: what, who, where, how it came there. */
+export function bugCheckText(b: BugCheckReport): string {
+  const lines = [
+    '',
+    `*** STOP ${b.code} ${b.name}`,
+    `    parameters  ${b.parameters.join(' ')}`,
+    `    driver      ${b.driver ?? 'unknown'}`,
+    `    routine     ${b.routine ?? 'unknown'}`,
+    `    IRQL        ${b.irql} (${irqlName(b.irql)})`,
+  ];
+  if (b.address !== null) lines.push(`    address     ${b.address}`);
+  if (b.irp !== null) lines.push(`    IRP         ${b.irp}`);
+  if (b.text !== null) lines.push(`    ${b.text}`);
+  if (b.stack.length > 0) lines.push('    stack', ...b.stack.map(f => `      ${f.address}  ${f.symbol}`));
+  return lines.join('\n');
+}
