@@ -51,9 +51,10 @@ export function scas<T>(cpu: usize, ip: usize): void {
   advance(cpu, ip, RDI, stepOf<T>(cpu));
 }
 export function cmps<T>(cpu: usize, ip: usize): void {
-  const a = loadAt<T>(cpu, sourceOf(cpu, ip));
-  if (trap) return;
+  // The destination is read first: when both fault, it is the one that is reported.
   const b = loadAt<T>(cpu, pointer(cpu, ip, RDI));
+  if (trap) return;
+  const a = loadAt<T>(cpu, sourceOf(cpu, ip));
   if (trap) return;
   cmp<T>(cpu, a, b);
   const step = stepOf<T>(cpu);
