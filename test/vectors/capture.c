@@ -50,6 +50,8 @@ struct form {
 #define SHIFTS(name, digit, f) I(name, 0xd0, BYTE_OP | DIGIT, digit, f == SHIFT ? 0x10 : 0), I(name, 0xd1, ANY_SIZE | DIGIT, digit, f == SHIFT ? 0x10 : 0), \
   I(name, 0xc0, BYTE_OP | DIGIT | IMM8 | f, digit, 0), I(name, 0xc1, ANY_SIZE | DIGIT | IMM8 | f, digit, 0), I(name, 0xd2, BYTE_OP | DIGIT | COUNT_CL | f, digit, 0), I(name, 0xd3, ANY_SIZE | DIGIT | COUNT_CL | f, digit, 0)
 
+// Not here: PUSHF (single-stepping sets the TF that it pushes), and targets of CALL that are not canonical (Intel's processors have pushed before
+// they fault, AMD's have not).
 static const struct form forms[] = {
   ALU("add", 0x00, 0, 0), ALU("or", 0x08, 1, 0x10), ALU("adc", 0x10, 2, 0), ALU("sbb", 0x18, 3, 0), ALU("and", 0x20, 4, 0x10), ALU("sub", 0x28, 5, 0), ALU("xor", 0x30, 6, 0x10), ALU("cmp", 0x38, 7, 0),
   SHIFTS("rol", 0, ROTATE), SHIFTS("ror", 1, ROTATE), SHIFTS("rcl", 2, ROTATE), SHIFTS("rcr", 3, ROTATE), SHIFTS("shl", 4, SHIFT), SHIFTS("shr", 5, SHIFT), SHIFTS("sar", 7, SHIFT),
@@ -57,7 +59,7 @@ static const struct form forms[] = {
   I("mov", 0x8a, BYTE_OP, 0, 0), I("mov", 0x8b, ANY_SIZE, 0, 0), I("lea", 0x8d, ANY_SIZE | MEM_ONLY, 0, 0), I("movsxd", 0x63, 0, 0, 0), I("imul", 0x6b, ANY_SIZE | IMM8, 0, 0xd4), I("imul", 0x69, IMM32, 0, 0xd4),
   I("not", 0xf6, BYTE_OP | DIGIT, 2, 0), I("neg", 0xf7, ANY_SIZE | DIGIT, 3, 0), I("mul", 0xf7, ANY_SIZE | DIGIT, 4, 0xd4), I("imul", 0xf7, ANY_SIZE | DIGIT, 5, 0xd4), I("div", 0xf6, BYTE_OP | DIGIT, 6, 0x8d5),
   I("div", 0xf7, ANY_SIZE | DIGIT | DIVIDE, 6, 0x8d5), I("idiv", 0xf7, ANY_SIZE | DIGIT | DIVIDE, 7, 0x8d5), I("inc", 0xfe, BYTE_OP | DIGIT, 0, 0), I("dec", 0xff, ANY_SIZE | DIGIT, 1, 0),
-  I("push", 0x54, NO_MODRM | STACKOP, 0, 0), I("pop", 0x58, NO_MODRM | STACKOP, 0, 0), I("pushf", 0x9c, NO_MODRM | STACKOP, 0, 0), I("call", 0xff, DIGIT | NO_W | STACKOP, 2, 0), I("ret", 0xc3, NO_MODRM | STACKOP, 0, 0),
+  I("push", 0x54, NO_MODRM | STACKOP, 0, 0), I("pop", 0x58, NO_MODRM | STACKOP, 0, 0), I("call", 0xff, DIGIT | NO_W | STACKOP, 2, 0), I("ret", 0xc3, NO_MODRM | STACKOP, 0, 0),
   I("cbw", 0x98, NO_MODRM | ANY_SIZE, 0, 0), I("cwd", 0x99, NO_MODRM | ANY_SIZE, 0, 0), I("lahf", 0x9f, NO_MODRM, 0, 0), I("cmc", 0xf5, NO_MODRM, 0, 0), I("jbe", 0x76, NO_MODRM | IMM8, 0, 0), I("jle", 0x7e, NO_MODRM | IMM8, 0, 0),
   I("movs", 0xa4, NO_MODRM | STRING, 0, 0), I("stos", 0xab, NO_MODRM | STRING | ANY_SIZE, 0, 0), I("scas", 0xae, NO_MODRM | STRING, 0, 0), I("cmps", 0xa7, NO_MODRM | STRING | ANY_SIZE, 0, 0),
   I2("imul", 0, 0xaf, ANY_SIZE, 0, 0xd4), I2("movzx", 0, 0xb6, ANY_SIZE, 0, 0), I2("movsx", 0, 0xbf, 0, 0, 0), I2("setl", 0, 0x9c, BYTE_OP, 0, 0), I2("cmovae", 0, 0x43, ANY_SIZE, 0, 0), I2("cmovs", 0, 0x48, ANY_SIZE, 0, 0),
@@ -279,7 +281,7 @@ int main(int argc, char **argv) {
       memset(stack, 0, DATA_SIZE);
       int length = encode(f, &before, text, &operand, &destination);
       memcpy(code + 0x100, text, length);
-      if (operand) for (int b = 0; b < 16; b += 8) { uint64_t v = f->kind == SSE ? lane() : edge(), at = operand + b; if (at + 8 <= DATA + DATA_SIZE) memcpy(data + (at - DATA), &v, 8); }
+      if (operand) for (int b = 0; b < 16; b += 8) { uint64_t v = f->kind == SSE ? lane() : edge(), at = operand + b; if (f->flags & STACKOP) v &= 0x7fffffff; if (at + 8 <= DATA + DATA_SIZE) memcpy(data + (at - DATA), &v, 8); }
       if (f->flags & STRING) for (int b = 0; b < 0x40; b += 8) { uint64_t v = rnd() & 0x0101010101010101; memcpy(data + (before.r.rsi - DATA) + b, &v, 8); if (rnd() % 2) memcpy(data + (before.r.rdi - DATA) + b, &v, 8); }
       if (f->flags & STACKOP) for (int b = -16; b < 32; b += 8) { uint64_t v = rnd() % 0x7fffffff; memcpy(stack + (0x1000 + b), &v, 8); }
       static uint8_t data0[DATA_SIZE], stack0[DATA_SIZE];

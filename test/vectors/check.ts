@@ -23,7 +23,8 @@ export function checkVector(machine: VectorMachine, vector: Vector): string[] {
   if (outcome.odd !== null) differences.push(outcome.odd);
   const exception = vector.f?.v ?? -1;
   if (outcome.exception !== exception) differences.push(`exception ${nameOf(outcome.exception)}, expected ${nameOf(exception)}`);
-  else if (vector.f?.a !== undefined && BigInt('0x' + outcome.cr2) !== BigInt('0x' + vector.f.a)) differences.push(`cr2 ${outcome.cr2}, expected ${vector.f.a}`);
+  else if (vector.f?.a !== undefined && BigInt('0x' + outcome.cr2) !== BigInt('0x' + vector.f.a))
+    differences.push(`cr2 ${outcome.cr2}, expected ${vector.f.a}`);
   compareRegisters(vector, differences);
   compareMemory(machine, vector, differences);
   return differences;
@@ -63,11 +64,14 @@ function putMemory(list: Vector['m']): void {
 }
 
 function inRegions(address: number): boolean {
-  return [DATA, STACK].some((region) => address >= region.linear && address < region.linear + region.size);
+  return [DATA, STACK].some(region => address >= region.linear && address < region.linear + region.size);
 }
 
 function imageAt(address: number): [Uint8Array, number] {
-  for (const [region, image] of [[DATA, wantedData], [STACK, wantedStack]] as const) {
+  for (const [region, image] of [
+    [DATA, wantedData],
+    [STACK, wantedStack],
+  ] as const) {
     if (address >= region.linear && address < region.linear + region.size) return [image, address - region.linear];
   }
   throw new Error(`memory address ${address.toString(16)} is in neither DATA nor STACK`);
@@ -106,7 +110,10 @@ function compareMemory(machine: VectorMachine, vector: Vector, differences: stri
       image[offset] = u8[ram + (image === wantedData ? DATA : STACK).physical + offset]!;
     }
   }
-  for (const [region, image] of [[DATA, wantedData], [STACK, wantedStack]] as const) {
+  for (const [region, image] of [
+    [DATA, wantedData],
+    [STACK, wantedStack],
+  ] as const) {
     const actual = u8.subarray(ram + region.physical, ram + region.physical + region.size);
     if (Buffer.compare(actual, image) === 0) continue;
     let reported = 0;

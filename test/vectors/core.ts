@@ -17,6 +17,12 @@ export interface CoreInstance {
 export function loadCore(ramBytes: number): CoreInstance {
   compiled ??= new WebAssembly.Module(readFileSync(CORE_FILE));
   const memory = createMemory(ramBytes, 1);
-  const exports = instantiate(compiled, memory, { portIn: () => 0xffffffff, portOut: () => {}, mmioRead: () => 0xffffffff, mmioWrite: () => {}, event: () => {} });
+  const exports = instantiate(compiled, memory, {
+    portIn: () => 0xffffffff,
+    portOut: () => {},
+    mmioRead: () => 0xffffffff,
+    mmioWrite: () => {},
+    event: () => {},
+  });
   return { memory, exports };
 }

@@ -52,10 +52,7 @@ export function readLines(path: string): string[] {
     throw new VectorFileError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
   }
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) bytes = gunzipSync(bytes);
-  return bytes
-    .toString('utf8')
-    .trimEnd()
-    .split('\n');
+  return bytes.toString('utf8').trimEnd().split('\n');
 }
 
 /** Parses one line; throws an Error that says what is wrong with it. */
@@ -103,7 +100,7 @@ export function formName(vector: Vector): string {
     words += ' ' + (next < 0 ? rest : rest.slice(0, next));
     rest = next < 0 ? '' : rest.slice(next + 1);
   }
-  const operands = rest.split(/,\s*/).filter((operand) => operand !== '');
+  const operands = rest.split(/,\s*/).filter(operand => operand !== '');
   return [words, operands.map(operandKind).join(', ')].join(' ').trim();
 }
 

@@ -20,19 +20,39 @@ export const STACK: Region = { linear: 0x30000000, physical: 0x30000, size: 0x20
 export const RAM_BYTES = 0x200000;
 
 // Physical addresses of what ring 0 owns; ring 0 sees all of RAM from KERNEL up.
-const PML4 = 0x1000, PDPT_LOW = 0x2000, PD_LOW = 0x3000, PT_CODE = 0x4000, PT_DATA = 0x5000, PT_STACK = 0x6000, PDPT_HIGH = 0x7000, PD_HIGH = 0x8000;
-const GDT = 0x9000, IDT = 0xa000, TSS = 0xb000, HANDLERS = 0xc000, STACK0_TOP = 0xf000;
+const PML4 = 0x1000,
+  PDPT_LOW = 0x2000,
+  PD_LOW = 0x3000,
+  PT_CODE = 0x4000,
+  PT_DATA = 0x5000,
+  PT_STACK = 0x6000,
+  PDPT_HIGH = 0x7000,
+  PD_HIGH = 0x8000;
+const GDT = 0x9000,
+  IDT = 0xa000,
+  TSS = 0xb000,
+  HANDLERS = 0xc000,
+  STACK0_TOP = 0xf000;
 const KERNEL_HI = 0xffff8000;
 const HANDLER_STRIDE = 16;
 
 // Page table entry bits (SDM vol. 3, 4.5).
-const P = 1, W = 2, U = 4, PS = 0x80, NX_HI = 0x80000000;
+const P = 1,
+  W = 2,
+  U = 4,
+  PS = 0x80,
+  NX_HI = 0x80000000;
 
 const TSS_LIMIT = 0x67;
-const SEL_CODE0 = 0x10, SEL_DATA3 = 0x2b, SEL_CODE3 = 0x33, SEL_TSS = 0x40;
+const SEL_CODE0 = 0x10,
+  SEL_DATA3 = 0x2b,
+  SEL_CODE3 = 0x33,
+  SEL_TSS = 0x40;
 /** CR0: PE MP ET NE WP AM PG. CR4: PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE. */
-export const INITIAL_CR0 = 0x80050033 | 0, INITIAL_CR4 = 0x506a0;
-const EFER = 0xd01, XCR0 = 7;
+export const INITIAL_CR0 = 0x80050033 | 0,
+  INITIAL_CR4 = 0x506a0;
+const EFER = 0xd01,
+  XCR0 = 7;
 const TF_RF = 0x10100;
 /** Vectors whose delivery pushes an error code (SDM vol. 3, 6.15). */
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
@@ -67,7 +87,14 @@ export function buildMachine(core: CoreInstance): VectorMachine {
   core.exports.reset(0);
   const u8 = new Uint8Array(core.memory.buffer);
   const u32 = new Uint32Array(core.memory.buffer);
-  const machine: VectorMachine = { core, cpu: core.exports.cpuBase(0), u8, u32, ram: core.exports.ramBase(), system: new Uint8Array(0) };
+  const machine: VectorMachine = {
+    core,
+    cpu: core.exports.cpuBase(0),
+    u8,
+    u32,
+    ram: core.exports.ramBase(),
+    system: new Uint8Array(0),
+  };
   buildTables(machine);
   setSystemRegisters(machine);
   machine.system = u8.slice(machine.cpu + abi.CR0, machine.cpu + abi.SCRATCH);
@@ -82,7 +109,11 @@ function buildTables(machine: VectorMachine): void {
   put(PDPT_LOW, PD_LOW | P | W | U);
   put(PDPT_HIGH, PD_HIGH | P | W);
   put(PD_HIGH, PS | P | W);
-  for (const [region, table, writable] of [[CODE, PT_CODE, false], [DATA, PT_DATA, true], [STACK, PT_STACK, true]] as const) {
+  for (const [region, table, writable] of [
+    [CODE, PT_CODE, false],
+    [DATA, PT_DATA, true],
+    [STACK, PT_STACK, true],
+  ] as const) {
     put(PD_LOW + (region.linear >>> 21) * 8, table | P | W | U);
     for (let page = 0; page < region.size >>> 12; page++) {
       put(table + page * 8, (region.physical + page * 0x1000) | P | U | (writable ? W : 0), writable ? NX_HI : 0);
@@ -141,7 +172,10 @@ export function loadState(machine: VectorMachine, image: Uint8Array): void {
   u32[(cpu + abi.INT_SHADOW) >>> 2] = 0;
   u8.set(image.subarray(0, 16 * 8), cpu + abi.GPR);
   u8.set(image.subarray(AT.rip, AT.rip + 8), cpu + abi.RIP);
-  for (const [at, shadow, which] of [[AT.fsbase, abi.FS_BASE, abi.SEG_FS], [AT.gsbase, abi.GS_BASE, abi.SEG_GS]] as const) {
+  for (const [at, shadow, which] of [
+    [AT.fsbase, abi.FS_BASE, abi.SEG_FS],
+    [AT.gsbase, abi.GS_BASE, abi.SEG_GS],
+  ] as const) {
     u8.set(image.subarray(at, at + 8), cpu + shadow);
     u8.set(image.subarray(at, at + 8), cpu + abi.SEG + which * abi.SEG_SIZE + abi.SEG_BASE);
   }
@@ -192,7 +226,8 @@ export function stepOne(machine: VectorMachine): Outcome {
   const { core, u32, cpu, ram } = machine;
   const before = u32[(cpu + abi.INSTRUCTIONS) >>> 2]!;
   for (let i = 0; i < MAX_RUNS; i++) {
-    const lo = u32[(cpu + abi.CYCLES) >>> 2]!, hi = u32[(cpu + abi.CYCLES + 4) >>> 2]!;
+    const lo = u32[(cpu + abi.CYCLES) >>> 2]!,
+      hi = u32[(cpu + abi.CYCLES + 4) >>> 2]!;
     const until = lo === 0xffffffff ? [0, hi + 1] : [lo + 1, hi];
     const reason = core.exports.run(0, until[0]!, until[1]!);
     const exception = handlerVector(machine);
@@ -201,7 +236,12 @@ export function stepOne(machine: VectorMachine): Outcome {
       const expected = STACK0_TOP - 40 - (WITH_ERROR_CODE.has(exception) ? 8 : 0);
       const rsp = u32[(cpu + abi.RSP) >>> 2]!;
       const cs = u32[(ram + STACK0_TOP - 32) >>> 2]!;
-      const odd = rsp !== expected ? `kernel RSP after delivery is ${rsp.toString(16)}, not ${expected.toString(16)}` : cs !== SEL_CODE3 ? `pushed CS is ${cs.toString(16)}` : null;
+      const odd =
+        rsp !== expected
+          ? `kernel RSP after delivery is ${rsp.toString(16)}, not ${expected.toString(16)}`
+          : cs !== SEL_CODE3
+            ? `pushed CS is ${cs.toString(16)}`
+            : null;
       return { exception, cr2, odd };
     }
     if (reason !== abi.EXIT_BUDGET) return { exception: -1, cr2, odd: `exit reason ${reason}` };

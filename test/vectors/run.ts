@@ -37,7 +37,11 @@ export interface Report {
 }
 
 /** Runs vector lines; a line that is no vector throws a VectorFileError that names it. `where` is the file's name for messages. */
-export function runLines(lines: string[], where: string, { classes = null as string[] | null, every = 1, show = 1 } = {}): Report {
+export function runLines(
+  lines: string[],
+  where: string,
+  { classes = null as string[] | null, every = 1, show = 1 } = {},
+): Report {
   const report: Report = { passed: 0, failed: 0, skipped: 0, byForm: {}, examples: {} };
   let machine: VectorMachine | null = null;
   for (let i = 0; i < lines.length; i += every) {
@@ -92,7 +96,7 @@ function parseOptions(args: string[]): Options {
     else options.file = arg;
   }
   if (!options.file) throw new Error('no file given');
-  const unknown = options.classes?.find((name) => !CLASSES.includes(name));
+  const unknown = options.classes?.find(name => !CLASSES.includes(name));
   if (unknown !== undefined) throw new Error(`unknown class "${unknown}"`);
   return options;
 }

@@ -1,11 +1,28 @@
 import { expect, it, describe } from 'vitest';
 import * as abi from '../../emulator/core/abi.ts';
 import { loadCore } from './core.ts';
-import { buildMachine, CODE, DATA, loadState, INITIAL_CR0, INITIAL_CR4, RAM_BYTES, saveState, stepOne, type VectorMachine } from './machine.ts';
+import {
+  buildMachine,
+  CODE,
+  DATA,
+  loadState,
+  INITIAL_CR0,
+  INITIAL_CR4,
+  RAM_BYTES,
+  saveState,
+  stepOne,
+  type VectorMachine,
+} from './machine.ts';
 import { AT, placeOf, putHex, STATE_SIZE, stateBefore } from './state.ts';
 
-const CR0_EM = 4, CR0_TS = 8, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400;
-const UD = 6, NM = 7, GP = 13, XM = 19;
+const CR0_EM = 4,
+  CR0_TS = 8,
+  CR4_OSFXSR = 0x200,
+  CR4_OSXMMEXCPT = 0x400;
+const UD = 6,
+  NM = 7,
+  GP = 13,
+  XM = 19;
 
 /** Runs one instruction in ring 3 with RAX at DATA, with CR0 and CR4 changed; gives its exception (-1 for none) and the state after. */
 function run(code: string, { cr0 = INITIAL_CR0, cr4 = INITIAL_CR4, registers = {} as Record<string, string>, memory = '' } = {}) {
@@ -21,7 +38,11 @@ function run(code: string, { cr0 = INITIAL_CR0, cr4 = INITIAL_CR4, registers = {
   const { exception, odd } = stepOne(machine);
   expect(odd).toBeNull();
   saveState(machine, image, exception);
-  return { exception, state: image, data: machine.u8.subarray(machine.ram + DATA.physical, machine.ram + DATA.physical + DATA.size) };
+  return {
+    exception,
+    state: image,
+    data: machine.u8.subarray(machine.ram + DATA.physical, machine.ram + DATA.physical + DATA.size),
+  };
 }
 
 const FORMS: [name: string, code: string][] = [
@@ -78,7 +99,7 @@ describe('unmasked exceptions', () => {
     const { exception, state } = run(DIVPS, { registers });
     const view = new DataView(state.buffer);
     expect([exception, view.getUint32(AT.mxcsr, true)]).toEqual([-1, 0x1fa4]);
-    expect([0, 4, 8, 12].map((i) => view.getUint32(AT.ymm + i, true))).toEqual([0x3eaaaaab, 0x3f800000, 0x7f800000, 0x3f800000]);
+    expect([0, 4, 8, 12].map(i => view.getUint32(AT.ymm + i, true))).toEqual([0x3eaaaaab, 0x3f800000, 0x7f800000, 0x3f800000]);
   });
 });
 

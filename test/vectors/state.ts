@@ -13,7 +13,19 @@ export interface Place {
 const GPR_NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
 
 /** Offsets in a state image; the general registers are at 0 in the order of their numbers. */
-export const AT = { rsp: 0x20, rip: 0x80, rflags: 0x88, fsbase: 0x90, gsbase: 0x98, mxcsr: 0xa0, fcw: 0xa4, fsw: 0xa6, ftw: 0xa8, ymm: 0xb0, st: 0x2b0 };
+export const AT = {
+  rsp: 0x20,
+  rip: 0x80,
+  rflags: 0x88,
+  fsbase: 0x90,
+  gsbase: 0x98,
+  mxcsr: 0xa0,
+  fcw: 0xa4,
+  fsw: 0xa6,
+  ftw: 0xa8,
+  ymm: 0xb0,
+  st: 0x2b0,
+};
 export const STATE_SIZE = 0x330;
 
 /** The registers in the order in which differences are reported. */
