@@ -31,11 +31,19 @@ const LAYERS: { readonly [name: string]: Layer } = {
   'command line': { files: /^emulator\/cli\//, may: /^(emulator|hal\/bus)\//, packages: /^node:/ },
   board: {
     files: /^emulator\/board\.ts$/,
-    may: /^(emulator\/|hal\/bus\/|devices\/index\.ts|kernel\/index\.ts)/,
+    may: /^(emulator|hal\/bus|devices|kernel)\//,
     packages: NOTHING,
   },
-  emulator: { files: /^emulator\//, may: new RegExp(`^(hal/bus/|emulator/board\\.ts|${CORE_ABI})`), packages: /^node:(fs|path|url)(\/|$)/ },
-  'web worker': { files: /^web\/(worker\b.*|worker\/.*)/, may: /^(emulator|hal\/bus|web)\//, packages: /^comlink$/ },
+  emulator: {
+    files: /^emulator\//,
+    may: new RegExp(`^(hal/bus/|emulator/board\\.ts|${CORE_ABI})`),
+    packages: /^node:(fs|path|url)(\/|$)/,
+  },
+  'web worker': {
+    files: /^web\/(worker\b.*|worker\/.*)/,
+    may: /^(emulator|hal\/bus|web|build\/core\.wasm|samples)/,
+    packages: /^comlink$/,
+  },
   // The contracts of hal/bus are types only for a panel; that is checked apart.
   web: { files: /^web\//, may: NOTHING, packages: /^(comlink|preact(\/hooks|\/jsx-runtime)?|@xterm\/.*)$/ },
   scripts: { files: /^scripts\//, may: /^assembly\//, packages: /./ },
@@ -124,7 +132,8 @@ function allowed({ from, to, typeOnly }: Import): boolean {
 }
 
 function isTest(file: string): boolean {
-  return file.endsWith('.test.ts') || file.startsWith('test/') || file.includes('/testing/');
+  // Beside the tests themselves: what they share, called test*.ts or kept in testing/.
+  return file.endsWith('.test.ts') || file.startsWith('test/') || /\/(testing\/|test\w*\.ts$)/.test(file);
 }
 
 function isPackage(name: string): boolean {
