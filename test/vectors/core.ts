@@ -1,9 +1,12 @@
 // Loads the built core for a machine without devices.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createMemory, instantiate, type CoreExports } from '../../emulator/core/abi.ts';
 
 const CORE_FILE = new URL('../../build/core.wasm', import.meta.url);
+
+/** Whether `npm run build:core` has made the core. */
+export const coreIsBuilt = (): boolean => existsSync(CORE_FILE);
 
 let compiled: WebAssembly.Module | undefined;
 

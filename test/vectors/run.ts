@@ -1,7 +1,7 @@
 // `npm run -s vectors -- FILE [--class int] [--every N] [--json]`: how far the core agrees with a real processor.
 
 import { checkVector } from './check.ts';
-import { loadCore } from './core.ts';
+import { coreIsBuilt, loadCore } from './core.ts';
 import { CLASSES, formName, parseVector, readLines, VectorFileError } from './format.ts';
 import { buildMachine, RAM_BYTES, type VectorMachine } from './machine.ts';
 
@@ -125,6 +125,10 @@ function main(): number {
     options = parseOptions(args);
   } catch (error) {
     process.stderr.write(`vectors: ${(error as Error).message}\n${USAGE}\n`);
+    return 2;
+  }
+  if (!coreIsBuilt()) {
+    process.stderr.write('vectors: there is no build/core.wasm; make it with "npm run build:core"\n');
     return 2;
   }
   let report: Report;
