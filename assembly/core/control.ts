@@ -1,5 +1,5 @@
 import { writeCr8 } from './apic';
-import { CR0, CR2, CR3, CR4, CR8, DR, EFER } from './layout';
+import { CPL, CR0, CR2, CR3, CR4, CR8, DR, EFER } from './layout';
 import { updateMode } from './mode';
 import { bumpLinks, CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_FSGSBASE, CR4_MCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, CR4_TSD, CR4_UMIP, dropFastAll, EFER_LMA, flushTlb } from './mmu';
 import { HAS_XSAVE } from './cpuid';
@@ -19,19 +19,27 @@ export const DR6_ONES: u64 = 0xffff0ff0, DR7_ONES: u64 = 0x400;
 const DR6_WRITABLE: u64 = 0xe00f, DR7_WRITABLE: u64 = 0xffff23ff;
 const DR6_BD: u64 = 0x2000, DR7_GD: u64 = 0x2000;
 
-/** CR`n` as MOV reads it; #UD for those that do not exist. */
+/** Whether MOV may access CR`n`: #UD for one that does not exist, whatever CPL is; then #GP(0) outside of CPL 0. */
+function controlAllowed(cpu: usize, n: u32): bool {
+  if (n != 0 && n != 2 && n != 3 && n != 4 && n != 8) { raise(cpu, UD); return false; }
+  if (load<u32>(cpu, CPL) != 0) { raiseError(cpu, GP, 0); return false; }
+  return true;
+}
+
+/** CR`n` as MOV reads it. */
 export function readControl(cpu: usize, n: u32): u64 {
+  if (!controlAllowed(cpu, n)) return 0;
   switch (n) {
     case 0: return load<u64>(cpu, CR0);
     case 2: return load<u64>(cpu, CR2);
     case 3: return load<u64>(cpu, CR3);
     case 4: return load<u64>(cpu, CR4);
-    case 8: return load<u64>(cpu, CR8);
-    default: raise(cpu, UD); return 0;
+    default: return load<u64>(cpu, CR8);
   }
 }
 
 export function writeControl(cpu: usize, n: u32, v: u64): void {
+  if (!controlAllowed(cpu, n)) return;
   switch (n) {
     case 0: writeCr0(cpu, v); break;
     case 2: store<u64>(cpu, v, CR2); break;
@@ -41,10 +49,7 @@ export function writeControl(cpu: usize, n: u32, v: u64): void {
       flushTlb(cpu, (load<u64>(cpu, CR4) & CR4_PGE) == 0);
       break;
     case 4: writeCr4(cpu, v); break;
-    case 8:
-      if (v > 15) raiseError(cpu, GP, 0); else writeCr8(cpu, <u32>v);
-      break;
-    default: raise(cpu, UD);
+    default: if (v > 15) raiseError(cpu, GP, 0); else writeCr8(cpu, <u32>v);
   }
 }
 

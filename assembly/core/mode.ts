@@ -1,5 +1,5 @@
 import { AC, IF } from './flags';
-import { MODE_NO_SSE, MODE_TS, MODE_USER } from './blocks';
+import { MODE_NO_SSE, MODE_TS, MODE_USER } from './block';
 import { updateAttention } from './boundary';
 import { CPL, CR0, CR4, FAST, FLAGS_REST, MODE } from './layout';
 import { FAST_SETS, FAST_SET_SIZE } from './map';

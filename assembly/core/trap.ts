@@ -10,6 +10,9 @@ export const TRAP_REDO: u32 = 2;
 /** A memory operand has a non-canonical address: #SS(0) when the op's default segment is SS, else #GP(0). */
 export const TRAP_CANONICAL: u32 = 3;
 
+/** A string instruction stopped between two elements (budget, interrupt): its registers say how far it came, and it goes on at its own RIP after the boundary. */
+export const TRAP_AGAIN: u32 = 4;
+
 /** 0, or one of TRAP_*. */
 export let trap: u32 = 0;
 export let trapVector: u32 = 0;
@@ -42,6 +45,9 @@ export function raisePage(cpu: usize, address: u64, code: u32): void {
 
 /** The instruction must run alone. */
 export function raiseRedo(): void { trap = TRAP_REDO; }
+
+/** See TRAP_AGAIN. */
+export function raiseAgain(): void { trap = TRAP_AGAIN; }
 
 /** Non-canonical memory operand: see TRAP_CANONICAL. */
 export function raiseCanonical(): void { trap = TRAP_CANONICAL; trapError = 0; }

@@ -35,8 +35,9 @@ const flow: InsnForm[] = [
 ];
 
 const registers: InsnForm[] = [
-  insn('0F 20 /r reg', 'MOV r64, CR0-CR8', { ops: 'w:rm r:cr', exec: 'raw:movFromControl', cycles: 5, cpl0: true }),
-  insn('0F 22 /r reg', 'MOV CR0-CR8, r64', { ops: 'w:cr r:rm', exec: 'raw:movToControl', cycles: 20, cpl0: true, ends: true }),
+  // No cpl0: a register that does not exist is #UD before CPL counts.
+  insn('0F 20 /r reg', 'MOV r64, CR0-CR8', { ops: 'w:rm r:cr', exec: 'raw:movFromControl', cycles: 5 }),
+  insn('0F 22 /r reg', 'MOV CR0-CR8, r64', { ops: 'w:cr r:rm', exec: 'raw:movToControl', cycles: 20, ends: true }),
   insn('0F 21 /r reg', 'MOV r64, DR0-DR7', { ops: 'w:rm r:dr', exec: 'raw:movFromDebug', cycles: 20, cpl0: true }),
   insn('0F 23 /r reg', 'MOV DR0-DR7, r64', { ops: 'w:dr r:rm', exec: 'raw:movToDebug', cycles: 20, cpl0: true, ends: true }),
   insn('0F 06', 'CLTS', { exec: 'raw:clts', cycles: 10, cpl0: true, ends: true }),

@@ -1,6 +1,6 @@
 import { updateAttention } from '../core/boundary';
 import { readControl, readDebug, writeControl, writeCr0, writeDebug } from '../core/control';
-import { cpuidLeaf, HAS_XSAVE, XCR0_MASK } from '../core/cpuid';
+import { cpuidLeaf, XCR0_MASK } from '../core/cpuid';
 import { AC, IF, IOPL } from '../core/flags';
 import { CPL, CR0, CR4, FLAGS_REST, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, KERNEL_GS_BASE, RAX, RCX, RDX, TSC_AUX, XCR0 } from '../core/layout';
 import { canonical, probe } from '../core/mem';
@@ -114,7 +114,7 @@ export function xgetbv(cpu: usize, _ip: usize): void {
 }
 /** XCR0: x87 state cannot be switched off. */
 export function xsetbv(cpu: usize, _ip: usize): void {
-  if (!HAS_XSAVE || (load<u64>(cpu, CR4) & CR4_OSXSAVE) == 0) { raise(cpu, UD); return; }
+  if ((load<u64>(cpu, CR4) & CR4_OSXSAVE) == 0) { raise(cpu, UD); return; }
   const v = edxEax(cpu);
   if (load<u32>(cpu, CPL) != 0 || load<u32>(cpu, RCX) != 0 || (v & 1) == 0 || (v & ~XCR0_MASK) != 0) { raiseError(cpu, GP, 0); return; }
   store<u64>(cpu, v, XCR0);
