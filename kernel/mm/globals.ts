@@ -43,6 +43,8 @@ export const mmGlobals = {
   MmSystemPteBitmap: ptr,
   MmSystemPteHint: u32,
   MmSystemPtesInUse: u32,
+  /** First of the ranges that MmAllocateMappingAddress reserved. */
+  MmReservedMappings: ptr,
   /** Address at which the next driver image is mapped. */
   MmDriverImageHint: ptr,
 } as const;
