@@ -34,8 +34,8 @@ export function completeConfig(partial: Partial<MachineConfig> = {}): MachineCon
   whole('ramBytes', 1 << 20, MAX_RAM_BYTES);
   if (config.ramBytes % 0x1000 !== 0) throw new RangeError(`machine setting 'ramBytes' is a multiple of 4096, not ${config.ramBytes}`);
   whole('cpus', 1, MAX_CPUS);
-  whole('tscHz', 1_000_000, 10_000_000_000);
-  whole('apicHz', 1_000_000, 10_000_000_000);
+  whole('tscHz', 1_000_000, 4_000_000_000);
+  whole('apicHz', 1_000_000, 4_000_000_000);
   if (config.tscHz % config.apicHz !== 0) throw new RangeError(`machine setting 'apicHz' divides 'tscHz' (${config.tscHz}), ${config.apicHz} does not`);
   whole('rtcEpoch', 0, 0xffff_ffff);
   whole('clockPeriod', 1_000, 10_000_000);

@@ -38,6 +38,15 @@ export class OutputLog {
     return out.reverse();
   }
 
+  /** The newest record from number `from` on for which `pick` gives something, as what it gives; null if there is none. */
+  findLast<T>(pick: (record: OutputRecord) => T | null, from = 0): T | null {
+    for (let node = this.last; node !== null && node.count > from; node = node.before) {
+      const found = pick(node.record);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
   place(): OutputPlace {
     return { last: this.last };
   }

@@ -1,0 +1,531 @@
+import type {
+  BugCheck, Clock, CpuView, Device, GuestOs, InputRecord, MachineConfig, PhysicalMemory, Platform, TraceEvent,
+} from '../hal/bus/index.ts';
+import { MachineBus } from './bus.ts';
+import { completeConfig } from './config.ts';
+import * as abi from './core/abi.ts';
+import type { CoreExports } from './core/abi.ts';
+import { Processor } from './cpuview.ts';
+import { readWatchHit, setBreakpoints, setGateRanges, setWatches } from './debug.ts';
+import type { Watch, WatchHit } from './debug.ts';
+import { applyPoke, DEBUGGER, encodePoke } from './poke.ts';
+import type { Poke } from './poke.ts';
+import { EventQueue } from './eventqueue.ts';
+import { InputLog } from './inputlog.ts';
+import { GuestRam } from './memory.ts';
+import { StateKeeper } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { OutputLog } from './outputlog.ts';
+
+const TWO_32 = 0x1_0000_0000;
+/** Stands for "no limit": any cycle that is reached is below it. */
+const FOREVER = Number.MAX_SAFE_INTEGER;
+const PAGE_SIZE = 0x1000;
+const LOCAL_APIC = 0xfee0_0000, IO_APIC = 0xfec0_0000;
+/** With several processors, how far one runs before the next has its turn. On a fixed grid, so that slices do not show. */
+const QUANTUM = 1000;
+
+/** The name under which the guest's debugger output (DbgPrint) stands in the output log. */
+export const DEBUG_OUTPUT = 'debug';
+
+/** Gets bytes that leave the machine: which device, on which of its channels. */
+export type OutputSink = (device: string, channel: string, data: Uint8Array) => void;
+
+/** Why {@link Machine.run} returned. */
+export type StopReason =
+  /** The cycle that was asked for is reached. */
+  | 'limit'
+  /** RIP is at a breakpoint; the next run passes it. */
+  | 'breakpoint'
+  /** An instruction or a kernel routine touched a watched range; it is complete. */
+  | 'watch'
+  /** The guest operating system stopped with a bug check. */
+  | 'bugcheck'
+  /** A triple fault: the processor shut down. */
+  | 'shutdown'
+  /** Halted, and nothing is scheduled that could ever wake the machine. Only without a limit. */
+  | 'idle'
+  /** {@link Machine.stop} was called. */
+  | 'stopped';
+
+export interface Stop {
+  reason: StopReason;
+  /** Processor that stopped, or the one whose turn it is. */
+  cpu: number;
+  cycle: number;
+}
+
+/** What the core tells while tracing is on: see assembly/core/events.ts for the kinds and what `a` and `b` are. */
+export interface CoreEvent {
+  kind: number;
+  cpu: number;
+  cycle: number;
+  a: number;
+  b: number;
+}
+
+export interface MachineOptions {
+  config?: Partial<MachineConfig>;
+  /** The compiled core (`build/core.wasm`). */
+  core: WebAssembly.Module;
+  devices?: readonly Device[];
+  guestOs?: GuestOs | null;
+}
+
+/**
+ * The machine: one instance of the core, its memory, the devices around it, and the one counter that everything runs on.
+ *
+ *     const machine = new Machine({ core: await WebAssembly.compile(bytes), devices: [...], guestOs });
+ *     machine.boot();                       // devices reset, guestOs builds the memory image
+ *     const stop = machine.run(1_000_000);  // to cycle 1,000,000, or an earlier reason to stop
+ *     machine.cpus[0].rip; machine.memory.read32(0x1000);
+ *
+ * `run(a); run(b)` leaves the same state as `run(b)`: a run stops at the first instruction boundary at or after its limit, before the events
+ * that are due there; they fire when the machine goes on.
+ */
+export class Machine implements Platform {
+  readonly config: MachineConfig;
+  readonly core: CoreExports;
+  readonly linear: WebAssembly.Memory;
+  readonly ram: GuestRam;
+  readonly memory: PhysicalMemory;
+  readonly cpus: readonly Processor[];
+  readonly clock: Clock;
+  readonly bus: MachineBus;
+  readonly events = new EventQueue();
+  readonly inputs = new InputLog();
+  readonly devices: ReadonlyMap<string, Device>;
+  readonly guestOs: GuestOs | null;
+  /** One byte a physical page; the core and the host's write function share it. */
+  readonly pageFlags: Uint8Array;
+
+  /** What the machine has put out on the way to where it is. */
+  readonly output = new OutputLog();
+  private outputSinks: readonly OutputSink[] = [];
+  /** Set while the past is run again: sinks are not told of what they were told before. */
+  replaying = false;
+  private readonly keeper: StateKeeper;
+  private traceSinks: readonly ((event: TraceEvent) => void)[] = [];
+  private coreSinks: readonly ((event: CoreEvent) => void)[] = [];
+  private breakpointList: readonly number[] = [];
+  private watchList: readonly Watch[] = [];
+  /** Called before an input or a change from outside: a timeline that stands in the past starts a branch. */
+  beforeChange: () => void = () => {};
+
+  /** Processor whose turn it is: the one that the clock shows. */
+  private current = 0;
+  private running = false;
+  /** Cycle up to which the core has been told to run: an event scheduled before it stops the core. */
+  private limit = 0;
+  /** Cycle of the event that is being fired, or -1. */
+  private firing = -1;
+  private stopAsked = false;
+  private failure: { error: unknown } | null = null;
+
+  constructor(options: MachineOptions) {
+    this.config = completeConfig(options.config);
+    const { ramBytes, cpus } = this.config;
+    this.linear = abi.createMemory(ramBytes, cpus);
+    this.core = abi.instantiate(options.core, this.linear, {
+      portIn: (port, size) => this.guarded(() => this.bus.portIn(port, size)),
+      portOut: (port, size, value) => void this.guarded(() => this.bus.portOut(port, size, value >>> 0)),
+      mmioRead: (pa, size) => this.guarded(() => this.deviceRead(pa >>> 0, size)),
+      mmioWrite: (pa, size, lo, hi) => void this.guarded(() => this.deviceWrite(pa >>> 0, size, lo >>> 0, hi >>> 0)),
+      event: (kind, cpu, a, b) => void this.guarded(() => this.coreEvent({ kind, cpu, cycle: this.cpus[cpu].cycle, a: a >>> 0, b: b >>> 0 })),
+    });
+    this.core.init(ramBytes, cpus);
+    this.core.setCpuidConfig(this.config.tscHz, 0);
+    this.core.setApicDivider(this.config.tscHz / this.config.apicHz);
+    this.pageFlags = new Uint8Array(this.linear.buffer, this.core.pageFlags() >>> 0, ramBytes / PAGE_SIZE);
+    this.ram = new GuestRam(this.linear, this.core.ramBase() >>> 0, ramBytes, this.pageFlags, (pa, length) => this.core.hostWrote(pa, length));
+    this.memory = this.ram;
+    this.clock = {
+      now: () => (this.firing >= 0 ? this.firing : this.cpus[this.current].cycle),
+      frequency: this.config.tscHz,
+      schedule: (device, name, cycle, arg = 0) => {
+        this.events.schedule(device.id, name, cycle, arg);
+        if (cycle < this.limit) this.interruptCore(cycle);
+      },
+      cancel: (device, name) => this.events.cancel(device.id, name),
+    };
+    this.bus = new MachineBus({
+      clock: this.clock,
+      memory: this.ram,
+      ioapicLine: (pin, level) => this.core.ioapicLine(pin, level ? 1 : 0),
+      msi: (address, data) => this.core.msi(address, data),
+      output: (device, channel, data) => this.putOut(device.id, channel, data),
+    });
+    const host = {
+      core: this.core,
+      memory: this.linear,
+      ram: this.ram,
+      portIn: (port: number, size: number) => this.bus.portIn(port, size),
+      portOut: (port: number, size: number, value: number) => this.bus.portOut(port, size, value),
+      physRead: (cpu: number, pa: number, size: number) => this.physRead(cpu, pa, size),
+      physWrite: (cpu: number, pa: number, size: number, value: number) => this.physWrite(cpu, pa, size, value),
+    };
+    this.cpus = Array.from({ length: cpus }, (_, i) => new Processor(host, i));
+    const devices = new Map<string, Device>();
+    for (const device of options.devices ?? []) {
+      if (devices.has(device.id) || device.id === DEBUGGER) throw new Error(`there are two devices called '${device.id}'`);
+      devices.set(device.id, device);
+    }
+    this.devices = devices;
+    for (const device of devices.values()) device.attach(this.bus);
+    this.guestOs = options.guestOs ?? null;
+    this.keeper = new StateKeeper(this);
+  }
+
+  /** Resets the devices and lets the guest operating system build what a boot loader would leave. The machine then stands before its first instruction. */
+  boot(): void {
+    for (const device of this.devices.values()) device.reset();
+    this.guestOs?.boot(this);
+  }
+
+  /** The machine's position in time: cycles of the processor whose turn it is. */
+  get cycle(): number {
+    return this.cpus[this.current].cycle;
+  }
+  /** Number of the processor whose turn it is. */
+  get currentCpu(): number {
+    return this.current;
+  }
+  /** Instructions retired by all processors. */
+  get instructions(): number {
+    return this.cpus.reduce((sum, cpu) => sum + cpu.instructions, 0);
+  }
+
+  /**
+   * Runs until the first instruction boundary at or after cycle `until`, or an earlier reason to stop. An error thrown by a device, the kernel's
+   * host code or a sink is ours, not the guest's: the machine stops there and the error is thrown from here.
+   */
+  run(until: number = Infinity): Stop {
+    if (this.running) throw new Error('the machine is running already: run() was called from inside of it');
+    this.running = true;
+    this.stopAsked = false;
+    try {
+      return this.loop(until);
+    } finally {
+      this.running = false;
+      this.limit = 0;
+    }
+  }
+
+  /** Asks a run that is under way (from a sink) to stop at the next boundary. */
+  stop(): void {
+    this.stopAsked = true;
+    if (this.running) this.core.requestStop();
+  }
+
+  private loop(until: number): Stop {
+    for (;;) {
+      const cpu = this.pick();
+      const now = cpu.cycle;
+      if (this.stopAsked) return this.stopped('stopped');
+      if (now >= until) return this.stopped('limit');
+      this.fireDue(now);
+
+      const next = Math.min(until, this.events.nextCycle(), this.inputs.nextCycle(), this.turnEnd(now));
+      const target = Math.min(next, FOREVER);
+      this.limit = target;
+      const reason = this.core.run(cpu.index, target >>> 0, Math.floor(target / TWO_32));
+      this.limit = 0;
+      // The guest may have changed its page tables.
+      cpu.mem.invalidate();
+      if (this.failure !== null) {
+        const { error } = this.failure;
+        this.failure = null;
+        throw error;
+      }
+      switch (reason) {
+        case abi.EXIT_BUDGET:
+        case abi.EXIT_STOP:
+          break;
+        case abi.EXIT_GATE:
+          if (this.guestOs === null) throw new Error('a gate instruction, but no guest operating system');
+          this.guestOs.gate(cpu);
+          break;
+        case abi.EXIT_HALT: {
+          if (this.guestOs !== null && !this.interruptible(cpu) && this.guestOs.bugCheck() !== null) return this.stopped('bugcheck');
+          // Nothing is deliverable: time goes on to the next thing that happens.
+          const halted = cpu.cycle, timer = this.core.nextTimer(cpu.index);
+          const wake = Math.min(next, timer > halted ? timer : Infinity);
+          if (wake === Infinity) return this.stopped('idle');
+          if (wake > halted) cpu.setCycle(wake);
+          break;
+        }
+        case abi.EXIT_BREAKPOINT:
+          return this.stopped('breakpoint');
+        case abi.EXIT_WATCH:
+          return this.stopped('watch');
+        case abi.EXIT_TRIPLE_FAULT:
+          return this.stopped('shutdown');
+        default:
+          throw new Error(`the core returned exit reason ${reason}`);
+      }
+    }
+  }
+
+  private stopped(reason: StopReason): Stop {
+    return { reason, cpu: this.current, cycle: this.cycle };
+  }
+
+  private interruptible(cpu: CpuView): boolean {
+    return (cpu.rflags & 0x200) !== 0;
+  }
+
+  /**
+   * Whose turn it is. Time is cut into quanta; in each, the processors run one after the other. The choice depends on their cycles alone, so
+   * where a run was stopped does not matter.
+   */
+  private pick(): Processor {
+    const cpus = this.cpus;
+    if (cpus.length === 1) return cpus[0];
+    let best = 0, bestTurn = Infinity;
+    for (let i = 0; i < cpus.length; i++) {
+      const turn = Math.floor(cpus[i].cycle / QUANTUM);
+      if (turn < bestTurn) {
+        best = i;
+        bestTurn = turn;
+      }
+    }
+    this.current = best;
+    return cpus[best];
+  }
+
+  private turnEnd(now: number): number {
+    return this.cpus.length === 1 ? Infinity : (Math.floor(now / QUANTUM) + 1) * QUANTUM;
+  }
+
+  /** Fires the events and lets in the inputs that are due, by cycle; at the same cycle events come first. */
+  private fireDue(now: number): void {
+    for (;;) {
+      const eventCycle = this.events.nextCycle(), inputCycle = this.inputs.nextCycle();
+      if (eventCycle > now && inputCycle > now) return;
+      if (eventCycle <= inputCycle) {
+        const event = this.events.takeDue(now);
+        if (event === null) return;
+        this.firing = event.cycle;
+        try {
+          this.device(event.device).event?.(event.name, event.arg);
+        } finally {
+          this.firing = -1;
+        }
+      } else {
+        const record = this.inputs.takeDue(now);
+        if (record === null) return;
+        this.enter(record);
+      }
+    }
+  }
+
+  private enter(record: InputRecord): void {
+    this.firing = record.cycle;
+    try {
+      if (record.device === DEBUGGER) applyPoke(this, record.data);
+      else this.device(record.device).input?.(record.channel, record.data);
+    } finally {
+      this.firing = -1;
+    }
+  }
+
+  private device(id: string): Device {
+    const device = this.devices.get(id);
+    if (device === undefined) throw new Error(`there is no device '${id}'; there are ${[...this.devices.keys()].join(', ')}`);
+    return device;
+  }
+
+  /**
+   * Gives a device bytes from outside: a key, a line, a request. They enter at `cycle` (now, if not given) and are recorded in the input log.
+   * Not from inside a run: the cycle would depend on the host.
+   */
+  input(device: string, channel: string, data: Uint8Array, cycle: number = this.cycle): void {
+    this.mustStand('input');
+    this.beforeChange();
+    if (this.device(device).input === undefined) throw new Error(`device '${device}' takes no input`);
+    if (!Number.isSafeInteger(cycle) || cycle < this.cycle) throw new RangeError(`an input for cycle ${cycle}; the machine is at ${this.cycle}`);
+    this.inputs.add({ cycle, device, channel, data: data.slice() });
+  }
+
+  /** Changes memory or a register from outside (the debugger). It is an input like a key, except that it is visible at once. */
+  poke(change: Poke): void {
+    this.mustStand('poke');
+    this.beforeChange();
+    const data = encodePoke(change);
+    // What is due here comes first, as it would if the change were replayed from the log.
+    this.fireDue(this.cycle);
+    const record = { cycle: this.cycle, device: DEBUGGER, channel: change.kind, data };
+    this.enter(record);
+    this.inputs.addEntered(record);
+  }
+
+  private putOut(device: string, channel: string, data: Uint8Array): void {
+    const copy = data.slice();
+    this.output.add({ cycle: this.clock.now(), device, channel, data: copy });
+    if (!this.replaying) for (const sink of this.outputSinks) sink(device, channel, copy);
+  }
+  /** Tells `sink` of what leaves the machine, as it happens (not while the past is run again), until the returned function is called. */
+  addOutputSink(sink: OutputSink): () => void {
+    this.outputSinks = [...this.outputSinks, sink];
+    return () => {
+      this.outputSinks = this.outputSinks.filter(s => s !== sink);
+    };
+  }
+
+  // ---- state ----
+
+  /** The whole state, to come back to. Cheap: it copies the pages that changed since the last one. */
+  checkpoint(): Checkpoint {
+    this.mustStand('checkpoint');
+    return this.keeper.take();
+  }
+  /** Goes back (or forth) to a checkpoint. Inputs given since it was taken are forgotten. */
+  restore(checkpoint: Checkpoint): void {
+    this.mustStand('restore');
+    this.keeper.restore(checkpoint);
+  }
+  /** 64-bit hash of the whole state, 16 hex digits. */
+  stateHash(): string {
+    this.mustStand('stateHash');
+    return this.keeper.hash();
+  }
+  /** Part of a restore: the processor whose turn it is. */
+  resumeAt(cpu: number): void {
+    this.current = cpu;
+  }
+  private mustStand(what: string): void {
+    if (this.running) throw new Error(`${what}() while the machine runs`);
+  }
+
+  bugCheck(): BugCheck | null {
+    return this.guestOs?.bugCheck() ?? null;
+  }
+
+  // ---- Platform ----
+
+  setGateRanges(ranges: readonly { start: number; end: number }[]): void {
+    setGateRanges(this.core, ranges);
+  }
+  trace(event: TraceEvent): void {
+    if (event.kind === 'debug') this.putOut(DEBUG_OUTPUT, 'text', new TextEncoder().encode(event.name));
+    if (!this.replaying) for (const sink of this.traceSinks) sink(event);
+  }
+  get tracing(): boolean {
+    return this.traceSinks.length > 0 && !this.replaying;
+  }
+  /** Tells `sink` of what the guest operating system traces until the returned function is called. Never observable by the guest. */
+  addTraceSink(sink: (event: TraceEvent) => void): () => void {
+    this.traceSinks = [...this.traceSinks, sink];
+    return () => {
+      this.traceSinks = this.traceSinks.filter(s => s !== sink);
+    };
+  }
+  /** Tells `sink` of interrupts, exceptions, IRET and CR8 changes until the returned function is called. Never observable by the guest. */
+  addCoreSink(sink: (event: CoreEvent) => void): () => void {
+    this.setCoreSinks([...this.coreSinks, sink]);
+    return () => this.setCoreSinks(this.coreSinks.filter(s => s !== sink));
+  }
+  private setCoreSinks(sinks: readonly ((event: CoreEvent) => void)[]): void {
+    this.coreSinks = sinks;
+    this.core.setTracing(sinks.length > 0 ? 1 : 0);
+  }
+  private coreEvent(event: CoreEvent): void {
+    for (const sink of this.coreSinks) sink(event);
+  }
+
+  // ---- stops of a debugger: none of them is state ----
+
+  get breakpoints(): readonly number[] {
+    return this.breakpointList;
+  }
+  /** Linear addresses at which a run stops before the instruction. Replaces those that were set. Throws a RangeError for more than the core holds. */
+  setBreakpoints(addresses: readonly number[]): void {
+    const sorted = [...new Set(addresses)];
+    setBreakpoints(this.linear, this.core, sorted);
+    this.breakpointList = sorted;
+  }
+  get watches(): readonly Watch[] {
+    return this.watchList;
+  }
+  /** Ranges whose access stops a run after the instruction that made it. Replaces those that were set. */
+  setWatches(watches: readonly Watch[]): void {
+    setWatches(this.linear, this.core, watches);
+    this.watchList = watches;
+  }
+  /** The access behind the last stop with reason `watch`. */
+  get watchHit(): WatchHit {
+    return readWatchHit(this.core, this.watchList);
+  }
+  /** Does something without breakpoints and watches. */
+  withoutStops<T>(act: () => T): T {
+    const breakpoints = this.breakpointList, watches = this.watchList;
+    if (breakpoints.length === 0 && watches.length === 0) return act();
+    this.setBreakpoints([]);
+    this.setWatches([]);
+    try {
+      return act();
+    } finally {
+      this.setBreakpoints(breakpoints);
+      this.setWatches(watches);
+    }
+  }
+
+  /** When something happens next that could wake a halted processor: cycle of the next event, input or timer, at least one cycle from now, at most `limit`. */
+  nextActivity(limit: number): number {
+    const timer = this.core.nextTimer(this.current);
+    return Math.min(limit, Math.max(this.cycle + 1, Math.min(this.events.nextCycle(), this.inputs.nextCycle(), timer)));
+  }
+
+  // ---- accesses ----
+
+  /** A physical access as a processor makes it: RAM, the APICs, or a device. Size 1, 2 or 4. */
+  private physRead(cpu: number, pa: number, size: number): number {
+    if (pa < this.ram.size) return size === 1 ? this.ram.read8(pa) : size === 2 ? this.ram.read16(pa) : this.ram.read32(pa);
+    const page = (pa & 0xfffff000) >>> 0;
+    if (page === LOCAL_APIC) return this.core.apicRead(cpu, pa & 0xfff) >>> 0;
+    if (page === IO_APIC) return this.core.ioapicRead(pa & 0xfff) >>> 0;
+    return this.bus.mmioRead(pa, size);
+  }
+  private physWrite(cpu: number, pa: number, size: number, value: number): void {
+    const page = (pa & 0xfffff000) >>> 0;
+    if (pa < this.ram.size) {
+      if (size === 1) this.ram.write8(pa, value);
+      else if (size === 2) this.ram.write16(pa, value);
+      else this.ram.write32(pa, value);
+    } else if (page === LOCAL_APIC) this.core.apicWrite(cpu, pa & 0xfff, value);
+    else if (page === IO_APIC) this.core.ioapicWrite(pa & 0xfff, value);
+    else this.bus.mmioWrite(pa, size, value);
+  }
+
+  private deviceRead(pa: number, size: number): number {
+    if (size < 8) return this.bus.mmioRead(pa, size);
+    const low = this.bus.mmioRead(pa, 4);
+    this.core.setMmioHigh(this.bus.mmioRead(pa + 4, 4));
+    return low;
+  }
+  private deviceWrite(pa: number, size: number, lo: number, hi: number): void {
+    if (size < 8) {
+      this.bus.mmioWrite(pa, size, lo);
+      return;
+    }
+    this.bus.mmioWrite(pa, 4, lo);
+    this.bus.mmioWrite(pa + 4, 4, hi);
+  }
+
+  /** An event was scheduled before the cycle to which the core runs: the core stops at the next boundary and is given a nearer limit. */
+  private interruptCore(cycle: number): void {
+    this.limit = cycle;
+    this.core.requestStop();
+  }
+
+  /** Nothing may be thrown through the core: an error is kept, the core stops at the next boundary, and run() throws it. */
+  private guarded<T>(act: () => T): T | 0xffffffff {
+    try {
+      return act();
+    } catch (error) {
+      this.failure ??= { error };
+      this.core.requestStop();
+      return 0xffffffff;
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import {
+  decodeReply, encodeRequest, OP_CANCEL, OP_CLOSE, OP_IOCTL, OP_LOAD, OP_OPEN, OP_PNP, OP_READ, OP_UNLOAD, OP_WRITE, PHASE_PENDING,
+} from '../hal/bus/index.ts';
+import type { Reply, Request } from '../hal/bus/index.ts';
+import type { Machine, Stop, StopReason } from './machine.ts';
+
+/** Device and channels through which requests go in and replies come out. */
+export const REQUEST_DEVICE = 'requestport';
+const REQUEST_CHANNEL = 'request', REPLY_CHANNEL = 'reply';
+
+/** Cycles to go on for before the machine is looked at again. Only a slice: it does not show in the state. */
+const SLICE = 100_000;
+
+/** How a request ended, as far as it did. */
+export interface RequestResult {
+  id: number;
+  /** Its final reply; or, while it is outstanding, the one that says STATUS_PENDING; null if there is none. */
+  reply: Reply | null;
+  /** Why waiting ended. */
+  outcome: 'done' | 'pending' | 'limit' | Exclude<StopReason, 'limit'>;
+}
+
+/** How a {@link Requests} advances its machine: Machine.run, or a timeline's. */
+export interface Runner {
+  run(until: number): Stop;
+}
+
+/**
+ * The host's side of the request port (hal/bus/requests.ts). A request is an input like a key: it is recorded, enters at a cycle, and a thread in the guest
+ * carries it out. `submit` only puts it in; `wait` runs the machine. Replies are read from what the machine has put out on the way to its present state,
+ * so after a restore they are those of that state.
+ */
+export class Requests {
+  private readonly machine: Machine;
+  private readonly runner: Runner;
+  /** Called for each reply as it comes, once. */
+  onReply: (reply: Reply) => void = () => {};
+
+  constructor(machine: Machine, runner: Runner = machine) {
+    this.machine = machine;
+    this.runner = runner;
+    machine.addOutputSink((device, channel, data) => {
+      if (device === REQUEST_DEVICE && channel === REPLY_CHANNEL) this.onReply(decodeReply(data));
+    });
+  }
+
+  /** Puts a request in and returns its id. Ids count up from 1 in the input log, so that the same requests have the same ids in every run. */
+  submit(request: Omit<Request, 'id'>): number {
+    const id = 1 + this.machine.inputs.records.filter(r => r.device === REQUEST_DEVICE).length;
+    this.machine.input(REQUEST_DEVICE, REQUEST_CHANNEL, encodeRequest({ ...request, id }));
+    return id;
+  }
+
+  /** The latest reply to a request, or null. `from` leaves out the output records before that number. */
+  reply(id: number, from = 0): Reply | null {
+    return this.machine.output.findLast(record => {
+      if (record.device !== REQUEST_DEVICE || record.channel !== REPLY_CHANNEL) return null;
+      const reply = decodeReply(record.data);
+      return reply.id === id ? reply : null;
+    }, from);
+  }
+
+  /**
+   * Runs until the request is done; or it is pending and the guest is idle; or the machine stops for another reason; or `limit` cycles have passed.
+   * With `complete`, pending is not enough: it waits until the request is done.
+   */
+  wait(id: number, limit: number, complete = false): RequestResult {
+    const end = this.machine.cycle + limit;
+    let reply = this.reply(id);
+    for (;;) {
+      if (reply !== null && reply.phase !== PHASE_PENDING) return { id, reply, outcome: 'done' };
+      if (reply !== null && !complete && this.machine.guestOs?.idle() !== false) return { id, reply, outcome: 'pending' };
+      if (this.machine.cycle >= end) return { id, reply, outcome: 'limit' };
+      const seen = this.machine.output.count;
+      const stop = this.runner.run(Math.min(end, this.machine.cycle + SLICE));
+      reply = this.reply(id, seen) ?? reply;
+      if (stop.reason !== 'limit') return { id, reply, outcome: stop.reason };
+    }
+  }
+}
+
+/** The requests there are (hal/bus/requests.ts says what each field means to the kernel). */
+export const request = {
+  load: (service: string, image: Uint8Array): Omit<Request, 'id'> => ({ op: OP_LOAD, name: service, data: image }),
+  unload: (service: string): Omit<Request, 'id'> => ({ op: OP_UNLOAD, name: service }),
+  open: (path: string, synchronous = false): Omit<Request, 'id'> => ({ op: OP_OPEN, name: path, flags: synchronous ? 1 : 0 }),
+  close: (handle: number): Omit<Request, 'id'> => ({ op: OP_CLOSE, handle }),
+  read: (handle: number, length: number): Omit<Request, 'id'> => ({ op: OP_READ, handle, outLength: length }),
+  write: (handle: number, data: Uint8Array): Omit<Request, 'id'> => ({ op: OP_WRITE, handle, data }),
+  ioctl: (handle: number, code: number, data: Uint8Array, outLength: number): Omit<Request, 'id'> => ({ op: OP_IOCTL, handle, code, data, outLength }),
+  cancel: (handle: number): Omit<Request, 'id'> => ({ op: OP_CANCEL, handle }),
+  /** Enumerate, start, stop, remove, surprise removal: codes 0 to 4. */
+  pnp: (instance: string, action: 'enumerate' | 'start' | 'stop' | 'remove' | 'surprise'): Omit<Request, 'id'> => ({
+    op: OP_PNP,
+    name: instance,
+    code: ['enumerate', 'start', 'stop', 'remove', 'surprise'].indexOf(action),
+  }),
+};

@@ -1,0 +1,262 @@
+import type { CpuView } from '../hal/bus/index.ts';
+import * as abi from './core/abi.ts';
+import type { Machine, Stop, StopReason } from './machine.ts';
+import type { Timeline } from './timeline.ts';
+import type { Checkpoint } from './checkpoint.ts';
+
+/** Why a debugger command ended: what the machine says, or what the command was looking for. */
+export type ControlReason = StopReason | 'step' | 'address' | 'interrupt' | 'start';
+export interface ControlStop {
+  reason: ControlReason;
+  cpu: number;
+  cycle: number;
+}
+
+/** Length of the instruction at `va` and whether it is a call; from the disassembler. */
+export interface InstructionInfo {
+  length: number;
+  call: boolean;
+}
+
+const RSP = 4;
+/** How far a command looks before it gives up, in cycles: ten guest seconds at 100 MHz. */
+const DEFAULT_REACH = 1_000_000_000;
+
+/**
+ * What a debugger does with time: forwards and, over a {@link Timeline}, backwards. A command ends at the latest `reach` cycles away with reason `limit`
+ * (backwards: at the beginning with reason `start`).
+ */
+export class RunControl {
+  readonly timeline: Timeline;
+  readonly machine: Machine;
+  private readonly instruction: (cpu: CpuView, va: number) => InstructionInfo;
+  reach = DEFAULT_REACH;
+
+  /** @param instruction tells the length of an instruction and whether it is a call */
+  constructor(timeline: Timeline, instruction: (cpu: CpuView, va: number) => InstructionInfo = decodeCall) {
+    this.timeline = timeline;
+    this.machine = timeline.machine;
+    this.instruction = instruction;
+  }
+
+  private get cpu(): CpuView {
+    return this.machine.cpus[this.machine.currentCpu];
+  }
+
+  // ---- forwards ----
+
+  /** Runs to a breakpoint, a watch hit, a bug check, or cycle `until`. */
+  run(until: number = this.machine.cycle + this.reach): ControlStop {
+    return this.timeline.run(until);
+  }
+
+  /** Runs to the first boundary at or after `cycle`, past breakpoints. */
+  toCycle(cycle: number): ControlStop {
+    return this.timeline.goTo(cycle);
+  }
+
+  /** One instruction; or the delivery of an interrupt, which ends at the first instruction of its handler. A halted processor waits for what wakes it. */
+  stepInto(): ControlStop {
+    return this.machine.withoutStops(() => this.stepOnce(this.machine.cycle + this.reach));
+  }
+
+  /** One instruction; a call is run to its return. An interrupt that comes first is run to its end. */
+  stepOver(): ControlStop {
+    const { cpu } = this, before = cpu.rip, depth = cpu.gpr(RSP);
+    const { length, call } = this.instruction(cpu, before);
+    if (call) return this.untilAt(before + length, r => r.gpr(RSP) >= depth);
+    for (;;) {
+      const stop = this.stepInto();
+      if (stop.reason !== 'step' || cpu.gpr(RSP) >= depth || !isInterruptFrame(cpu, before)) return stop;
+      const back = this.untilAt(before, r => r.gpr(RSP) >= depth);
+      if (back.reason !== 'address') return back;
+    }
+  }
+
+  /** Runs to where the present function returns to, found by `returnAddress` (the caller knows how to unwind). */
+  stepOut(returnAddress: number): ControlStop {
+    const depth = this.cpu.gpr(RSP);
+    return this.untilAt(returnAddress, r => r.gpr(RSP) > depth);
+  }
+
+  /** Runs to an address. Other breakpoints stop it too. */
+  toAddress(address: number): ControlStop {
+    return this.untilAt(address, () => true);
+  }
+
+  /** Runs until an interrupt or exception has been delivered: RIP is at the first instruction of its handler. */
+  nextInterrupt(): ControlStop {
+    const limit = this.machine.cycle + this.reach;
+    return this.withInterruptStops(() => {
+      const stop = this.timeline.run(limit);
+      return stop.reason === 'stopped' ? { ...stop, reason: 'interrupt' } : stop;
+    });
+  }
+
+  // ---- backwards ----
+
+  /** To the boundary before the previous instruction (or interrupt delivery). */
+  stepBack(): ControlStop {
+    const here = this.machine.cycle;
+    return this.machine.withoutStops(() => {
+      // The previous boundary is the last one of those that are counted from some place before it. Far back enough is found by trying.
+      for (let window = 64; ; window *= 16) {
+        const from = Math.max(this.timeline.start, here - window);
+        this.timeline.goTo(from);
+        let last = -1;
+        while (this.machine.cycle < here) {
+          const at = this.machine.cycle;
+          if (this.stepOnce(here).reason !== 'step') break;
+          if (at < here) last = at;
+        }
+        if (last >= 0) {
+          this.timeline.goTo(last);
+          return this.at('step');
+        }
+        if (from === this.timeline.start) {
+          this.timeline.goTo(from);
+          return this.at('start');
+        }
+      }
+    });
+  }
+
+  /** To where the machine last stopped before this for a breakpoint or a watch hit; to the beginning if it never did. */
+  runBack(): ControlStop {
+    return this.lastStop(['breakpoint', 'watch']);
+  }
+
+  /** To the last moment before this one at which an interrupt or exception had just been delivered. */
+  previousInterrupt(): ControlStop {
+    const stop = this.withInterruptStops(() => this.lastStop(['stopped']));
+    return stop.reason === 'stopped' ? { ...stop, reason: 'interrupt' } : stop;
+  }
+
+  /** To after the last instruction before this moment that wrote any of `length` bytes at physical address `pa`. */
+  lastWrite(pa: number, length: number): ControlStop {
+    const { machine } = this;
+    const breakpoints = machine.breakpoints, watches = machine.watches;
+    machine.setBreakpoints([]);
+    machine.setWatches([{ start: pa, end: pa + length, physical: true, read: false, write: true }]);
+    try {
+      return this.lastStop(['watch']);
+    } finally {
+      machine.setBreakpoints(breakpoints);
+      machine.setWatches(watches);
+    }
+  }
+
+  // ---- parts ----
+
+  private at(reason: ControlReason): ControlStop {
+    return { reason, cpu: this.machine.currentCpu, cycle: this.machine.cycle };
+  }
+
+  /** To the next boundary at which the processor is not halted. Every instruction and every delivery costs at least one cycle, so that one cycle more is one of them. */
+  private stepOnce(limit: number): ControlStop {
+    const { machine } = this;
+    for (;;) {
+      const cpu = machine.cpus[machine.currentCpu], { halted } = cpu;
+      const stop = this.timeline.run(halted ? machine.nextActivity(limit) : machine.cycle + 1);
+      if (stop.reason !== 'limit') return stop;
+      if (!halted) return this.at('step');
+      if (!machine.cpus[machine.currentCpu].halted) return this.at('step');
+      if (machine.cycle >= limit) return stop;
+    }
+  }
+
+  private untilAt(address: number, holds: (cpu: CpuView) => boolean): ControlStop {
+    const { machine } = this, limit = machine.cycle + this.reach, own = machine.breakpoints;
+    machine.setBreakpoints([...own, address]);
+    try {
+      for (;;) {
+        const stop = this.timeline.run(limit);
+        if (stop.reason !== 'breakpoint') return stop;
+        const { cpu } = this;
+        if (cpu.rip === address && holds(cpu)) return this.at('address');
+        if (own.includes(cpu.rip)) return stop;
+      }
+    } finally {
+      machine.setBreakpoints(own);
+    }
+  }
+
+  /**
+   * The last stop of one of these kinds before the present moment. The stretches between checkpoints are run again from the latest to the earliest, until one has
+   * such a stop; then that stretch is run once more, to that stop. Stops are counted, not found by their cycle, so that the machine ends exactly there.
+   */
+  private lastStop(reasons: readonly StopReason[]): ControlStop {
+    const { timeline, machine } = this;
+    let end = machine.cycle;
+    for (;;) {
+      const checkpoint = timeline.lastCheckpoint(Math.max(end - 1, timeline.start));
+      const hits = this.countStops(checkpoint, end, reasons, Infinity).count;
+      if (hits > 0) return this.countStops(checkpoint, end, reasons, hits).stop;
+      if (checkpoint.cycle <= timeline.start) {
+        timeline.goTo(timeline.start);
+        return this.at('start');
+      }
+      end = checkpoint.cycle;
+    }
+  }
+
+  /** Runs from a checkpoint to before cycle `end` and counts the stops; ends at stop number `last`. */
+  private countStops(checkpoint: Checkpoint, end: number, reasons: readonly StopReason[], last: number): { count: number; stop: ControlStop } {
+    const { timeline } = this;
+    timeline.restore(checkpoint);
+    for (let count = 0; ; ) {
+      const stop: Stop = timeline.run(end);
+      if (stop.cycle >= end || stop.reason === 'limit') return { count, stop };
+      if (reasons.includes(stop.reason)) count++;
+      else if (stop.reason !== 'breakpoint' && stop.reason !== 'watch' && stop.reason !== 'stopped') return { count, stop };
+      if (count >= last) return { count, stop };
+    }
+  }
+
+  private withInterruptStops<T>(act: () => T): T {
+    const { machine } = this, breakpoints = machine.breakpoints, watches = machine.watches;
+    machine.setBreakpoints([]);
+    machine.setWatches([]);
+    const undo = machine.addCoreSink(event => {
+      if (event.kind === abi.EVENT_INTERRUPT || event.kind === abi.EVENT_EXCEPTION) machine.stop();
+    });
+    try {
+      return act();
+    } finally {
+      undo();
+      machine.setBreakpoints(breakpoints);
+      machine.setWatches(watches);
+    }
+  }
+}
+
+/** Whether the stack's top is an interrupt frame that returns to `rip` (SDM vol. 3, figure 6-9). */
+function isInterruptFrame(cpu: CpuView, rip: number): boolean {
+  const rsp = cpu.gprPtr(RSP);
+  for (const at of [rsp, rsp + 8]) {
+    if (cpu.mem.translate(at) >= 0 && cpu.mem.translate(at + 7) >= 0 && cpu.mem.read64(at) === BigInt.asUintN(64, BigInt(rip))) return true;
+  }
+  return false;
+}
+
+/** The calls of 64-bit code, by their encodings: E8 rel32, FF /2, FF /3, with their prefixes (SDM vol. 2, CALL); anything else counts as no call. */
+export function decodeCall(cpu: CpuView, va: number): InstructionInfo {
+  const none = { length: 0, call: false };
+  let at = va;
+  const byte = (): number => (cpu.mem.translate(at) < 0 ? -1 : cpu.mem.read8(at++));
+  let op = byte();
+  for (let n = 0; n < 14 && ((op >= 0x40 && op <= 0x4f) || op === 0x66 || op === 0xf2 || op === 0xf3 || op === 0x2e || op === 0x3e || op === 0x64 || op === 0x65); n++) op = byte();
+  if (op === 0xe8) return { length: at - va + 4, call: true };
+  if (op !== 0xff) return none;
+  const modrm = byte(), mod = modrm >> 6, rm = modrm & 7, reg = (modrm >> 3) & 7;
+  if (modrm < 0 || (reg !== 2 && reg !== 3)) return none;
+  let length = at - va;
+  if (mod !== 3 && rm === 4) {
+    const sib = byte();
+    length += 1;
+    if (mod === 0 && (sib & 7) === 5) length += 4;
+  } else if (mod === 0 && rm === 5) length += 4;
+  if (mod === 1) length += 1;
+  if (mod === 2) length += 4;
+  return { length, call: true };
+}
