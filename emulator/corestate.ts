@@ -36,5 +36,6 @@ export function boardBytes(memory: WebAssembly.Memory): Uint8Array {
 /** The processors' state was replaced: drops decoded code and recomputes what is derived. The TLBs stay. */
 export function stateReplaced(core: CoreExports, cpus: number): void {
   core.flushCode();
+  core.forgetStops();
   for (let cpu = 0; cpu < cpus; cpu++) core.setState(cpu);
 }

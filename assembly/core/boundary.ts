@@ -35,6 +35,9 @@ export function requestExit(reason: u32): void {
   if (running != 0) store<u32>(running, load<u32>(running, ATTENTION) | ATTENTION_EXIT, ATTENTION);
 }
 
+/** The host replaced the state: a request made in the old one is void. */
+export function forgetExit(): void { pendingExit = 0; }
+
 /** Recomputes ATTENTION: after a change of IF, TF, the interrupt shadow, ACTIVITY, TPR, IRR or ISR. */
 export function updateAttention(cpu: usize): void {
   let a: u32 = 0;

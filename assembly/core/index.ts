@@ -6,7 +6,7 @@ import { CPU_SIZE } from './layout';
 import { cpuAt, MAX_CPUS, PAGE_FLAGS, RAM_BASE, setCpuCount, setRamSize } from './map';
 import { getFlags, materialize, setFlags } from './flags';
 import { ioapicReset } from './ioapic';
-import { updateAttention, requestExit, EXIT_STOP } from './boundary';
+import { forgetExit, updateAttention, requestExit, EXIT_STOP } from './boundary';
 import { updateMode } from './mode';
 import { resetProcessor } from './reset';
 
@@ -61,6 +61,12 @@ export function flagsMaterialize(cpu: u32): void { materialize(cpuAt(cpu)); }
 
 /** Drops all decoded code (after a restore). */
 export function flushCode(): void { dropCode(); }
+
+/** After a restore: a stop that was asked for, and the breakpoint that the last run stopped at, belong to the state before. */
+export function forgetStops(): void {
+  forgetExit();
+  forgetBreakpoint();
+}
 
 /** Where the host writes breakpoint addresses: u64 linear addresses, ascending, at most 256. */
 export function breakpointTable(): u32 { return <u32>breakpoints(); }

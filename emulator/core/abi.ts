@@ -44,6 +44,7 @@ export interface CoreExports {
   hostInvalidate(cpu: number, lo: number, hi: number): void;
   clearDirty(): void;
   flushCode(): void;
+  forgetStops(): void;
   breakpointTable(): number;
   setBreakpoints(count: number): void;
   watchTable(): number;
