@@ -103,11 +103,13 @@ export class RunControl {
       for (let window = 64; ; window *= 16) {
         const from = Math.max(this.timeline.start, here - window);
         this.timeline.goTo(from);
-        let last = -1;
+        // A moment in the middle of a sleep is no boundary; the one at which the sleep began lies further back.
+        let asleep = this.cpu.halted && from > this.timeline.start, last = -1;
         while (this.machine.cycle < here) {
           const at = this.machine.cycle;
           if (this.stepOnce(here).reason !== 'step') break;
-          if (at < here) last = at;
+          if (!asleep) last = at;
+          asleep = false;
         }
         if (last >= 0) {
           this.timeline.goTo(last);

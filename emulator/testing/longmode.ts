@@ -59,6 +59,7 @@ export function bareMachine(options: BareOptions): Machine {
     cpu.setIdtr(IDT, 0xfff);
     cpu.setCr(0, CR0);
     cpu.rip = CODE;
+    for (let n = 0; n < 16; n++) cpu.setGpr(n, 0n);
     cpu.setGpr(RSP, BigInt(STACK - cpu.index * 0x1000));
   }
   return machine;
