@@ -12,12 +12,15 @@ export class BugCheckSignal extends Error {
   readonly code: number;
   readonly parameters: readonly bigint[];
   readonly text: string | null;
-  constructor(code: number, parameters: readonly bigint[], text: string | null) {
+  /** Address of the KTRAP_FRAME of the code at fault; 0 when the stop comes from the routine that runs. */
+  readonly trapFrame: number;
+  constructor(code: number, parameters: readonly bigint[], text: string | null, trapFrame: number) {
     super(`bug check 0x${code.toString(16)}`);
     this.name = 'BugCheckSignal';
     this.code = code;
     this.parameters = parameters;
     this.text = text;
+    this.trapFrame = trapFrame;
   }
 }
 
@@ -116,6 +119,16 @@ export class Kernel {
       code >>> 0,
       [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
       text,
+      0,
+    );
+  }
+  /** The same for code that was interrupted or faulted: the report starts at its KTRAP_FRAME. */
+  bugCheckAt(trapFrame: number, code: number, p1: number | bigint = 0, p2: number | bigint = 0, p3: number | bigint = 0, p4: number | bigint = 0): never {
+    throw new BugCheckSignal(
+      code >>> 0,
+      [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
+      null,
+      trapFrame,
     );
   }
 

@@ -68,6 +68,8 @@ export interface BugCheck {
   cpu: number;
   /** Return addresses with names, innermost first. */
   stack: readonly { address: number; symbol: string }[];
+  /** What a person should know beside the parameters: the verifier's rule, the name of an absent routine. */
+  text?: string;
 }
 
 /** A loaded image as the guest's own loaded-module list has it. */

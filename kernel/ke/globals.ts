@@ -9,7 +9,15 @@ export const ABSENT_SLOTS = 1024;
 export const keGlobals = {
   /** 0 while phase 0 or 1 runs, 2 when the system has come up. */
   InitializationPhase: u32,
-  KeNumberOfProcessors: u32,
+  /** What the boot loader says about physical memory: see BootMemory in mm/layout.ts. */
+  LoaderFirstFreePage: u32,
+  LoaderPages: u32,
+  LoaderPoolBase: u64,
+  LoaderPoolSize: u64,
+  LoaderDirectoryTable: u64,
+  /** State of the generator behind cookies and other random numbers of the kernel; starts with the machine's seed. */
+  KiRandomState: u64,
+  KeBugcheckCallbackListHead: array(ptr, 2),
   /** Bug check code and its four parameters; the code is 0 while the system lives. */
   KiBugCheckData: array(u64, 5),
   /** Instruction at fault, or 0. */
@@ -24,12 +32,16 @@ export const keGlobals = {
   /** RIP, RSP, RBP, RBX, RSI, RDI, R12-R15 of the code that stopped, for walking its stack. */
   KiBugCheckContext: array(u64, 10),
   /** Clock: increment in 100 ns units, boot time, total ticks at which the watchdog fires. */
+  /** Performance counter when interrupt time was 0. */
+  KiClockStart: u64,
   KeMaximumIncrement: u32,
   KeDpcWatchdogTicks: u32,
   KeBootTime: i64,
   /** Timer hand that the last clock interrupt looked at. */
   KiLastTimerHand: u32,
   KiTimerExpiryRequested: u32,
+  /** DPC_WATCHDOG_GLOBAL_TRIAGE_BLOCK, whose address is a parameter of DPC_WATCHDOG_VIOLATION: signature and revision. */
+  KeDpcWatchdogTriageBlock: array(u32, 8),
   /** Interrupts that nobody had connected, by count. */
   KiUnexpectedInterruptCount: u32,
   /** I/O APIC redirection: vector + 1 that each pin was given, 0 for none. */
@@ -37,11 +49,10 @@ export const keGlobals = {
   /** Names (ASCIIZ in pool) of absent routines by trap slot. */
   KiAbsentCount: u32,
   KiAbsentNames: array(ptr, ABSENT_SLOTS),
-  KiAbsentSlack: ptr,
   /** DbgPrint ring: total bytes ever written; the byte n is at n mod size. */
   KdPrintWritten: u64,
   KdPrintBuffer: array(u8, KD_PRINT_BUFFER_SIZE),
-  /** Exclusive monitor of the wait for thread start: next unique thread or process id (multiples of 4). */
+  /** Kernel stacks: see ke/stack.ts. */
   KiStackFreeList: ptr,
   KiStackNextSlot: u32,
   KiStackCount: u32,

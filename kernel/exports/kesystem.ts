@@ -1,0 +1,346 @@
+/** Bug checks, interrupts, calls on other processors and stacks, address spaces. Source: the WDK page of each routine; ntifs.h. */
+import { RAX, RBP, RCX, RDX, RSP } from '../../hal/bus/cpu.ts';
+import { initializeApcState, moveApcState } from '../ke/apc.ts';
+import { initializeListHead, insertTailList, removeEntryList } from '../ke/list.ts';
+import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
+import type { Kernel } from '../kernel.ts';
+import { mem } from '../image/asm.ts';
+import { INVALID_PROCESS_ATTACH_ATTEMPT } from '../types/bugcodes.ts';
+import { KAPC_STATE, KINTERRUPT, KPROCESS, KTHREAD } from '../types/ke.ts';
+import { KPRCB } from '../types/prcb.ts';
+import { ptr, u8 } from '../types/struct.ts';
+import { BOOLEAN, call, type NtExport, ntCode, ntExport, ntSteps, NTSTATUS, pointer, PVOID, ret, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
+
+const I = KINTERRUPT.f, T = KTHREAD.f;
+const STATUS_NO_MEMORY = 0xc0000017;
+
+const ULONG_PTR = ULONG64;
+
+const stops: NtExport[] = [
+  ntExport({
+    name: 'KeBugCheckEx',
+    doc: 'Brings the system down in a controlled manner; does not return.',
+    args: { BugCheckCode: ULONG, P1: ULONG_PTR, P2: ULONG_PTR, P3: ULONG_PTR, P4: ULONG_PTR },
+    returns: VOID,
+    cycles: 0,
+    status: 'full',
+    impl: (k, { BugCheckCode, P1, P2, P3, P4 }) => k.bugCheck(BugCheckCode, P1, P2, P3, P4),
+  }),
+  ntExport({
+    name: 'KeBugCheck',
+    doc: 'Brings the system down in a controlled manner, without parameters; does not return.',
+    args: { BugCheckCode: ULONG },
+    returns: VOID,
+    cycles: 0,
+    status: 'full',
+    impl: (k, { BugCheckCode }) => k.bugCheck(BugCheckCode),
+  }),
+  ...(['KeRegisterBugCheckCallback', 'KeRegisterBugCheckReasonCallback'] as const).map(name =>
+    ntExport({
+      name,
+      doc: 'Registers a routine for the time of a bug check; returns FALSE for a record that is registered already.',
+      args: { CallbackRecord: PVOID, CallbackRoutine: PVOID, Buffer: PVOID, Length: ULONG, Component: PVOID },
+      returns: BOOLEAN,
+      cycles: 60,
+      status: 'partial',
+      missing: 'the routines are kept but not called when the machine stops',
+      impl(k, a) {
+        const record = a.CallbackRecord as number;
+        const STATE = name === 'KeRegisterBugCheckCallback' ? 0x38 : 0x2c;
+        if (k.mem.read8(record + STATE) !== 0) return false;
+        k.mem.writePtr(record + 0x10, a.CallbackRoutine as number);
+        k.mem.write8(record + STATE, 1);
+        const head = k.global.address('KeBugcheckCallbackListHead');
+        if (k.mem.readPtr(head) === 0) initializeListHead(k.mem, head);
+        insertTailList(k.mem, head, record);
+        return true;
+      },
+    }),
+  ),
+  ...(['KeDeregisterBugCheckCallback', 'KeDeregisterBugCheckReasonCallback'] as const).map(name =>
+    ntExport({
+      name,
+      doc: 'Takes a bug check routine back; returns FALSE for a record that is not registered.',
+      args: { CallbackRecord: PVOID },
+      returns: BOOLEAN,
+      cycles: 40,
+      status: 'full',
+      impl(k, a) {
+        const record = a.CallbackRecord as number;
+        const STATE = name === 'KeDeregisterBugCheckCallback' ? 0x38 : 0x2c;
+        if (k.mem.read8(record + STATE) === 0) return false;
+        k.mem.write8(record + STATE, 0);
+        removeEntryList(k, record);
+        return true;
+      },
+    }),
+  ),
+];
+
+const frame = { OldIrql: u8, Lock: ptr };
+
+const interrupts: NtExport[] = [
+  ntSteps({
+    name: 'KeSynchronizeExecution',
+    doc: "Calls a routine at an interrupt's DIRQL under its spin lock, so that it cannot run together with the service routine; returns what the routine returns.",
+    args: { Interrupt: pointer('PKINTERRUPT'), SynchronizeRoutine: PVOID, SynchronizeContext: PVOID },
+    returns: BOOLEAN,
+    cycles: 60,
+    status: 'full',
+    frame,
+    steps: {
+      start(k, f, _rax, a) {
+        const lock = I.ActualLock.get(k.mem, a.Interrupt);
+        // The lock is tried at the caller's IRQL: until it is free nothing has been changed.
+        if (k.mem.read64(lock) !== 0n) return { do: 'retry' };
+        f.set('OldIrql', k.irql);
+        f.set('Lock', lock);
+        k.irql = I.SynchronizeIrql.get(k.mem, a.Interrupt);
+        k.mem.write64(lock, 1n);
+        return call(a.SynchronizeRoutine, [a.SynchronizeContext], 'done');
+      },
+      done(k, f, rax) {
+        k.mem.write64(f.get('Lock'), 0n);
+        k.irql = f.get('OldIrql');
+        return ret((rax & 0xff) !== 0);
+      },
+    },
+  }),
+  ntSteps({
+    name: 'KeIpiGenericCall',
+    doc: 'Calls a routine on all processors at once, at IPI_LEVEL; returns what it returns on this one.',
+    args: { BroadcastFunction: PVOID, Context: ULONG_PTR },
+    returns: ULONG_PTR,
+    cycles: 100,
+    status: 'partial',
+    missing: 'other processors: there is one',
+    frame: { OldIrql: u8 },
+    steps: {
+      start(k, f, _rax, a) {
+        f.set('OldIrql', k.irql);
+        k.irql = 14;
+        return call(a.BroadcastFunction, [a.Context], 'done');
+      },
+      done(k, f) {
+        k.irql = f.get('OldIrql');
+        return ret(k.rax64());
+      },
+    },
+  }),
+  ntSteps({
+    name: 'KeGenericCallDpc',
+    doc: 'Runs a DPC routine on every processor and waits for all of them.',
+    irql: { max: 'APC_LEVEL' },
+    args: { Routine: PVOID, Context: PVOID },
+    returns: VOID,
+    cycles: 200,
+    status: 'partial',
+    missing: 'other processors: there is one, and the routine runs at DISPATCH_LEVEL in the calling thread',
+    frame: { OldIrql: u8 },
+    steps: {
+      start(k, f, _rax, a) {
+        f.set('OldIrql', k.irql);
+        k.irql = 2;
+        const dpc = k.prcb + KPRCB.f.CallDpc.offset;
+        return call(a.Routine, [dpc, a.Context, k.prcb, k.prcb], 'done');
+      },
+      done(k, f) {
+        k.irql = f.get('OldIrql');
+        return ret();
+      },
+    },
+  }),
+  ntExport({
+    name: 'KeSignalCallDpcDone',
+    doc: 'Says that the routine of KeGenericCallDpc is done on this processor.',
+    args: { SystemArgument1: PVOID },
+    returns: VOID,
+    cycles: 10,
+    status: 'full',
+    impl: () => undefined,
+  }),
+  ntExport({
+    name: 'KeSignalCallDpcSynchronize',
+    doc: 'Waits for the other processors in a routine of KeGenericCallDpc; TRUE on the last one.',
+    args: { SystemArgument2: PVOID },
+    returns: BOOLEAN,
+    cycles: 10,
+    status: 'full',
+    impl: () => true,
+  }),
+  ntExport({
+    name: 'KeInvalidateAllCaches',
+    doc: 'Writes back and invalidates all caches (they are coherent here).',
+    args: {},
+    returns: BOOLEAN,
+    cycles: 1000,
+    status: 'full',
+    impl: () => true,
+  }),
+];
+
+/** Makes the thread see another process's user half: its APC state names the process, CR3 follows. */
+function attach(k: Kernel, process: number, savedState: number): void {
+  const { mem: m } = k;
+  const thread = k.currentThread();
+  if (KPRCB.f.DpcRoutineActive.get(m, k.prcb) !== 0 || T.ApcStateIndex.get(m, thread) > 1)
+    k.bugCheck(INVALID_PROCESS_ATTACH_ATTEMPT, process, k.currentProcess(), T.ApcStateIndex.get(m, thread), KPRCB.f.DpcRoutineActive.get(m, k.prcb));
+  moveApcState(k, thread + T.ApcState.offset, savedState);
+  initializeApcState(k, thread + T.ApcState.offset, process);
+  T.ApcStateIndex.set(m, thread, 1);
+  loadAddressSpace(k, process);
+}
+
+function loadAddressSpace(k: Kernel, process: number): void {
+  const table = Number(KPROCESS.f.DirectoryTableBase.get(k.mem, process));
+  if (k.cpu.cr(3) !== table) k.cpu.setCr(3, table);
+}
+
+/** KAPC_STATE.Process of a state that stands for "was in this process already": nothing to undo. */
+const NOT_ATTACHED = 1;
+const PROCESS_OFFSET = KAPC_STATE.f.Process.offset;
+
+const addressSpaces: NtExport[] = [
+  ntExport({
+    name: 'KeStackAttachProcess',
+    doc: 'Attaches the current thread to the address space of a process and keeps its APC state.',
+    irql: { max: 'APC_LEVEL' },
+    args: { Process: pointer('PRKPROCESS'), ApcState: pointer('PKAPC_STATE') },
+    returns: VOID,
+    cycles: 300,
+    status: 'full',
+    impl(k, { Process, ApcState }) {
+      k.mem.probe(ApcState, KAPC_STATE.size, true);
+      const thread = k.currentThread();
+      if (k.currentProcess() === Process) {
+        k.mem.writePtr(ApcState + PROCESS_OFFSET, NOT_ATTACHED);
+        return;
+      }
+      if (T.ApcStateIndex.get(k.mem, thread) === 0) {
+        attach(k, Process, thread + T.SavedApcState.offset);
+        k.mem.writePtr(ApcState + PROCESS_OFFSET, 0);
+      } else attach(k, Process, ApcState);
+    },
+  }),
+  ntExport({
+    name: 'KeUnstackDetachProcess',
+    doc: 'Undoes KeStackAttachProcess.',
+    irql: { max: 'APC_LEVEL' },
+    args: { ApcState: pointer('PKAPC_STATE') },
+    returns: VOID,
+    cycles: 300,
+    status: 'full',
+    impl(k, { ApcState }) {
+      const process = k.mem.readPtr(ApcState + PROCESS_OFFSET);
+      if (process === NOT_ATTACHED) return;
+      detach(k, process === 0 ? k.currentThread() + T.SavedApcState.offset : ApcState, process === 0);
+    },
+  }),
+  ntExport({
+    name: 'KeAttachProcess',
+    doc: 'Attaches the current thread to the address space of a process.',
+    irql: { max: 'APC_LEVEL' },
+    args: { Process: pointer('PRKPROCESS') },
+    returns: VOID,
+    cycles: 300,
+    status: 'full',
+    impl(k, { Process }) {
+      const thread = k.currentThread();
+      if (k.currentProcess() === Process) return;
+      if (T.ApcStateIndex.get(k.mem, thread) !== 0) k.bugCheck(INVALID_PROCESS_ATTACH_ATTEMPT, Process, k.currentProcess(), 1, 0);
+      attach(k, Process, thread + T.SavedApcState.offset);
+    },
+  }),
+  ntExport({
+    name: 'KeDetachProcess',
+    doc: 'Undoes KeAttachProcess.',
+    irql: { max: 'APC_LEVEL' },
+    args: {},
+    returns: VOID,
+    cycles: 300,
+    status: 'full',
+    impl(k) {
+      if (T.ApcStateIndex.get(k.mem, k.currentThread()) !== 0) detach(k, k.currentThread() + T.SavedApcState.offset, true);
+    },
+  }),
+];
+
+function detach(k: Kernel, saved: number, outermost: boolean): void {
+  const thread = k.currentThread();
+  moveApcState(k, saved, thread + T.ApcState.offset);
+  if (outermost) T.ApcStateIndex.set(k.mem, thread, 0);
+  loadAddressSpace(k, k.currentProcess());
+}
+
+const stacks: NtExport[] = [
+  ntExport({
+    name: 'KiAllocateCalloutStack',
+    internal: true,
+    doc: 'A kernel stack for KeExpandKernelStackAndCallout; 0 without memory.',
+    args: {},
+    returns: PVOID,
+    cycles: 300,
+    status: 'full',
+    impl: k => allocateKernelStack(k),
+  }),
+  ntExport({
+    name: 'KiFreeCalloutStack',
+    internal: true,
+    doc: 'Gives a callout stack back.',
+    args: { Stack: PVOID },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
+    impl: (k, { Stack }) => freeKernelStack(k, Stack),
+  }),
+  ...(['KeExpandKernelStackAndCallout', 'KeExpandKernelStackAndCalloutEx'] as const).map(name =>
+    ntCode({
+      name,
+      doc: 'Calls a routine on a fresh kernel stack, so that it has the stack space that it needs.',
+      args: { Callout: PVOID, Parameter: PVOID, Size: SIZE_T },
+      returns: NTSTATUS,
+      cycles: 0,
+      status: 'full',
+      code(a) {
+        // The fresh stack's address is kept in the frame; RBP keeps the old stack, so that unwinding finds its way back.
+        a.prologPush(RBP);
+        a.prologAlloc(0x40);
+        a.prologFrame(RBP, 0x20);
+        a.mov(mem(RBP, 0), RCX);
+        a.mov(mem(RBP, 8), RDX);
+        a.call('nt!KiAllocateCalloutStack');
+        a.mov(mem(RBP, 0x10), RAX);
+        a.test(RAX, RAX);
+        a.jcc('e', 'failed');
+        a.lea(RSP, mem(RAX, -0x40));
+        a.mov(RCX, mem(RBP, 8));
+        a.callIndirect(mem(RBP, 0));
+        a.lea(RSP, mem(RBP, -0x20));
+        a.mov(RCX, mem(RBP, 0x10));
+        a.call('nt!KiFreeCalloutStack');
+        a.movImm(RAX, 0);
+        a.jmp('out');
+        a.label('failed');
+        a.movImm(RAX, STATUS_NO_MEMORY);
+        a.label('out');
+        a.addImm(RSP, 0x40);
+        a.pop(RBP);
+        a.ret();
+      },
+    }),
+  ),
+  ...(['KeSaveExtendedProcessorState', 'KeRestoreExtendedProcessorState'] as const).map(name =>
+    ntExport({
+      name,
+      doc: 'Saves or restores processor state beyond SSE. Threads keep SSE state by themselves and there is no AVX, so nothing is left to do.',
+      irql: { max: 'DISPATCH_LEVEL' },
+      args: name === 'KeSaveExtendedProcessorState' ? { Mask: ULONG64, XStateSave: PVOID } : { XStateSave: PVOID },
+      returns: name === 'KeSaveExtendedProcessorState' ? NTSTATUS : VOID,
+      cycles: 40,
+      status: 'full',
+      impl: () => 0,
+    }),
+  ),
+];
+
+export const exports: NtExport[] = [...stops, ...interrupts, ...addressSpaces, ...stacks];

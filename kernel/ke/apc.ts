@@ -1,0 +1,297 @@
+import { endOfInterrupt } from '../../hal/nt/apic.ts';
+import { APC_LEVEL, call, type Frame, next, type NtExport, ntCode, ntExport, ntSteps, type Outcome, pointer, ret, ULONG, VOID, wait } from '../exports/declare.ts';
+import { RBP, RSP } from '../../hal/bus/cpu.ts';
+import type { Kernel } from '../kernel.ts';
+import { ApcObject, KAPC, KAPC_STATE, KERNEL_APC_IN_PROGRESS, KTHREAD, KWAIT_BLOCK, SPECIAL_APC_IN_PROGRESS, WaitAll, WaitAny, WaitBlockActive, Waiting } from '../types/ke.ts';
+import { ptr, u8 } from '../types/struct.ts';
+import { initializeListHead, insertTailList, isListEmpty, removeEntryList } from './list.ts';
+import { APC_VECTOR, requestSoftwareInterrupt } from './ready.ts';
+import { isSignaled, satisfyWait, STATUS_KERNEL_APC, TIMER_WAIT, timerWaitBlock, unwaitThread } from './signal.ts';
+import { keSetTimer } from './timer.ts';
+import { interruptTime } from './time.ts';
+
+const A = KAPC.f;
+const T = KTHREAD.f;
+const S = KAPC_STATE.f;
+const W = KWAIT_BLOCK.f;
+
+const STATUS_USER_APC = 0xc0, STATUS_TIMEOUT = 0x102;
+const KernelMode = 0;
+const ALERTABLE = 1 << 4;
+
+const state = (thread: number): number => thread + T.ApcState.offset;
+const kernelList = (thread: number): number => state(thread) + S.ApcListHead.offset;
+const userList = (thread: number): number => kernelList(thread) + 16;
+const apcOf = (link: number): number => link - A.ApcListEntry.offset;
+
+/** KeInitializeApc. `mode` and `normalContext` count only with a normal routine: an APC without one is a special kernel APC. */
+export function keInitializeApc(k: Kernel, apc: number, thread: number, a: { environment: number; kernelRoutine: number; rundownRoutine: number; normalRoutine: number; mode: number; normalContext: number }): void {
+  const m = k.mem;
+  m.fill(apc, KAPC.size, 0);
+  A.Type.set(m, apc, ApcObject);
+  A.Size.set(m, apc, KAPC.size);
+  A.Thread.set(m, apc, thread);
+  A.KernelRoutine.set(m, apc, a.kernelRoutine);
+  A.RundownRoutine.set(m, apc, a.rundownRoutine);
+  A.NormalRoutine.set(m, apc, a.normalRoutine);
+  A.ApcStateIndex.set(m, apc, a.environment);
+  A.ApcMode.set(m, apc, a.normalRoutine === 0 ? KernelMode : a.mode);
+  A.NormalContext.set(m, apc, a.normalRoutine === 0 ? 0 : a.normalContext);
+}
+
+/** A special kernel APC may be delivered now: none of its kind are held back. */
+const specialAllowed = (k: Kernel, thread: number): boolean => T.SpecialApcDisable.get(k.mem, thread) === 0;
+const normalAllowed = (k: Kernel, thread: number): boolean =>
+  specialAllowed(k, thread) && T.KernelApcDisable.get(k.mem, thread) === 0 && (S.InProgressFlags.get(k.mem, state(thread)) & KERNEL_APC_IN_PROGRESS) === 0;
+
+/**
+ * KeInsertQueueApc: queues an APC to its thread; false if it is queued already. Special kernel APCs go before normal ones. A waiting thread is woken to run it: for a
+ * kernel APC the wait goes on afterwards, a user APC ends an alertable user-mode wait.
+ */
+export function keInsertQueueApc(k: Kernel, apc: number, argument1: bigint, argument2: bigint, increment: number): boolean {
+  const m = k.mem;
+  if (A.Inserted.get(m, apc) !== 0) return false;
+  const thread = A.Thread.get(m, apc);
+  m.write64(apc + A.SystemArgument1.offset, argument1);
+  m.write64(apc + A.SystemArgument2.offset, argument2);
+  A.Inserted.set(m, apc, 1);
+  const link = apc + A.ApcListEntry.offset;
+  const kernel = A.ApcMode.get(m, apc) === KernelMode;
+  const special = A.NormalRoutine.get(m, apc) === 0;
+  if (!kernel) insertTailList(m, userList(thread), link);
+  else if (!special) insertTailList(m, kernelList(thread), link);
+  else {
+    let at = m.readPtr(kernelList(thread));
+    while (at !== kernelList(thread) && A.NormalRoutine.get(m, apcOf(at)) === 0) at = m.readPtr(at);
+    insertTailList(m, at, link);
+  }
+  if (kernel) {
+    S.KernelApcPending.set(m, state(thread), 1);
+    if (thread === k.currentThread()) {
+      if (specialAllowed(k, thread)) requestSoftwareInterrupt(k, APC_VECTOR);
+    } else if (T.State.get(m, thread) === Waiting && T.WaitIrql.get(m, thread) === 0 && (special ? specialAllowed(k, thread) : normalAllowed(k, thread))) {
+      unwaitThread(k, thread, STATUS_KERNEL_APC, increment);
+    }
+  } else if (T.State.get(m, thread) === Waiting && T.WaitMode.get(m, thread) === 1 && (T.MiscFlags.get(m, thread) & ALERTABLE) !== 0) {
+    S.UserApcPendingAll.set(m, state(thread), 1);
+    unwaitThread(k, thread, STATUS_USER_APC, increment);
+  }
+  return true;
+}
+
+/** A critical or guarded region of the current thread has ended: kernel APCs that were held back are delivered. */
+export function releaseApcs(k: Kernel, thread: number): void {
+  if (isListEmpty(k.mem, kernelList(thread)) || !specialAllowed(k, thread)) return;
+  S.KernelApcPending.set(k.mem, state(thread), 1);
+  requestSoftwareInterrupt(k, APC_VECTOR);
+}
+
+/** The first kernel APC that may be delivered now, taken out of the queue; 0 when there is none. */
+function takeKernelApc(k: Kernel, thread: number): number {
+  const m = k.mem;
+  const link = m.readPtr(kernelList(thread));
+  if (link === kernelList(thread)) {
+    S.KernelApcPending.set(m, state(thread), 0);
+    return 0;
+  }
+  const apc = apcOf(link);
+  const special = A.NormalRoutine.get(m, apc) === 0;
+  if (special ? !specialAllowed(k, thread) : !normalAllowed(k, thread)) return 0;
+  removeEntryList(k, link);
+  A.Inserted.set(m, apc, 0);
+  return apc;
+}
+
+/** The arguments that a kernel routine may change lie in the frame: it gets their addresses. */
+const frame = { NormalRoutine: ptr, NormalContext: ptr, SystemArgument1: ptr, SystemArgument2: ptr, OldIrql: u8 };
+type F = Frame<typeof frame> & { address(name: keyof typeof frame): number };
+
+function deliver(k: Kernel, f: F): Outcome {
+  const m = k.mem;
+  const thread = k.currentThread();
+  const apc = takeKernelApc(k, thread);
+  if (apc === 0) return ret();
+  m.write64(f.address('NormalRoutine'), m.read64(apc + A.NormalRoutine.offset));
+  m.write64(f.address('NormalContext'), m.read64(apc + A.NormalContext.offset));
+  m.write64(f.address('SystemArgument1'), m.read64(apc + A.SystemArgument1.offset));
+  m.write64(f.address('SystemArgument2'), m.read64(apc + A.SystemArgument2.offset));
+  setProgress(k, thread, SPECIAL_APC_IN_PROGRESS, true);
+  return call(
+    A.KernelRoutine.get(m, apc),
+    [apc, f.address('NormalRoutine'), f.address('NormalContext'), f.address('SystemArgument1'), f.address('SystemArgument2')],
+    'kernel',
+  );
+}
+
+function setProgress(k: Kernel, thread: number, bit: number, on: boolean): void {
+  const flags = S.InProgressFlags.get(k.mem, state(thread));
+  S.InProgressFlags.set(k.mem, state(thread), on ? flags | bit : flags & ~bit);
+}
+
+/** Puts the wait that a kernel APC interrupted back, from the wait blocks that the thread still has; or finds that it is over. */
+function resumeWait(k: Kernel, thread: number): { status: number } | 'blocked' {
+  const m = k.mem;
+  const blocks = T.WaitBlockList.get(m, thread);
+  const count = T.WaitBlockCount.get(m, thread);
+  const all = Array.from({ length: count }, (_, i) => blocks + i * KWAIT_BLOCK.size);
+  const objectOf = (b: number): number => W.Object.get(m, b);
+  if (count > 0 && W.WaitType.get(m, all[0]!) === WaitAny) {
+    for (const b of all) if (isSignaled(k, objectOf(b), thread)) return { status: W.WaitKey.get(m, b) | satisfyWait(k, objectOf(b), thread) };
+  } else if (count > 0 && W.WaitType.get(m, all[0]!) === WaitAll && all.every(b => isSignaled(k, objectOf(b), thread))) {
+    let status = 0;
+    for (const b of all) status |= satisfyWait(k, objectOf(b), thread);
+    return { status };
+  }
+  const timed = T.WaitRegister.get(m, thread) !== 0;
+  const timer = thread + T.Timer.offset;
+  const due = m.read64(timer + 0x18);
+  if (timed && due <= interruptTime(k)) return { status: STATUS_TIMEOUT };
+  for (const b of all) {
+    W.BlockState.set(m, b, WaitBlockActive);
+    insertTailList(m, objectOf(b) + 8, b + W.WaitListEntry.offset);
+  }
+  T.State.set(m, thread, Waiting);
+  T.WaitIrql.set(m, thread, 0);
+  if (timed) {
+    const block = timerWaitBlock(thread);
+    insertTailList(m, timer + 8, block + W.WaitListEntry.offset);
+    T.MiscFlags.set(m, thread, T.MiscFlags.get(m, thread) | TIMER_WAIT);
+    keSetTimer(k, timer, interruptTime(k) - due, 0, 0);
+  }
+  return 'blocked';
+}
+
+const deliverSteps = {
+  start(k: Kernel, f: Frame<typeof frame>): Outcome {
+    return deliver(k, f as F);
+  },
+  kernel(k: Kernel, f: Frame<typeof frame>): Outcome {
+    const thread = k.currentThread();
+    setProgress(k, thread, SPECIAL_APC_IN_PROGRESS, false);
+    const normal = f.get('NormalRoutine');
+    if (normal === 0) return next('again', 0);
+    setProgress(k, thread, KERNEL_APC_IN_PROGRESS, true);
+    f.set('OldIrql', k.irql);
+    k.irql = 0;
+    const arg = (n: keyof typeof frame): bigint => k.mem.read64((f as F).address(n));
+    return call(normal, [arg('NormalContext'), arg('SystemArgument1'), arg('SystemArgument2')], 'normal');
+  },
+  normal(k: Kernel, f: Frame<typeof frame>): Outcome {
+    k.irql = f.get('OldIrql');
+    setProgress(k, k.currentThread(), KERNEL_APC_IN_PROGRESS, false);
+    return next('again', 0);
+  },
+  again(k: Kernel, f: Frame<typeof frame>): Outcome {
+    return deliver(k, f as F);
+  },
+};
+
+export const apcRoutines: readonly NtExport[] = [
+  ntExport({
+    name: 'KiAcknowledgeApc',
+    internal: true,
+    doc: 'EOI of the APC interrupt, before APCs are delivered.',
+    args: {},
+    returns: VOID,
+    cycles: 20,
+    status: 'full',
+    impl: k => endOfInterrupt(k.cpu),
+  }),
+  ntSteps({
+    name: 'KiDeliverApc',
+    internal: true,
+    doc: 'At APC_LEVEL: runs the kernel APCs of the current thread, special ones first; a normal routine runs at PASSIVE_LEVEL.',
+    args: {},
+    returns: VOID,
+    cycles: 60,
+    status: 'partial',
+    missing: 'user APCs: there are no user-mode threads',
+    frame,
+    steps: deliverSteps,
+  }),
+  ntCode({
+    name: 'KiDeliverApcInterrupt',
+    internal: true,
+    doc: 'The APC_LEVEL software interrupt: EOI, then delivery.',
+    args: { TrapFrame: pointer('PKTRAP_FRAME'), Vector: ULONG },
+    returns: VOID,
+    cycles: 0,
+    status: 'full',
+    code(a) {
+      a.prologAlloc(0x28);
+      a.call('nt!KiAcknowledgeApc');
+      a.call('nt!KiDeliverApc');
+      a.addImm(RSP, 0x28);
+      a.ret();
+    },
+  }),
+  ntExport({
+    name: 'KiRaiseToApcLevel',
+    internal: true,
+    doc: 'Raises the IRQL to APC_LEVEL.',
+    args: {},
+    returns: VOID,
+    cycles: 5,
+    status: 'full',
+    impl(k) {
+      k.irql = APC_LEVEL;
+    },
+  }),
+  ntExport({
+    name: 'KiResumeWait',
+    internal: true,
+    doc: 'Goes on with the wait that a kernel APC interrupted; returns its status.',
+    args: {},
+    returns: ULONG,
+    cycles: 100,
+    status: 'full',
+    impl(k) {
+      k.irql = 0;
+      const result = resumeWait(k, k.currentThread());
+      return result === 'blocked' ? wait() : result.status;
+    },
+  }),
+  ntCode({
+    name: 'KiWaitInterruptedByApc',
+    internal: true,
+    doc: 'Where a waiting thread goes on when a kernel APC woke it: delivers APCs, waits on, and returns the status of the wait to where the thread stood.',
+    args: {},
+    returns: ULONG,
+    cycles: 0,
+    status: 'full',
+    code(a) {
+      a.prologPush(RBP);
+      a.prologFrame(RBP, 0);
+      a.andImm(RSP, -16);
+      a.subImm(RSP, 0x20);
+      a.call('nt!KiRaiseToApcLevel');
+      a.call('nt!KiDeliverApc');
+      a.call('nt!KiResumeWait');
+      a.mov(RSP, RBP);
+      a.pop(RBP);
+      a.ret();
+    },
+  }),
+];
+
+/** Moves the APC queues of a thread to another KAPC_STATE, as attaching to a process does. */
+export function moveApcState(k: Kernel, from: number, to: number): void {
+  const m = k.mem;
+  for (const n of [0, 16]) {
+    initializeListHead(m, to + n);
+    for (let link = m.readPtr(from + n); link !== from + n; link = m.readPtr(from + n)) {
+      removeEntryList(k, link);
+      insertTailList(m, to + n, link);
+    }
+  }
+  m.writePtr(to + S.Process.offset, m.readPtr(from + S.Process.offset));
+  for (const f of ['InProgressFlags', 'KernelApcPending', 'UserApcPendingAll'] as const) S[f].set(m, to, S[f].get(m, from));
+}
+
+/** An empty KAPC_STATE. */
+export function initializeApcState(k: Kernel, at: number, process: number): void {
+  k.mem.fill(at, KAPC_STATE.size, 0);
+  initializeListHead(k.mem, at);
+  initializeListHead(k.mem, at + 16);
+  k.mem.writePtr(at + S.Process.offset, process);
+}

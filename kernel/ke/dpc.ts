@@ -1,0 +1,105 @@
+import type { Kernel } from '../kernel.ts';
+import { DpcObject, HighImportance, KDPC, KDPC_DATA, LowImportance, MediumHighImportance, MediumImportance, ThreadedDpcObject } from '../types/ke.ts';
+import { KPRCB } from '../types/prcb.ts';
+import { requestDpcInterrupt } from './ready.ts';
+
+const D = KDPC.f;
+const Q = KDPC_DATA.f;
+const P = KPRCB.f;
+
+/** Depth of the queue at which a DPC of low importance asks for an interrupt after all (MaximumDpcQueueDepth's default). */
+export const DEFAULT_MAXIMUM_DPC_QUEUE_DEPTH = 4;
+
+const queueOf = (k: Kernel): number => k.prcb + P.DpcData.offset;
+
+/** KeInitializeDpc (`threaded`: KeInitializeThreadedDpc; threaded DPCs run at DISPATCH_LEVEL here, as NT runs them where they are disabled). */
+export function keInitializeDpc(k: Kernel, dpc: number, routine: number, context: number, threaded = false): void {
+  const m = k.mem;
+  m.write32(dpc, 0);
+  D.Type.set(m, dpc, threaded ? ThreadedDpcObject : DpcObject);
+  D.Importance.set(m, dpc, MediumImportance);
+  D.Number.set(m, dpc, 0);
+  D.ProcessorHistory.set(m, dpc, 0n);
+  D.DeferredRoutine.set(m, dpc, routine);
+  D.DeferredContext.set(m, dpc, context);
+  D.DpcData.set(m, dpc, 0);
+}
+
+/**
+ * KeInsertQueueDpc: false if the DPC is queued already. High importance goes to the front. Low importance asks for no interrupt until the queue is deep: the
+ * DPC waits for the next one, or for the idle loop.
+ */
+export function keInsertQueueDpc(k: Kernel, dpc: number, argument1: number | bigint, argument2: number | bigint): boolean {
+  const m = k.mem;
+  m.probe(dpc, KDPC.size, true);
+  if (D.DpcData.get(m, dpc) !== 0) return false;
+  const queue = queueOf(k);
+  const importance = D.Importance.get(m, dpc);
+  m.write64(dpc + D.SystemArgument1.offset, BigInt.asUintN(64, BigInt(argument1)));
+  m.write64(dpc + D.SystemArgument2.offset, BigInt.asUintN(64, BigInt(argument2)));
+  D.DpcData.set(m, dpc, queue);
+  const link = dpc + D.DpcListEntry.offset;
+  const head = queue; // KDPC_LIST: ListHead.Next, LastEntry
+  const first = m.readPtr(head);
+  if (first === 0) {
+    m.writePtr(link, 0);
+    m.writePtr(head, link);
+    m.writePtr(head + 8, link);
+  } else if (importance === HighImportance) {
+    m.writePtr(link, first);
+    m.writePtr(head, link);
+  } else {
+    m.writePtr(link, 0);
+    m.writePtr(m.readPtr(head + 8), link);
+    m.writePtr(head + 8, link);
+  }
+  const depth = Q.DpcQueueDepth.get(m, queue) + 1;
+  Q.DpcQueueDepth.set(m, queue, depth);
+  Q.DpcCount.set(m, queue, Q.DpcCount.get(m, queue) + 1);
+  const urgent = importance === MediumImportance || importance === HighImportance || importance === MediumHighImportance;
+  if (urgent || (importance === LowImportance && depth >= P.MaximumDpcQueueDepth.get(m, k.prcb))) requestDpcInterrupt(k);
+  return true;
+}
+
+/** Takes the first DPC from this processor's queue; 0 when it is empty. The DPC may be queued again from now on. */
+export function dequeueDpc(k: Kernel): number {
+  const m = k.mem;
+  const queue = queueOf(k);
+  const link = m.readPtr(queue);
+  if (link === 0) return 0;
+  const following = m.readPtr(link);
+  m.writePtr(queue, following);
+  if (following === 0) m.writePtr(queue + 8, 0);
+  Q.DpcQueueDepth.set(m, queue, Q.DpcQueueDepth.get(m, queue) - 1);
+  const dpc = link - D.DpcListEntry.offset;
+  D.DpcData.set(m, dpc, 0);
+  return dpc;
+}
+
+/** KeRemoveQueueDpc: true if the DPC was in the queue and is not any more. */
+export function keRemoveQueueDpc(k: Kernel, dpc: number): boolean {
+  const m = k.mem;
+  if (D.DpcData.get(m, dpc) === 0) return false;
+  const queue = queueOf(k);
+  const wanted = dpc + D.DpcListEntry.offset;
+  let previous = 0;
+  for (let link = m.readPtr(queue); link !== 0; previous = link, link = m.readPtr(link)) {
+    if (link !== wanted) continue;
+    const following = m.readPtr(link);
+    m.writePtr(previous === 0 ? queue : previous, following);
+    if (following === 0) m.writePtr(queue + 8, previous);
+    Q.DpcQueueDepth.set(m, queue, Q.DpcQueueDepth.get(m, queue) - 1);
+    D.DpcData.set(m, dpc, 0);
+    return true;
+  }
+  return false;
+}
+
+export function keSetImportanceDpc(k: Kernel, dpc: number, importance: number): void {
+  D.Importance.set(k.mem, dpc, importance);
+}
+
+/** KeSetTargetProcessorDpc. NT keeps the number with 0x800 added, 0 meaning "whoever queues it". */
+export function keSetTargetProcessorDpc(k: Kernel, dpc: number, processor: number): void {
+  D.Number.set(k.mem, dpc, (processor + 0x800) & 0xffff);
+}

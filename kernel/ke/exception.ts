@@ -1,0 +1,211 @@
+import { DISPATCH_LEVEL, type Frame, type NtExport, ntSteps, type Outcome, pointer, ULONG, VOID } from '../exports/declare.ts';
+import type { Kernel } from '../kernel.ts';
+import { isKernelAddress } from '../mm/layout.ts';
+import { mmGetPte } from '../mm/pte.ts';
+import {
+  ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY,
+  ATTEMPTED_WRITE_TO_READONLY_MEMORY,
+  DRIVER_IRQL_NOT_LESS_OR_EQUAL,
+  IRQL_NOT_LESS_OR_EQUAL,
+  KERNEL_SECURITY_CHECK_FAILURE,
+  KMODE_EXCEPTION_NOT_HANDLED,
+  MACHINE_CHECK_EXCEPTION,
+  NMI_HARDWARE_FAILURE,
+  PAGE_FAULT_IN_NONPAGED_AREA,
+  SYSTEM_SERVICE_EXCEPTION,
+  SYSTEM_THREAD_EXCEPTION_NOT_HANDLED,
+  UNEXPECTED_KERNEL_MODE_TRAP,
+} from '../types/bugcodes.ts';
+import { CONTEXT, CONTEXT_FULL, EXCEPTION_RECORD, KTRAP_FRAME } from '../types/trap.ts';
+import { R12, R13, R14, R15 } from '../../hal/bus/cpu.ts';
+import { divideErrorStatus } from './divide.ts';
+import { isKernelModule, moduleAt } from './modules.ts';
+import { modulesOf, trapContext, walkStack } from './stackwalk.ts';
+
+const F = KTRAP_FRAME.f;
+const X = EXCEPTION_RECORD.f;
+const C = CONTEXT.f;
+
+const STATUS_ACCESS_VIOLATION = 0xc0000005, STATUS_ILLEGAL_INSTRUCTION = 0xc000001d, STATUS_PRIVILEGED_INSTRUCTION = 0xc0000096;
+const STATUS_BREAKPOINT = 0x80000003, STATUS_SINGLE_STEP = 0x80000004, STATUS_DATATYPE_MISALIGNMENT = 0x80000002, STATUS_ASSERTION_FAILURE = 0xc0000420;
+const STATUS_INTEGER_OVERFLOW = 0xc0000095, STATUS_ARRAY_BOUNDS_EXCEEDED = 0xc000008c, STATUS_STACK_BUFFER_OVERRUN = 0xc0000409;
+const STATUS_FLOAT_INVALID_OPERATION = 0xc0000090, STATUS_FLOAT_MULTIPLE_TRAPS = 0xc00002b5, STATUS_FLOAT_DIVIDE_BY_ZERO = 0xc000008e;
+const STATUS_FLOAT_OVERFLOW = 0xc0000091, STATUS_FLOAT_UNDERFLOW = 0xc0000093, STATUS_FLOAT_INEXACT_RESULT = 0xc000008f;
+
+// Page-fault error code (Intel SDM vol. 3, 4.7).
+const PF_PRESENT = 1, PF_WRITE = 2, PF_INSTRUCTION = 16;
+
+const frame = { Record: EXCEPTION_RECORD, Context: CONTEXT };
+type Fr = Frame<typeof frame>;
+
+/** An exception as software sees it: status, address of the instruction, parameters. */
+interface Exception {
+  status: number;
+  address: number;
+  parameters: readonly bigint[];
+}
+
+const address = (k: Kernel, at: number): number => (k.mem.read32(at + 4) | 0) * 0x100000000 + k.mem.read32(at);
+
+/**
+ * A page fault in kernel mode that nothing can repair (MmAccessFault). Gives the exception for an address that user mode could have mapped; anything else is a bug
+ * check: at DISPATCH_LEVEL and above by whose code it was, below it by what is wrong with the address.
+ */
+function pageFault(k: Kernel, trapFrame: number): Exception {
+  const va = address(k, trapFrame + F.FaultAddress.offset);
+  const rip = address(k, trapFrame + F.Rip.offset);
+  const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
+  const irql = F.PreviousIrql.get(k.mem, trapFrame);
+  const write = (error & PF_WRITE) !== 0, execute = (error & PF_INSTRUCTION) !== 0;
+  const access = execute ? 8 : write ? 1 : 0;
+  if (irql >= DISPATCH_LEVEL) {
+    const module = moduleAt(modulesOf(k), rip);
+    const byKernel = module !== null && isKernelModule(module.name);
+    k.bugCheckAt(trapFrame, byKernel ? IRQL_NOT_LESS_OR_EQUAL : DRIVER_IRQL_NOT_LESS_OR_EQUAL, va, irql, access, rip);
+  }
+  if (isKernelAddress(va)) {
+    const pte = mmGetPte(k, va);
+    if ((error & PF_PRESENT) !== 0 && execute) k.bugCheckAt(trapFrame, ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY, va, pte, trapFrame, 2);
+    if ((error & PF_PRESENT) !== 0 && write) k.bugCheckAt(trapFrame, ATTEMPTED_WRITE_TO_READONLY_MEMORY, va, pte, trapFrame, 0xb);
+    const NOT_PRESENT_PAGE_TABLE = 2;
+    k.bugCheckAt(trapFrame, PAGE_FAULT_IN_NONPAGED_AREA, va, execute ? 0x10 : write ? 2 : 0, rip, pte === 0n ? NOT_PRESENT_PAGE_TABLE : 0);
+  }
+  return { status: STATUS_ACCESS_VIOLATION, address: rip, parameters: [BigInt(access), BigInt.asUintN(64, BigInt(va))] };
+}
+
+/** #XM: the unmasked condition that MXCSR shows, in the order of the processor's priority. */
+function simdStatus(k: Kernel): number {
+  const mxcsr = k.cpu.mxcsr;
+  const unmasked = mxcsr & ~(mxcsr >> 7) & 0x3f;
+  const order: readonly [number, number][] = [
+    [1, STATUS_FLOAT_INVALID_OPERATION],
+    [4, STATUS_FLOAT_DIVIDE_BY_ZERO],
+    [2, STATUS_FLOAT_INVALID_OPERATION],
+    [8, STATUS_FLOAT_OVERFLOW],
+    [16, STATUS_FLOAT_UNDERFLOW],
+    [32, STATUS_FLOAT_INEXACT_RESULT],
+  ];
+  return order.find(([bit]) => (unmasked & bit) !== 0)?.[1] ?? STATUS_FLOAT_MULTIPLE_TRAPS;
+}
+
+/** What a trap means to software, or a stop for those that mean that the machine is broken. */
+function describe(k: Kernel, trapFrame: number, vector: number): Exception {
+  const rip = address(k, trapFrame + F.Rip.offset);
+  const plain = (status: number, at = rip, parameters: readonly bigint[] = []): Exception => ({ status, address: at, parameters });
+  switch (vector) {
+    case 0:
+      return plain(divideErrorStatus(k, trapFrame));
+    case 1:
+      return plain(STATUS_SINGLE_STEP);
+    case 2:
+      k.bugCheckAt(trapFrame, NMI_HARDWARE_FAILURE, 0x4f4454);
+    // falls through: bugCheckAt does not return
+    case 3:
+      return plain(STATUS_BREAKPOINT, rip - 1, [0n]);
+    case 4:
+      return plain(STATUS_INTEGER_OVERFLOW, rip - 1);
+    case 5:
+      return plain(STATUS_ARRAY_BOUNDS_EXCEEDED);
+    case 6:
+      return plain(STATUS_ILLEGAL_INSTRUCTION);
+    case 13:
+      // A general protection fault has no address: the second parameter is all ones, as for every access violation without one.
+      return plain(isPrivileged(k, rip) ? STATUS_PRIVILEGED_INSTRUCTION : STATUS_ACCESS_VIOLATION, rip, isPrivileged(k, rip) ? [] : [0n, 0xffffffffffffffffn]);
+    case 14:
+      return pageFault(k, trapFrame);
+    case 17:
+      return plain(STATUS_DATATYPE_MISALIGNMENT);
+    case 18:
+      k.bugCheckAt(trapFrame, MACHINE_CHECK_EXCEPTION);
+    // falls through: bugCheckAt does not return
+    case 19:
+      return plain(simdStatus(k));
+    case 0x29:
+      return plain(STATUS_STACK_BUFFER_OVERRUN, rip - 2, [k.mem.read64(trapFrame + F.Rcx.offset) & 0xffffffffn]);
+    case 0x2c:
+      return plain(STATUS_ASSERTION_FAILURE, rip - 2);
+    case 0x2d:
+      return plain(STATUS_BREAKPOINT, rip - 2, [0n]);
+    default:
+      // Double fault, invalid TSS, segment and stack faults, x87: nothing in kernel mode may cause them.
+      k.bugCheckAt(trapFrame, UNEXPECTED_KERNEL_MODE_TRAP, vector, trapFrame, address(k, trapFrame + F.Rsp.offset), rip);
+  }
+}
+
+/** #GP by an instruction that only CPL 0 may execute cannot happen at CPL 0, except through a bad operand: then it is an access violation. */
+function isPrivileged(k: Kernel, rip: number): boolean {
+  if (k.mem.translate(rip) < 0) return false;
+  const op = k.mem.read8(rip);
+  const hlt = 0xf4, cli = 0xfa, sti = 0xfb;
+  return op === hlt || op === cli || op === sti;
+}
+
+function fillRecord(k: Kernel, record: number, e: Exception): void {
+  const m = k.mem;
+  m.fill(record, EXCEPTION_RECORD.size, 0);
+  m.write32(record, e.status);
+  X.ExceptionAddress.set(m, record, e.address);
+  X.NumberParameters.set(m, record, e.parameters.length);
+  e.parameters.forEach((p, i) => m.write64(record + X.ExceptionInformation.offset + i * 8, p));
+}
+
+const INTEGER = ['Rax', 'Rcx', 'Rdx', 'Rbx', 'Rsp', 'Rbp', 'Rsi', 'Rdi', 'R8', 'R9', 'R10', 'R11'] as const;
+
+/** KeContextFromKframes: the CONTEXT of the code that a trap frame interrupted. */
+function fillContext(k: Kernel, context: number, trapFrame: number): void {
+  const m = k.mem;
+  m.fill(context, CONTEXT.size, 0);
+  C.ContextFlags.set(m, context, CONTEXT_FULL | 4);
+  for (const r of INTEGER) m.write64(context + C[r].offset, m.read64(trapFrame + F[r].offset));
+  [R12, R13, R14, R15].forEach((r, i) => m.write64(context + C.R12.offset + i * 8, k.cpu.gpr(r)));
+  m.write64(context + C.Rip.offset, m.read64(trapFrame + F.Rip.offset));
+  C.EFlags.set(m, context, F.EFlags.get(m, trapFrame));
+  C.SegCs.set(m, context, F.SegCs.get(m, trapFrame));
+  C.SegSs.set(m, context, F.SegSs.get(m, trapFrame));
+  C.MxCsr.set(m, context, F.MxCsr.get(m, trapFrame));
+  const xmm = context + C.FltSave.offset + 0xa0;
+  for (let i = 0; i < 6; i++) m.writeBytes(xmm + i * 16, m.readBytes(trapFrame + F.Xmm0.offset + i * 16, 16));
+  for (let i = 6; i < 16; i++) m.writeBytes(xmm + i * 16, k.cpu.xmm(i));
+}
+
+/**
+ * Nobody handles the exception: which stop it is depends on whose handler would have been the last one on the stack. System services and system threads have one
+ * that stops the machine; DPCs and interrupts, on stacks of their own, have none.
+ */
+function unhandled(k: Kernel, trapFrame: number, e: Exception, record: number, context: number): never {
+  for (const { symbol } of walkStack(k, trapContext(k, trapFrame))) {
+    if (symbol.startsWith('nt!KiRetireDpcList') || symbol.startsWith('nt!KiInterruptDispatch')) break;
+    if (/^nt!(Nt|Zw)[A-Z]/.test(symbol)) k.bugCheckAt(trapFrame, SYSTEM_SERVICE_EXCEPTION, e.status, e.address, context, 0);
+    if (symbol.startsWith('nt!PspSystemThreadStartup')) k.bugCheckAt(trapFrame, SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, sign(e.status), e.address, record, context);
+  }
+  k.bugCheckAt(trapFrame, KMODE_EXCEPTION_NOT_HANDLED, sign(e.status), e.address, e.parameters[0] ?? 0, e.parameters[1] ?? 0);
+}
+
+/** Exception codes are shown sign-extended in parameters that hold an NTSTATUS. */
+const sign = (status: number): number => status | 0;
+
+function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
+  const e = describe(k, trapFrame, vector);
+  const record = f.get('Record'), context = f.get('Context');
+  fillRecord(k, record, e);
+  fillContext(k, context, trapFrame);
+  if (vector === 0x29) k.bugCheckAt(trapFrame, KERNEL_SECURITY_CHECK_FAILURE, e.parameters[0]!, trapFrame, record, 0);
+  return unhandled(k, trapFrame, e, record, context);
+}
+
+export const exceptionRoutines: readonly NtExport[] = [
+  ntSteps({
+    name: 'KiExceptionDispatch',
+    internal: true,
+    doc: 'Turns a processor exception into an EXCEPTION_RECORD and a CONTEXT and looks for a handler; without one it stops the machine.',
+    args: { TrapFrame: pointer('PKTRAP_FRAME'), Vector: ULONG },
+    returns: VOID,
+    cycles: 100,
+    status: 'partial',
+    missing: 'handlers in drivers (structured exceptions)',
+    frame,
+    steps: {
+      start: (k, f, _rax, { TrapFrame, Vector }) => dispatch(k, f, TrapFrame, Vector),
+    },
+  }),
+];

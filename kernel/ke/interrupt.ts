@@ -1,0 +1,125 @@
+import { enablePin, maskPin } from '../../hal/nt/apic.ts';
+import type { Kernel } from '../kernel.ts';
+import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { InterruptObject, KINTERRUPT, LevelSensitive } from '../types/ke.ts';
+import { KPRCB } from '../types/prcb.ts';
+import { insertTailList, initializeListHead, listEntries, removeEntryList } from './list.ts';
+
+const I = KINTERRUPT.f;
+const TAG = 0x746e494b; // 'KInt'
+const NonPagedPoolNx = 512;
+
+/** Lowest and highest IRQL that device interrupts get, by turns of the pins. */
+const FIRST_DEVICE_IRQL = 5, DEVICE_IRQLS = 7;
+
+export interface PinVector {
+  vector: number;
+  irql: number;
+  /** KAFFINITY */
+  affinity: bigint;
+}
+
+/**
+ * The vector that an I/O APIC pin has, given on first use and kept (HalGetInterruptVector). Its class, vector >> 4, is the IRQL of the interrupt, so pins spread over
+ * the device IRQLs. Throws a RangeError for a pin that the I/O APIC does not have.
+ */
+export function interruptVector(k: Kernel, pin: number): PinVector {
+  if (!(pin >= 0 && pin < 24)) throw new RangeError(`there is no I/O APIC pin ${pin}`);
+  const table = k.global.address('HalpPinVector') + pin * 4;
+  const irql = FIRST_DEVICE_IRQL + (pin % DEVICE_IRQLS);
+  const vector = (irql << 4) | (1 + Math.floor(pin / DEVICE_IRQLS));
+  k.mem.write32(table, vector);
+  return { vector, irql, affinity: 1n };
+}
+
+/** The pin that was given `vector`, or -1. */
+function pinOf(k: Kernel, vector: number): number {
+  const table = k.global.address('HalpPinVector');
+  for (let pin = 0; pin < 24; pin++) if (k.mem.read32(table + pin * 4) === vector) return pin;
+  return -1;
+}
+
+export interface InterruptSpec {
+  vector: number;
+  irql: number;
+  /** At least `irql`; service routines of several vectors that share a lock run at the highest of them. Default `irql`. */
+  synchronizeIrql?: number;
+  /** LevelSensitive 0, Latched 1. */
+  mode: number;
+  serviceRoutine: number;
+  /** PKMESSAGE_SERVICE_ROUTINE instead of `serviceRoutine`. */
+  messageService?: { routine: number; id: number };
+  context: number;
+  /** Address of the driver's KSPIN_LOCK; 0: the one in the KINTERRUPT. */
+  spinLock?: number;
+  shareVector: boolean;
+  activeLow?: boolean;
+}
+
+const slot = (k: Kernel, vector: number): number => k.prcb + KPRCB.f.InterruptObject.offset + vector * 8;
+
+/** First KINTERRUPT that is connected to `vector`, or 0. */
+export const connectedInterrupt = (k: Kernel, vector: number): number => k.mem.readPtr(slot(k, vector));
+
+/**
+ * Connects a service routine (IoConnectInterrupt and IoConnectInterruptEx, KeConnectInterrupt): the address of its KINTERRUPT, or 0 when memory is short or the vector
+ * is taken by somebody who does not share it. The pin is let through on the first connection.
+ */
+export function connectInterrupt(k: Kernel, spec: InterruptSpec): number {
+  const m = k.mem;
+  const at = slot(k, spec.vector);
+  const first = m.readPtr(at);
+  if (first !== 0 && (!spec.shareVector || I.ShareVector.get(m, first) === 0 || I.Mode.get(m, first) !== spec.mode)) return 0;
+  const interrupt = exAllocatePool(k, NonPagedPoolNx, KINTERRUPT.size, TAG);
+  if (!interrupt) return 0;
+  m.fill(interrupt, KINTERRUPT.size, 0);
+  I.Type.set(m, interrupt, InterruptObject);
+  I.Size.set(m, interrupt, KINTERRUPT.size);
+  I.ServiceRoutine.set(m, interrupt, spec.serviceRoutine);
+  I.MessageServiceRoutine.set(m, interrupt, spec.messageService?.routine ?? 0);
+  I.MessageIndex.set(m, interrupt, spec.messageService?.id ?? 0);
+  I.ServiceContext.set(m, interrupt, spec.context);
+  I.ActualLock.set(m, interrupt, spec.spinLock || interrupt + I.SpinLock.offset);
+  I.DispatchAddress.set(m, interrupt, k.address('nt!KiInterruptDispatch'));
+  I.Vector.set(m, interrupt, spec.vector);
+  I.Irql.set(m, interrupt, spec.irql);
+  I.SynchronizeIrql.set(m, interrupt, Math.max(spec.synchronizeIrql ?? spec.irql, spec.irql));
+  I.ShareVector.set(m, interrupt, spec.shareVector ? 1 : 0);
+  I.Mode.set(m, interrupt, spec.mode);
+  I.Polarity.set(m, interrupt, spec.activeLow ? 1 : 0);
+  I.Number.set(m, interrupt, k.cpu.index);
+  I.Connected.set(m, interrupt, 1);
+  const link = interrupt + I.InterruptListEntry.offset;
+  if (first !== 0) insertTailList(m, first + I.InterruptListEntry.offset, link);
+  else {
+    initializeListHead(m, link);
+    m.writePtr(at, interrupt);
+    const pin = pinOf(k, spec.vector);
+    if (pin >= 0) enablePin(k.cpu, pin, { vector: spec.vector, level: spec.mode === LevelSensitive, activeLow: spec.activeLow ?? false, processor: k.cpu.index });
+  }
+  return interrupt;
+}
+
+/** IoDisconnectInterrupt: takes the service routine off its vector; the last one masks the pin. The KINTERRUPT is freed. */
+export function disconnectInterrupt(k: Kernel, interrupt: number): void {
+  const m = k.mem;
+  const vector = I.Vector.get(m, interrupt);
+  const at = slot(k, vector);
+  const next = m.readPtr(interrupt + I.InterruptListEntry.offset) - I.InterruptListEntry.offset;
+  if (next !== interrupt) removeEntryList(k, interrupt + I.InterruptListEntry.offset);
+  if (next === interrupt) {
+    m.writePtr(at, 0);
+    const pin = pinOf(k, vector);
+    if (pin >= 0) maskPin(k.cpu, pin);
+  } else if (m.readPtr(at) === interrupt) m.writePtr(at, next);
+  I.Connected.set(m, interrupt, 0);
+  exFreePool(k, interrupt, TAG);
+}
+
+/** All KINTERRUPTs of a vector, in the order in which they are called: for `!idt`. */
+export function interruptChain(k: Kernel, vector: number): number[] {
+  const first = connectedInterrupt(k, vector);
+  if (first === 0) return [];
+  const head = first + I.InterruptListEntry.offset;
+  return [first, ...[...listEntries(k.mem, head, 64)].map(link => link - I.InterruptListEntry.offset)];
+}

@@ -1,0 +1,69 @@
+import type { ModuleInfo } from '../../hal/bus/guestos.ts';
+import { GuestFault } from '../../hal/bus/memory.ts';
+import { R12, R13, R14, R15, RBP, RBX, RDI, RSI, RSP } from '../../hal/bus/cpu.ts';
+import { kernelSymbolAt } from '../image/symbols.ts';
+import type { Kernel } from '../kernel.ts';
+import { ldrSymbolAt } from '../ldr/symbols.ts';
+import { virtualUnwind, type WalkContext } from '../rtl/unwind.ts';
+import { KTRAP_FRAME } from '../types/trap.ts';
+import { loadedModules, moduleAt } from './modules.ts';
+
+const F = KTRAP_FRAME.f;
+
+/** The loaded images, as the guest's list has them. */
+export const modulesOf = (k: Kernel): ModuleInfo[] => loadedModules(k.mem, k.address('nt!PsLoadedModuleList'));
+
+/** `driver!symbol+0x12`, `driver+0x1234` when there is no symbol, or null outside all images. */
+export function symbolAt(k: Kernel, modules: readonly ModuleInfo[], address: number): string | null {
+  const own = kernelSymbolAt(k.images, address);
+  if (own !== null) return own;
+  return moduleAt(modules, address) === null ? null : ldrSymbolAt(k, address);
+}
+
+const lowAddress = (k: Kernel, at: number): number => (k.mem.read32(at + 4) | 0) * 0x100000000 + k.mem.read32(at);
+
+/** Registers of the code that a KTRAP_FRAME interrupted. R12 to R15 are not in it: they are those that the processor has now. */
+export function trapContext(k: Kernel, trapFrame: number): WalkContext {
+  const registers = new Array<number>(16).fill(0);
+  for (const r of [R12, R13, R14, R15]) registers[r] = k.cpu.gprHi(r) * 0x100000000 + k.cpu.gprLo(r);
+  registers[RBX] = lowAddress(k, trapFrame + F.Rbx.offset);
+  registers[RDI] = lowAddress(k, trapFrame + F.Rdi.offset);
+  registers[RSI] = lowAddress(k, trapFrame + F.Rsi.offset);
+  registers[RBP] = lowAddress(k, trapFrame + F.Rbp.offset);
+  registers[RSP] = lowAddress(k, trapFrame + F.Rsp.offset);
+  return { rip: lowAddress(k, trapFrame + F.Rip.offset), registers };
+}
+
+/** Registers of the processor as it stands. */
+export function currentContext(k: Kernel): WalkContext {
+  const registers = Array.from({ length: 16 }, (_, r) => (k.cpu.gprHi(r) | 0) * 0x100000000 + k.cpu.gprLo(r));
+  return { rip: k.cpu.rip, registers };
+}
+
+export interface StackEntry {
+  address: number;
+  symbol: string;
+  rsp: number;
+}
+
+/** Walks a stack from `context` outwards by the images' unwind data. It ends at a return address of 0, outside memory, or after `limit` frames. */
+export function walkStack(k: Kernel, context: WalkContext, limit = 64): StackEntry[] {
+  const modules = modulesOf(k);
+  const c: WalkContext = { rip: context.rip, registers: [...context.registers] };
+  const frames: StackEntry[] = [];
+  for (let i = 0; i < limit && c.rip !== 0; i++) {
+    const image = moduleAt(modules, c.rip);
+    frames.push({ address: c.rip, rsp: c.registers[RSP]!, symbol: symbolAt(k, modules, c.rip) ?? `0x${BigInt.asUintN(64, BigInt(c.rip)).toString(16)}` });
+    // Code outside every image has no unwind data, except when something was called there: then the return address is on top.
+    if (image === null && i > 0) break;
+    const rsp = c.registers[RSP]!;
+    try {
+      virtualUnwind(k.mem, image, c);
+    } catch (error) {
+      if (error instanceof GuestFault || error instanceof RangeError) break;
+      throw error;
+    }
+    if (c.registers[RSP]! === rsp) break;
+  }
+  return frames;
+}

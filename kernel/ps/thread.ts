@@ -1,0 +1,110 @@
+import { DISPATCH_LEVEL } from '../exports/declare.ts';
+import { keReleaseMutant } from '../ke/event.ts';
+import { initializeListHead, insertTailList, listEntries, removeEntryList } from '../ke/list.ts';
+import { readyThread } from '../ke/ready.ts';
+import { signalObject } from '../ke/signal.ts';
+import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
+import { keInitializeThread } from '../ke/thread.ts';
+import { systemTime } from '../ke/time.ts';
+import type { Kernel } from '../kernel.ts';
+import { pcrAddress, IDLE_STACK_TOP } from '../mm/layout.ts';
+import { freeObject, obCreateObject, obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
+import { exportedType } from '../ob/type.ts';
+import { KMUTANT, KTHREAD, MISC_SYSTEM_THREAD, Running, Terminated } from '../types/ke.ts';
+import { KPRCB } from '../types/prcb.ts';
+import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
+import { allocateCid, freeCid } from './cid.ts';
+
+const E = ETHREAD.f;
+const T = KTHREAD.f;
+const P = EPROCESS.f;
+
+function fillThread(k: Kernel, thread: number, process: number, start: number): void {
+  const m = k.mem;
+  for (const list of [E.IrpList, E.ActiveTimerListHead, E.PostBlockList, E.KeyedWaitChain, E.ThreadListEntry]) initializeListHead(m, thread + list.offset);
+  E.CreateTime.set(m, thread, systemTime(k));
+  E.StartAddress.set(m, thread, start);
+  E.Win32StartAddress.set(m, thread, start);
+  E.ExitStatus.set(m, thread, 0x103);
+  m.writePtr(thread + E.Cid.offset, P.UniqueProcessId.get(m, process));
+}
+
+/**
+ * PsCreateSystemThread without the handle: a thread of `process` that runs `start(context)` in kernel mode at PASSIVE_LEVEL. Its ETHREAD, or 0 when memory or ids are
+ * used up. The object's first reference belongs to the running thread and goes when it ends: who keeps the pointer takes one more.
+ */
+export function psCreateSystemThread(k: Kernel, process: number, start: number, context: number, priority?: number): number {
+  const m = k.mem;
+  const thread = obCreateObject(k, exportedType(k, 'PsThreadType'), ETHREAD.size);
+  if (!thread) return 0;
+  const stack = allocateKernelStack(k);
+  const tid = stack ? allocateCid(k, thread) : 0;
+  if (!tid) {
+    if (stack) freeKernelStack(k, stack);
+    freeObject(k, thread);
+    return 0;
+  }
+  keInitializeThread(k, thread, process, stack, { rip: k.address('nt!KiStartSystemThread'), rbx: start, rsi: context });
+  fillThread(k, thread, process, start);
+  m.writePtr(thread + E.Cid.offset + 8, tid);
+  insertTailList(m, process + P.ThreadListHead.offset, thread + E.ThreadListEntry.offset);
+  P.ActiveThreads.set(m, process, P.ActiveThreads.get(m, process) + 1);
+  k.global.set('PspActiveThreads', k.global.get('PspActiveThreads') + 1);
+  obReferenceObject(k, process);
+  if (priority !== undefined) {
+    T.Priority.set(m, thread, priority);
+    T.BasePriority.set(m, thread, priority);
+  }
+  readyThread(k, thread);
+  return thread;
+}
+
+/**
+ * PspExitThread: the current thread ends. Its mutants are abandoned, waiters for it woken, its stack given back when the next thread has the processor. The caller must
+ * end with `wait(...)`: the thread does not run again.
+ */
+export function psExitCurrentThread(k: Kernel, status: number): void {
+  const m = k.mem;
+  const thread = k.currentThread();
+  const process = T.Process.get(m, thread);
+  E.ExitStatus.set(m, thread, status | 0);
+  E.ExitTime.set(m, thread, systemTime(k));
+  E.CrossThreadFlags.set(m, thread, E.CrossThreadFlags.get(m, thread) | CTF_TERMINATED);
+  for (const link of [...listEntries(m, thread + T.MutantListHead.offset)]) keReleaseMutant(k, link - KMUTANT.f.MutantListEntry.offset, 1, true);
+  removeEntryList(k, thread + T.ThreadListEntry.offset);
+  removeEntryList(k, thread + E.ThreadListEntry.offset);
+  P.ActiveThreads.set(m, process, P.ActiveThreads.get(m, process) - 1);
+  P.LastThreadExitStatus.set(m, process, status | 0);
+  k.global.set('PspActiveThreads', k.global.get('PspActiveThreads') - 1);
+  T.State.set(m, thread, Terminated);
+  m.write32(thread + 4, 1);
+  signalObject(k, thread, 0);
+  obDereferenceDeferred(k, thread);
+}
+
+/** PspThreadDelete: what a thread object holds, when its last reference goes. */
+export function deleteThread(k: Kernel, thread: number): void {
+  freeCid(k, k.mem.readPtr(thread + E.Cid.offset + 8));
+  obDereferenceDeferred(k, T.Process.get(k.mem, thread));
+}
+
+/** The idle thread of a processor: it is running already, on the processor's own stack, at DISPATCH_LEVEL once the system is up. */
+export function initializeIdleThread(k: Kernel, process: number): number {
+  const m = k.mem;
+  const thread = k.global.address('KiInitialThread');
+  const stackBase = pcrAddress(k.cpu.index) + IDLE_STACK_TOP;
+  // The running stack must not be touched, so the frames of a fresh thread are laid out below what is in use and never loaded.
+  keInitializeThread(k, thread, process, stackBase - 0x2000, { rip: k.address('nt!KiIdleLoop'), rbx: 0, rsi: 0 });
+  T.StackBase.set(m, thread, stackBase);
+  T.InitialStack.set(m, thread, stackBase - 0x50);
+  fillThread(k, thread, process, k.address('nt!KiIdleLoop'));
+  T.Priority.set(m, thread, 0);
+  T.BasePriority.set(m, thread, 0);
+  T.State.set(m, thread, Running);
+  T.WaitIrql.set(m, thread, DISPATCH_LEVEL);
+  T.MiscFlags.set(m, thread, MISC_SYSTEM_THREAD);
+  insertTailList(m, process + P.ThreadListHead.offset, thread + E.ThreadListEntry.offset);
+  KPRCB.f.CurrentThread.set(m, k.prcb, thread);
+  KPRCB.f.IdleThread.set(m, k.prcb, thread);
+  return thread;
+}
