@@ -1,9 +1,10 @@
 import { ACTIVITY_SHUTDOWN, updateAttention } from './boundary';
 import { EVENT_EXCEPTION, tell } from './events';
 import { getFlags, IF, NT, RF, TF, VM } from './flags';
-import { ACTIVITY, CPL, CYCLES, FLAGS_REST, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
-import { canonical, sysLoad } from './mem';
-import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, translateData } from './mmu';
+import { ACTIVITY, CPL, CYCLES, FAST_IMPLICIT, FLAGS_REST, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
+import { ramSize } from './map';
+import { canonical, sysLoad, sysSpan } from './mem';
+import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, enterFast, translateData } from './mmu';
 import { storeTranslated } from './physical';
 import { updateMode } from './mode';
 import { accessOf, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, descriptor, dplOf, isNull, markAccessed, readDescriptor, seg, selectorOf, setCode, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
@@ -19,7 +20,7 @@ const DELIVERY_CYCLES: u64 = 60;
 const IDT_BIT: u32 = 2, EXT_BIT: u32 = 1;
 
 /** The new stack's frame: at most SS, RSP, RFLAGS, CS, RIP, error code. */
-let frameAt: u64 = 0, framePa: u32 = 0, framePaLow: u32 = 0;
+let frameAt: u64 = 0, framePa: u32 = 0, framePaLow: u32 = 0, frameHost: usize = 0;
 
 /**
  * Delivers an event; `rip` is what the frame gets. Exceptions during delivery follow the double-fault rules (SDM vol. 3,
@@ -144,16 +145,22 @@ function tssStack(cpu: usize, offset: u32, ext: u32): u64 {
   return sysLoad(cpu, load<u64>(tr, SEG_BASE) + offset, 8);
 }
 
-/** Checks that the frame can be written, in the order in which its words are pushed, and remembers its physical place. */
+/**
+ * Checks that the frame can be written, in the order in which its words are pushed, and remembers where it is: in linear memory if
+ * nothing but RAM is concerned (frameHost), else its physical pages.
+ */
 function reserveFrame(cpu: usize, words: u32, level: u32, ext: u32): bool {
   const top = frameAt + <u64>((words - 1) << 3);
+  frameHost = level == 3 ? 0 : sysSpan(cpu, frameAt, words << 3);
+  if (frameHost != 0) return true;
   if (!canonical(frameAt) || !canonical(top + 7)) return refuse(cpu, SS, ext);
   const access = ACCESS_WRITE | (level == 3 ? ACCESS_USER : ACCESS_IMPLICIT);
   framePa = translateData(cpu, top, access);
   if (trap) return false;
   if (((top ^ frameAt) >> 12) == 0) {
-    framePaLow = framePa & 0xfffff000;
-    framePa = framePaLow;
+    framePa &= 0xfffff000;
+    framePaLow = framePa;
+    if (level != 3 && framePa < ramSize) enterFast(cpu, load<u32>(cpu, FAST_IMPLICIT), frameAt, framePa, ACCESS_WRITE);
     return true;
   }
   // The highest word in the lower page is the first to fault there.
@@ -164,6 +171,7 @@ function reserveFrame(cpu: usize, words: u32, level: u32, ext: u32): bool {
 
 /** Writes word `index` of the reserved frame, counted from its lowest address. */
 function pushed(cpu: usize, index: u32, v: u64): void {
+  if (frameHost != 0) { store<u64>(frameHost + <usize>(index << 3), v); return; }
   const va = frameAt + <u64>(index << 3);
   storeTranslated(cpu, va, (((va ^ frameAt) >> 12) == 0 ? framePaLow : framePa) | (<u32>va & 0xfff), 8, v);
 }

@@ -71,6 +71,10 @@ export const NMI_PENDING: usize = 0x5d0, NMI_BLOCKED: usize = 0x5d4;
 export const SIPI: usize = 0x5d8;
 /** Cycle at which a string instruction must stop at the next element: the end of this run or the timer, whichever is first (u64); derived, not state. */
 export const RUN_LIMIT: usize = 0x5e0;
+/** As FAST, for writes to pages that hold decoded code (mem.ts); derived, not state (u32). */
+export const FAST_CODE: usize = 0x5e8;
+/** The set for the processor's own accesses at supervisor level (mem.ts); derived, not state (u32). */
+export const FAST_IMPLICIT: usize = 0x5ec;
 /** Local APIC registers: see core/apic.ts. */
 export const APIC: usize = 0x600;
 /** MTRRs: eight variable pairs, eleven fixed ranges, default type; u64 each, as in MSR order (core/msr.ts). */

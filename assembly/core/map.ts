@@ -19,6 +19,10 @@ export const TLB_ENTRIES: u32 = 1024;
 /** Instruction TLB, part of the machine's state. */
 export const ITLB: usize = 0x6000;
 export const ITLB_ENTRIES: u32 = 256;
+/** Fast lookup of writable pages that hold decoded code (mem.ts): three sets of CODE_WRITE_ENTRIES entries, derived, not state. */
+export const CODE_WRITES: usize = 0x8000;
+export const CODE_WRITE_ENTRIES: u32 = 128;
+export const CODE_WRITE_SET: usize = 0x800;
 /** Fast lookup tables (mem.ts), derived, not state. */
 export const FAST_SETS: usize = 0x10000;
 export const FAST_SET_SIZE: usize = 0x4000;

@@ -1,7 +1,8 @@
-import { CPL, FAST } from './layout';
-import { FAST_SETS, FAST_WRITE, ramSize } from './map';
-import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, enterFast, translateData } from './mmu';
-import { loadTranslated, mustBeAlone, storeTranslated } from './physical';
+import { codeOverlaps } from './blocks';
+import { CPL, FAST, FAST_CODE, FAST_IMPLICIT } from './layout';
+import { FAST_SETS, FAST_WRITE, PAGE_FLAGS, PF_CODE, RAM_BASE, ramSize } from './map';
+import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, codeWriteIndex, enterFast, translateData } from './mmu';
+import { loadSized, loadTranslated, mustBeAlone, storeSized, storeTranslated } from './physical';
 import { AC, alone, raiseCanonical, raiseError, raiseRedo, trap } from './trap';
 
 // Loads and stores of instructions, at linear addresses.
@@ -22,6 +23,9 @@ import { AC, alone, raiseCanonical, raiseError, raiseRedo, trap } from './trap';
 //
 // An entry exists only where the TLB has one; a write entry only if the page is dirty, holds no decoded code and is not
 // watched; MMIO and APIC pages never. Everything else takes the slow path, which may raise TRAP_REDO: see README.
+//
+// A stack or a variable may share its page with code. Such a page has an entry of the same form in a small set of its own
+// (FAST_CODE), where the slow path looks first: a write that misses every decoded byte is done there and then.
 
 /** The table set in which nothing is ever entered: user mode with alignment checking on. */
 export const SET_SUPERVISOR: u32 = 0, SET_SUPERVISOR_SMAP: u32 = 1, SET_USER: u32 = 2, SET_CHECKED: u32 = 3;
@@ -147,7 +151,20 @@ function addressable(cpu: usize, va: u64, size: u32): bool {
 }
 
 function loadSlow(cpu: usize, va: u64, size: u32): u64 { return loadAs(cpu, va, size, dataAccess(cpu, 0)); }
-function loadForWriteSlow(cpu: usize, va: u64, size: u32): u64 { return loadAs(cpu, va, size, dataAccess(cpu, ACCESS_WRITE)); }
+function loadForWriteSlow(cpu: usize, va: u64, size: u32): u64 {
+  const at = besideCode(cpu, va, size);
+  if (at != 0) return loadSized(at, size);
+  return loadAs(cpu, va, size, dataAccess(cpu, ACCESS_WRITE));
+}
+
+/** Where in linear memory the `size` bytes at `va` are, if they can be written, share their page with decoded code, and are none of it; else 0. */
+function besideCode(cpu: usize, va: u64, size: u32): usize {
+  const c = <usize>load<u32>(cpu, FAST_CODE) + codeWriteIndex(va);
+  if (load<u64>(c) != ((va + size - 1) & PAGE)) return 0;
+  const at = <u32>va + load<u32>(c, 8), pa = at - <u32>RAM_BASE;
+  // Without PF_CODE the page can have an ordinary entry again, which the long way makes.
+  return (load<u8>(PAGE_FLAGS + <usize>(pa >> 12)) & PF_CODE) == 0 || codeOverlaps(pa, size) ? 0 : <usize>at;
+}
 
 /** Bytes of an access of `size` at `va` that lie in its first page. */
 function inFirstPage(va: u64, size: u32): u32 {
@@ -182,11 +199,13 @@ function loadAs(cpu: usize, va: u64, size: u32, access: u32): u64 {
 
 /** One read that lies in one page and has been checked. */
 function readAt(cpu: usize, va: u64, pa: u32, size: u32): u64 {
-  if (pa < ramSize) enterFast(cpu, va, pa, 0);
+  if (pa < ramSize) enterFast(cpu, load<u32>(cpu, FAST), va, pa, 0);
   return loadTranslated(cpu, va, pa, size);
 }
 
 function storeSlow(cpu: usize, va: u64, size: u32, v: u64): void {
+  const at = besideCode(cpu, va, size);
+  if (at != 0) { storeSized(at, size, v); return; }
   if (!addressable(cpu, va, size)) return;
   const access = dataAccess(cpu, ACCESS_WRITE);
   const first = inFirstPage(va, size);
@@ -205,7 +224,7 @@ function storeSlow(cpu: usize, va: u64, size: u32, v: u64): void {
 /** One write that lies in one page and has been checked. */
 function writeAt(cpu: usize, va: u64, pa: u32, size: u32, v: u64): void {
   storeTranslated(cpu, va, pa, size, v);
-  if (pa < ramSize) enterFast(cpu, va, pa, ACCESS_WRITE);
+  if (pa < ramSize) enterFast(cpu, load<u32>(cpu, FAST), va, pa, ACCESS_WRITE);
 }
 
 /** Slow path of 16-byte loads: as two accesses of 8, both checked before the first is made. */
@@ -248,10 +267,15 @@ export function probe(cpu: usize, va: u64, size: u32, access: u32): bool {
  * ("implicit supervisor-mode accesses", SDM vol. 3, 4.6). `size` is 1, 2, 4 or 8. The address is known to be canonical.
  */
 export function sysLoad(cpu: usize, va: u64, size: u32): u64 {
+  const e = <usize>load<u32>(cpu, FAST_IMPLICIT) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e) == ((va + size - 1) & PAGE)) return loadSized(<usize>(<u32>va + load<u32>(e, 8)), size);
   const first = inFirstPage(va, size);
   const pa = translateData(cpu, va, ACCESS_IMPLICIT);
   if (trap) return 0;
-  if (first == size) return loadTranslated(cpu, va, pa, size);
+  if (first == size) {
+    if (pa < ramSize) enterFast(cpu, load<u32>(cpu, FAST_IMPLICIT), va, pa, 0);
+    return loadTranslated(cpu, va, pa, size);
+  }
   const pb = translateData(cpu, va + first, ACCESS_IMPLICIT);
   if (trap) return 0;
   let v: u64 = 0;
@@ -261,11 +285,23 @@ export function sysLoad(cpu: usize, va: u64, size: u32): u64 {
 
 /** As sysLoad, for writing. */
 export function sysStore(cpu: usize, va: u64, size: u32, v: u64): void {
+  const at = sysSpan(cpu, va, size);
+  if (at != 0) { storeSized(at, size, v); return; }
   const first = inFirstPage(va, size);
   const pa = translateData(cpu, va, ACCESS_IMPLICIT | ACCESS_WRITE);
   if (trap) return;
-  if (first == size) { storeTranslated(cpu, va, pa, size, v); return; }
+  if (first == size) {
+    storeTranslated(cpu, va, pa, size, v);
+    if (pa < ramSize) enterFast(cpu, load<u32>(cpu, FAST_IMPLICIT), va, pa, ACCESS_WRITE);
+    return;
+  }
   const pb = translateData(cpu, va + first, ACCESS_IMPLICIT | ACCESS_WRITE);
   if (trap) return;
   for (let i: u32 = 0; i < size; i++) storeTranslated(cpu, va + i, i < first ? pa + i : pb + (i - first), 1, (v >> (i << 3)) & 0xff);
+}
+
+/** Where in linear memory `size` bytes (at most 4096) at `va` are, if the processor's own writes to them need no further checks; else 0. */
+export function sysSpan(cpu: usize, va: u64, size: u32): usize {
+  const e = <usize>load<u32>(cpu, FAST_IMPLICIT) + FAST_WRITE + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  return load<u64>(e) == ((va + size - 1) & PAGE) ? <usize>(<u32>va + load<u32>(e, 8)) : 0;
 }

@@ -1,6 +1,6 @@
-import { CPL, CR0, CR3, CR4, EFER, FAST, FLAGS_REST, TLB_LARGE } from './layout';
+import { CPL, CR0, CR3, CR4, EFER, FAST, FAST_CODE, FLAGS_REST, TLB_LARGE } from './layout';
 import { AC as FLAG_AC } from './flags';
-import { FAST_SETS, FAST_SET_SIZE, FAST_WRITE, ITLB, ITLB_ENTRIES, PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, TLB, TLB_ENTRIES, cpuAt, cpuCount, ramSize } from './map';
+import { CODE_WRITE_ENTRIES, CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE, FAST_WRITE, ITLB, ITLB_ENTRIES, PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, TLB, TLB_ENTRIES, cpuAt, cpuCount, ramSize } from './map';
 import { canonical, NO_TAG, PAGE } from './mem';
 import { ramLoad64, ramStore64 } from './physical';
 import { touchesLinearWatch } from './debug';
@@ -172,9 +172,8 @@ export function fetch(cpu: usize, va: u64): u32 {
   return walkPage | (<u32>va & 0xfff);
 }
 
-/** Enters an access that just succeeded, with the rights that the selected set stands for, into the fast tables. `access` is 0 or ACCESS_WRITE. */
-export function enterFast(cpu: usize, va: u64, pa: u32, access: u32): void {
-  const set = load<u32>(cpu, FAST);
+/** Enters an access that just succeeded, with the rights that the set at `set` stands for, into the fast tables. `access` is 0 or ACCESS_WRITE. */
+export function enterFast(cpu: usize, set: u32, va: u64, pa: u32, access: u32): void {
   if (set == <u32>(cpu + FAST_SETS + 3 * FAST_SET_SIZE)) return;
   const flags = load<u8>(PAGE_FLAGS + <usize>(pa >> 12));
   if ((flags & PF_WATCH) != 0 || touchesLinearWatch(va)) return;
@@ -182,10 +181,20 @@ export function enterFast(cpu: usize, va: u64, pa: u32, access: u32): void {
   const e = <usize>set + <usize>(<u32>(va >> 8) & 0x1ff0);
   store<u64>(e, page);
   store<u32>(e, addend, 8);
-  if (access == 0 || (flags & PF_CODE) != 0 || (flags & PF_DIRTY) == 0) return;
+  if (access == 0 || (flags & PF_DIRTY) == 0) return;
+  if ((flags & PF_CODE) != 0) {
+    if (set != load<u32>(cpu, FAST)) return;
+    const c = <usize>load<u32>(cpu, FAST_CODE) + codeWriteIndex(va);
+    store<u64>(c, page);
+    store<u32>(c, addend, 8);
+    return;
+  }
   store<u64>(e, page, FAST_WRITE);
   store<u32>(e, addend, FAST_WRITE + 8);
 }
+
+/** Offset in a code-write set (mem.ts) of the entry for the page of `va`. */
+export function codeWriteIndex(va: u64): usize { return <usize>(<u32>(va >> 12) & (CODE_WRITE_ENTRIES - 1)) << 4; }
 
 /** Drops the fast entries of one page, in every set. */
 function dropFast(cpu: usize, page: u64): void {
@@ -193,12 +202,15 @@ function dropFast(cpu: usize, page: u64): void {
   for (let set: u32 = 0; set < 3; set++, e += FAST_SET_SIZE) {
     if (load<u64>(e) == page) store<u64>(e, NO_TAG);
     if (load<u64>(e, FAST_WRITE) == page) store<u64>(e, NO_TAG, FAST_WRITE);
+    const c = cpu + CODE_WRITES + <usize>set * CODE_WRITE_SET + codeWriteIndex(page);
+    if (load<u64>(c) == page) store<u64>(c, NO_TAG);
   }
 }
 
 /** Empties a processor's fast tables. Never changes what the guest sees. */
 export function dropFastAll(cpu: usize): void {
   memory.fill(cpu + FAST_SETS, 0xff, 4 * FAST_SET_SIZE);
+  memory.fill(cpu + CODE_WRITES, 0xff, 4 * CODE_WRITE_SET);
 }
 
 /** Empties every processor's fast write tables. */
@@ -206,6 +218,7 @@ export function dropFastWrites(): void {
   for (let n: u32 = 0; n < cpuCount; n++) {
     const sets = cpuAt(n) + FAST_SETS;
     for (let set: u32 = 0; set < 4; set++) memory.fill(sets + <usize>set * FAST_SET_SIZE + FAST_WRITE, 0xff, FAST_WRITE);
+    memory.fill(cpuAt(n) + CODE_WRITES, 0xff, 4 * CODE_WRITE_SET);
   }
 }
 

@@ -1,8 +1,8 @@
 import { AC, IF } from './flags';
 import { MODE_NO_SSE, MODE_TS, MODE_USER } from './block';
 import { updateAttention } from './boundary';
-import { CPL, CR0, CR4, FAST, FLAGS_REST, MODE } from './layout';
-import { FAST_SETS, FAST_SET_SIZE } from './map';
+import { CPL, CR0, CR4, FAST, FAST_CODE, FAST_IMPLICIT, FLAGS_REST, MODE } from './layout';
+import { CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE } from './map';
 import { SET_CHECKED, SET_SUPERVISOR, SET_SUPERVISOR_SMAP, SET_USER } from './mem';
 import { CR0_AM, CR0_EM, CR0_TS, CR4_OSFXSR, CR4_SMAP } from './mmu';
 
@@ -18,6 +18,10 @@ export function updateMode(cpu: usize): void {
   if (user) set = ac && (cr0 & CR0_AM) != 0 ? SET_CHECKED : SET_USER;
   else if (!ac && (cr4 & CR4_SMAP) != 0) set = SET_SUPERVISOR_SMAP;
   store<u32>(cpu, <u32>(cpu + FAST_SETS) + set * <u32>FAST_SET_SIZE, FAST);
+  // Implicit supervisor accesses are under SMAP whatever EFLAGS.AC is.
+  const implicit = (cr4 & CR4_SMAP) != 0 ? SET_SUPERVISOR_SMAP : SET_SUPERVISOR;
+  store<u32>(cpu, <u32>(cpu + FAST_SETS) + implicit * <u32>FAST_SET_SIZE, FAST_IMPLICIT);
+  store<u32>(cpu, <u32>(cpu + CODE_WRITES) + set * <u32>CODE_WRITE_SET, FAST_CODE);
 }
 
 /** After an instruction wrote RFLAGS as a whole (POPF, IRET, SYSCALL, SYSRET) and had `before` in FLAGS_REST. */
