@@ -1,0 +1,6 @@
+/** Registry routines: the key services (kernel/cm/services.ts) and those of the run-time library. */
+import { exports as services } from '../cm/services.ts';
+import type { NtExport } from './declare.ts';
+import { exports as rtlRegistry } from './rtlregistry.ts';
+
+export const exports: NtExport[] = [...services, ...rtlRegistry];
