@@ -3,7 +3,7 @@ import type { CpuView } from '../bus/cpu.ts';
 /** The interrupt controllers, reached through their registers (Intel SDM vol. 3, chapter 10; 82093AA I/O APIC datasheet). */
 
 const LOCAL_APIC = 0xfee00000, IO_APIC = 0xfec00000;
-const TPR = 0x80, EOI = 0xb0, DESTINATION_FORMAT = 0xe0, LOGICAL_DESTINATION = 0xd0, SPURIOUS = 0xf0;
+const EOI = 0xb0, DESTINATION_FORMAT = 0xe0, LOGICAL_DESTINATION = 0xd0, SPURIOUS = 0xf0;
 const LVT_TIMER = 0x320, LVT_THERMAL = 0x330, LVT_PERFORMANCE = 0x340, LVT_LINT0 = 0x350, LVT_LINT1 = 0x360, LVT_ERROR = 0x370;
 const TIMER_INITIAL_COUNT = 0x380, TIMER_DIVIDE = 0x3e0;
 const APIC_ENABLE = 0x100, LVT_MASKED = 0x10000, LVT_NMI = 0x400, TIMER_PERIODIC = 0x20000, DIVIDE_BY_1 = 0xb;
@@ -25,7 +25,6 @@ export function initializeLocalApic(cpu: CpuView, spuriousVector: number): void 
   write(cpu, LOGICAL_DESTINATION, 1 << (24 + cpu.index));
   for (const lvt of [LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_ERROR]) write(cpu, lvt, LVT_MASKED);
   write(cpu, LVT_LINT1, LVT_NMI);
-  write(cpu, TPR, 0);
   write(cpu, SPURIOUS, APIC_ENABLE | spuriousVector);
 }
 

@@ -1,4 +1,5 @@
 import { exInitialize } from '../ex/work.ts';
+import { exInitialize } from '../ex/work.ts';
 import type { Kernel } from '../kernel.ts';
 
 /**

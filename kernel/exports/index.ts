@@ -1,0 +1,41 @@
+import { bootRoutines } from '../boot/init.ts';
+import { apcRoutines } from '../ke/apc.ts';
+import { clockRoutines } from '../ke/clock.ts';
+import { dispatchCode } from '../ke/dispatchcode.ts';
+import { dpcRoutines } from '../ke/dpcroutine.ts';
+import { exceptionRoutines } from '../ke/exception.ts';
+import { interruptRoutines } from '../ke/interruptdispatch.ts';
+import { trapCode } from '../ke/trapcode.ts';
+import { exports as crt } from './crt.ts';
+import type { NtExport } from './declare.ts';
+import { listExports } from './exlist.ts';
+import { poolExports } from './expool.ts';
+import { resourceExports } from './exresource.ts';
+import { rundownExports } from './exrundown.ts';
+import { workExports } from './exwork.ts';
+import { exports as ke } from './ke.ts';
+import { exports as mm } from './mm.ts';
+import { exports as ob } from './ob.ts';
+import { exports as ps } from './ps.ts';
+
+/** Everything that the kernel's images contain: the routines of every manager, and the kernel's own internal ones. The order decides the layout of the images. */
+export const allExports: readonly NtExport[] = [
+  ...trapCode,
+  ...dispatchCode,
+  ...bootRoutines,
+  ...clockRoutines,
+  ...dpcRoutines,
+  ...interruptRoutines,
+  ...exceptionRoutines,
+  ...apcRoutines,
+  ...ke,
+  ...ps,
+  ...ob,
+  ...mm,
+  ...listExports,
+  ...poolExports,
+  ...resourceExports,
+  ...rundownExports,
+  ...workExports,
+  ...crt,
+];
