@@ -3,9 +3,9 @@ import type { BusClaims } from './bus.ts';
 import { boardBytes, cpuBytes, HASHED_RANGES, stateReplaced } from './corestate.ts';
 import { DirtyPages } from './dirty.ts';
 import type { DirtySet } from './dirty.ts';
-import { ByteWriter, encodeState } from './encode.ts';
+import { ByteWriter, copyState, encodeState } from './encode.ts';
 import type { ScheduledEvent } from './eventqueue.ts';
-import { formatHash, hashBytes, RamHash } from './hash.ts';
+import { formatHash, hashBytes, hashWords, RamHash } from './hash.ts';
 import type { Machine } from './machine.ts';
 import type { OutputPlace } from './outputlog.ts';
 
@@ -124,21 +124,24 @@ export class StateKeeper {
    */
   hash(): string {
     for (const page of this.toHash.take()) this.ramHash.update(page);
-    const ram = this.ramHash.value(), out = new ByteWriter();
+    const { machine } = this, ram = this.ramHash.value(), out = new ByteWriter(), part = { lo: 0, hi: 0 };
+    const addWords = (bytes: Uint8Array, seed: number): void => {
+      hashWords(new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), seed, part);
+      out.u32(part.lo);
+      out.u32(part.hi);
+    };
     out.u32(ram.lo);
     out.u32(ram.hi);
-    const { machine } = this;
-    out.sized(encodeState({ ...machine.config }));
     for (const cpu of machine.cpus) {
       const bytes = cpuBytes(machine.linear, machine.core, cpu.index);
       out.u32(cpu.rflags);
-      for (const [start, end] of HASHED_RANGES) out.raw(bytes.subarray(start, end));
+      HASHED_RANGES.forEach(([start, end], i) => addWords(bytes.subarray(start, end), i));
     }
-    out.raw(boardBytes(machine.linear));
+    addWords(boardBytes(machine.linear), 0);
+    out.sized(encodeState({ ...machine.config }));
     out.sized(encodeState(devicesAndEvents(machine)));
-    const hash = { lo: 0, hi: 0 };
-    hashBytes(out.finish(), 0, hash);
-    return formatHash(hash);
+    hashBytes(out.finish(), 0, part);
+    return formatHash(part);
   }
 }
 
@@ -146,7 +149,7 @@ function saveSmall(machine: Machine): SmallState {
   return {
     cpus: machine.cpus.map(cpu => cpuBytes(machine.linear, machine.core, cpu.index).slice()),
     board: boardBytes(machine.linear).slice(),
-    devices: [...machine.devices.values()].map(device => ({ id: device.id, state: structuredClone(device.save()) })),
+    devices: [...machine.devices.values()].map(device => ({ id: device.id, state: copyState(device.save()) })),
     claims: machine.bus.claims(),
     events: machine.events.list(),
   };
@@ -157,7 +160,7 @@ function loadSmall(machine: Machine, small: SmallState): void {
   for (const { id, state } of small.devices) {
     const device = machine.devices.get(id);
     if (device === undefined) throw new Error(`the checkpoint has a device '${id}', this machine has none`);
-    device.load(structuredClone(state));
+    device.load(copyState(state));
   }
   machine.bus.loadClaims(small.claims, id => machine.devices.get(id));
   machine.events.load(small.events);

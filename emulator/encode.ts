@@ -50,6 +50,16 @@ function write(out: ByteWriter, value: StateValue): void {
   }
 }
 
+/** A copy that shares nothing with the original that could change. */
+export function copyState<T extends StateValue>(value: T): T {
+  if (value === null || typeof value !== 'object') return value;
+  if (value instanceof Uint8Array) return value.slice() as unknown as T;
+  if (Array.isArray(value)) return value.map(copyState) as unknown as T;
+  const out: Record<string, StateValue> = {};
+  for (const [name, item] of Object.entries(value as { [name: string]: StateValue })) out[name] = copyState(item);
+  return out as unknown as T;
+}
+
 /** A byte buffer that grows; numbers are little endian. */
 export class ByteWriter {
   private bytes = new Uint8Array(256);

@@ -48,6 +48,11 @@ export function formatHash(hash: Hash64): string {
 
 const PAGE_WORDS = 1024;
 
+function allZero(words: Uint32Array): boolean {
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
+}
+
 /**
  * The hash of RAM: the sum, modulo 2^64, of a hash for each page that is not all zeros, seeded with the page's number. Being a sum, it is kept
  * up to date by the pages that changed.
@@ -70,7 +75,7 @@ export class RamHash {
   update(page: number): void {
     const words = this.words.subarray(page * PAGE_WORDS, (page + 1) * PAGE_WORDS);
     const hash = { lo: 0, hi: 0 };
-    if (words.some(w => w !== 0)) hashWords(words, page + 1, hash);
+    if (!allZero(words)) hashWords(words, page + 1, hash);
     this.add(hash.lo, hash.hi, 1);
     this.add(this.pageLo[page], this.pageHi[page], -1);
     this.pageLo[page] = hash.lo;

@@ -70,7 +70,8 @@ export class GuestRam implements PhysicalMemory {
     this.wrote(pa, 4);
   }
   write64(pa: number, value: bigint): void {
-    this.view.setBigUint64(pa, value, true);
+    if ((pa & 7) === 0 && pa + 8 <= this.size && pa >= 0) this.words64[pa / 8] = value;
+    else this.view.setBigUint64(pa, value, true);
     this.wrote(pa, 8);
   }
 
@@ -222,7 +223,9 @@ export class PagedMemory implements VirtualMemory {
     } else this.writeSlow(va, 4, value);
   }
   write64(va: number, value: bigint): void {
-    this.write32Pair(va, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
+    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 8) this.ram.write64(this.writePage[i] + at, value);
+    else this.write32Pair(va, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
   }
   writePtr(va: number, value: number): void {
     this.write32Pair(va, value >>> 0, Math.floor(value / TWO_32) >>> 0);
