@@ -1,6 +1,6 @@
 // What the library takes from the disk when it runs in Node. In a browser these are never called: the page passes the core and the images in.
 
-type FileSystem = { readFileSync(path: string | URL): Uint8Array; existsSync(path: URL): boolean };
+type FileSystem = { readFileSync(path: string | URL): Uint8Array<ArrayBuffer>; existsSync(path: URL): boolean };
 
 function fileSystem(): FileSystem {
   const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };

@@ -72,6 +72,6 @@ export function createMemory(ramBytes: number, _cpus: number): WebAssembly.Memor
 }
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, imports: CoreImports): CoreExports {
-  const instance = new WebAssembly.Instance(module, { env: { memory, ...imports } as unknown as Record<string, unknown> });
+  const instance = new WebAssembly.Instance(module, { env: { memory, ...imports } as never });
   return instance.exports as unknown as CoreExports;
 }

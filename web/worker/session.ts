@@ -1,13 +1,14 @@
-import { createBoard, describeImage } from '../../emulator/board.ts';
+import { describeImage } from '../../emulator/board.ts';
 import { instructionAt } from '../../emulator/inspect/code.ts';
 import { readRegisters } from '../../emulator/inspect/registers.ts';
 import type { RegisterSet } from '../../emulator/inspect/registers.ts';
-import type { Machine, Stop } from '../../emulator/machine.ts';
+import { DriverMachine } from '../../emulator/library.ts';
+import type { Stop } from '../../emulator/machine.ts';
 import { Pacing } from '../../emulator/pacing.ts';
-import { Requests, request } from '../../emulator/requests.ts';
+import { request } from '../../emulator/requests.ts';
 import { RunControl } from '../../emulator/runcontrol.ts';
 import type { ControlStop } from '../../emulator/runcontrol.ts';
-import { Timeline } from '../../emulator/timeline.ts';
+import type { Timeline } from '../../emulator/timeline.ts';
 import type { ModuleInfo, Reply } from '../../hal/bus/index.ts';
 import coreUrl from '../../build/core.wasm?url';
 import eduUrl from '../../samples/edu/edu.sys?url';
@@ -33,10 +34,9 @@ const STOP_WORDS: { readonly [reason: string]: string } = {
 
 /** The machine behind the page: runs it in short slices, answers the panels, steps forwards and backwards. */
 export class Session implements MachineApi {
-  private machine!: Machine;
+  private machine!: DriverMachine;
   private timelineOf!: Timeline;
   private control!: RunControl;
-  private requests!: Requests;
   private pacing!: Pacing;
   private state: RunState = 'booting';
   private message = 'starting';
@@ -60,16 +60,16 @@ export class Session implements MachineApi {
   async start(options: { speed?: number } = {}): Promise<void> {
     try {
       const [core, edu] = await Promise.all([WebAssembly.compileStreaming(fetch(coreUrl)).catch(() => compileBytes(coreUrl)), fetchBytes(eduUrl)]);
-      this.machine = createBoard({ core });
+      // Booting is not paced: the page is there as soon as the machine is.
+      this.machine = DriverMachine.create({ core, boot: false });
       this.machine.addOutputSink((device, channel, data) => this.output(device, channel, data));
-      this.machine.boot();
-      this.timelineOf = new Timeline(this.machine, { interval: CHECKPOINT_INTERVAL });
+      this.machine.start();
+      this.timelineOf = this.machine.timeline;
       this.control = new RunControl(this.timelineOf, (cpu, va) => {
         const d = instructionAt(cpu, va);
         return { length: d.length, call: d.kind === 'call' };
       });
-      this.requests = new Requests(this.machine, this.timelineOf);
-      this.requests.onReply = reply => this.replied(reply);
+      this.machine.requests.onReply = reply => this.replied(reply);
       this.machine.addTraceSink(event => {
         if (event.phase === 'end') return;
         const kind = event.kind === 'isr' ? 'interrupt' : event.kind === 'dpc' ? 'dpc' : event.kind === 'irp' ? 'irp' : null;
@@ -78,15 +78,7 @@ export class Session implements MachineApi {
         if (this.marks.length > MAX_MARKS) this.marks = this.marks.slice(-MAX_MARKS / 2);
       });
       this.pacing = new Pacing({ tscHz: this.machine.config.tscHz, speed: options.speed ?? 1 });
-      // Booting is not paced: the page is there as soon as the machine is.
-      const limit = this.machine.config.tscHz * LOAD_LIMIT_SECONDS;
-      while (!this.machine.guestOs!.booted() && this.machine.cycle < limit) {
-        const stop = this.timelineOf.run(this.machine.cycle + 200_000);
-        if (stop.reason !== 'limit') break;
-      }
-      if (!this.machine.guestOs!.booted()) throw new Error(`the kernel did not boot: it stands at ${this.machine.guestOs!.symbolAt(this.machine.cpus[0]!.rip) ?? 'an unknown address'}`);
-      const loaded = this.requests.wait(this.requests.submit(request.load('edu', edu)), limit, true);
-      if (loaded.reply === null || loaded.reply.status >= 0x80000000) throw new Error(`edu.sys did not load: ${loaded.reply?.status.toString(16) ?? loaded.outcome}`);
+      this.machine.load(edu, 'edu');
       this.run();
     } catch (error) {
       this.fail(error);
@@ -310,7 +302,7 @@ export class Session implements MachineApi {
   async command(line: string): Promise<string[]> {
     return this.ready().guestOs!.command(line);
   }
-  private ready(): Machine {
+  private ready(): DriverMachine {
     if (this.state === 'booting') throw new Error('the machine is starting');
     return this.machine;
   }
@@ -345,7 +337,7 @@ export class Session implements MachineApi {
     describeImage(fileName, bytes);
     const service = fileName.replace(/^.*[\\/]/, '').replace(/\.sys$/i, '');
     const wasPaused = !this.running;
-    const id = this.requests.submit(request.load(service, bytes));
+    const id = this.machine.requests.submit(request.load(service, bytes));
     const reply = await new Promise<Reply | null>((resolve, reject) => {
       this.waiting.set(id, resolve);
       const end = this.machine.cycle + LOAD_LIMIT_SECONDS * this.machine.config.tscHz;

@@ -6,6 +6,9 @@ import type { RegisterSet } from '../../emulator/inspect/registers.ts';
 import type { Machine } from '../../emulator/machine.ts';
 import type { CpuView, DeviceView, DisassemblyLine, InterruptView, KernelTable, KernelTopic, MemoryView, StackLine } from '../protocol.ts';
 
+/** Who drives which I/O APIC pin on the standard board (emulator/board.ts). */
+const PIN_DEVICES: { readonly [pin: number]: string } = { 1: 'i8042', 2: 'pit', 4: 'uart0', 8: 'rtc', 12: 'i8042', 16: 'PCI INTA', 17: 'PCI INTB', 18: 'PCI INTC', 19: 'PCI INTD', 20: 'requestport' };
+
 // What the panels show, made from the machine as it stands. Nothing here changes anything.
 
 const RSP = 4;
@@ -98,7 +101,7 @@ export function interruptView(machine: Machine): InterruptView {
     },
     ioapic: readIoApic(machine.core).map(p => ({
       pin: p.pin, vector: p.vector, masked: p.masked, level: p.level, pending: p.pending, remoteIrr: p.remoteIrr, line: false,
-      device: machine.bus.interruptPins?.get(p.pin) ?? null,
+      device: PIN_DEVICES[p.pin] ?? null,
     })),
   };
 }
