@@ -2,10 +2,11 @@
 // Packed instructions compute every element before they look at the exceptions: with one unmasked, nothing is written.
 
 import { CF, PF, setStatus, ZF } from '../core/flags';
-import { fpLane, OP_ADD, OP_DIV, OP_MAX, OP_MIN, OP_MUL, OP_SQRT, OP_SUB, sseBegin, sseFaults } from './fp';
+import { fpLane, hostPacked32, hostPacked64, hostScalar32, hostScalar64, mayUseHost, OP_ADD, OP_DIV, OP_MAX, OP_MIN, OP_MUL, OP_SQRT, OP_SUB, sseBegin, sseFaults } from './fp';
 import { FP_EQUAL, FP_LESS, FP_UNORDERED, fpCompare } from './softfloat';
 
 function packed32(cpu: usize, op: u32, d: usize, s: usize): void {
+  if (op <= OP_SQRT && mayUseHost(cpu) && hostPacked32(op, d, s)) return;
   sseBegin(cpu);
   const r0 = fpLane<u32>(op, load<u32>(d), load<u32>(s)), r1 = fpLane<u32>(op, load<u32>(d, 4), load<u32>(s, 4));
   const r2 = fpLane<u32>(op, load<u32>(d, 8), load<u32>(s, 8)), r3 = fpLane<u32>(op, load<u32>(d, 12), load<u32>(s, 12));
@@ -14,6 +15,7 @@ function packed32(cpu: usize, op: u32, d: usize, s: usize): void {
 }
 
 function packed64(cpu: usize, op: u32, d: usize, s: usize): void {
+  if (op <= OP_SQRT && mayUseHost(cpu) && hostPacked64(op, d, s)) return;
   sseBegin(cpu);
   const r0 = fpLane<u64>(op, load<u64>(d), load<u64>(s)), r1 = fpLane<u64>(op, load<u64>(d, 8), load<u64>(s, 8));
   if (sseFaults(cpu)) return;
@@ -21,6 +23,9 @@ function packed64(cpu: usize, op: u32, d: usize, s: usize): void {
 }
 
 function scalar<T>(cpu: usize, op: u32, d: usize, s: usize): void {
+  if (op <= OP_SQRT && mayUseHost(cpu)) {
+    if (sizeof<T>() == 4 ? hostScalar32(op, d, s) : hostScalar64(op, d, s)) return;
+  }
   sseBegin(cpu);
   const r = fpLane<T>(op, load<T>(d), load<T>(s));
   if (sseFaults(cpu)) return;

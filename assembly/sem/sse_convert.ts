@@ -1,17 +1,25 @@
 // Conversions among binary32, binary64, i32 and i64 (SDM vol. 1, 11.4.1.6), and the SSE approximations.
 // A pointer to a general register is to all 64 bits; a 32-bit result is zero-extended.
 
-import { sseBegin, sseFaults } from './fp';
+import { mayUseHost, plain32, plain64, sseBegin, sseFaults } from './fp';
 import { fpDefaultNaN, fpFromInt, fpNarrow, fpQuiet, fpRound, fpToInt, fpWiden, RC_ZERO } from './softfloat';
 
 export function cvtss2sd(cpu: usize, d: usize, s: usize): void {
+  const a = load<u32>(s);
+  // Exact, so that the host's conversion will do under any MXCSR.
+  if (plain32(a)) { store<u64>(d, reinterpret<u64>(<f64>reinterpret<f32>(a))); return; }
   sseBegin(cpu);
-  const r = fpWiden(load<u32>(s));
+  const r = fpWiden(a);
   if (!sseFaults(cpu)) store<u64>(d, r);
 }
 export function cvtsd2ss(cpu: usize, d: usize, s: usize): void {
+  const a = load<u64>(s);
+  if (plain64(a) && mayUseHost(cpu)) {
+    const r = reinterpret<u32>(<f32>reinterpret<f64>(a));
+    if (plain32(r) && (r << 1 != 0 || a << 1 == 0)) { store<u32>(d, r); return; }
+  }
   sseBegin(cpu);
-  const r = fpNarrow(load<u64>(s));
+  const r = fpNarrow(a);
   if (!sseFaults(cpu)) store<u32>(d, r);
 }
 export function cvtps2pd(cpu: usize, d: usize, s: usize): void {
@@ -36,7 +44,8 @@ function fromInt<T, I>(cpu: usize, d: usize, s: usize): void {
 }
 export function cvtsi2ss32(cpu: usize, d: usize, s: usize): void { fromInt<u32, i32>(cpu, d, s); }
 export function cvtsi2ss64(cpu: usize, d: usize, s: usize): void { fromInt<u32, i64>(cpu, d, s); }
-export function cvtsi2sd32(cpu: usize, d: usize, s: usize): void { fromInt<u64, i32>(cpu, d, s); }
+/** Always exact. */
+export function cvtsi2sd32(_cpu: usize, d: usize, s: usize): void { store<u64>(d, reinterpret<u64>(<f64>load<i32>(s))); }
 export function cvtsi2sd64(cpu: usize, d: usize, s: usize): void { fromInt<u64, i64>(cpu, d, s); }
 
 export function cvtdq2ps(cpu: usize, d: usize, s: usize): void {
@@ -54,6 +63,13 @@ export function cvtdq2pd(_cpu: usize, d: usize, s: usize): void {
 // ---- to integers -----------------------------------------------------------------------------------------------------------
 
 function toInt<T, I>(cpu: usize, d: usize, s: usize, truncate: bool): void {
+  if (truncate && sizeof<T>() == 8) {
+    const a = load<u64>(s), x = reinterpret<f64>(a);
+    if (plain64(a) && x > -2147483648.0 && x < 2147483648.0) {
+      const v = <i32>x;
+      if (<f64>v == x || mayUseHost(cpu)) { store<u64>(d, sizeof<I>() == 4 ? <u64><u32>v : <u64><i64>v); return; }
+    }
+  }
   sseBegin(cpu);
   if (truncate) fpRound(RC_ZERO);
   const r = fpToInt<T, I>(load<T>(s));
