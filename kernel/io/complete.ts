@@ -30,7 +30,7 @@ import {
   SL_INVOKE_ON_SUCCESS,
   SL_PENDING_RETURNED,
 } from '../types/io.ts';
-import { KernelMode } from '../types/ke.ts';
+import { KAPC, KernelMode } from '../types/ke.ts';
 import { MDL, MDL_PAGES_LOCKED } from '../types/mm.ts';
 import { STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_VERIFY_REQUIRED } from '../types/status.ts';
 import { ptr, u32 } from '../types/struct.ts';
@@ -127,13 +127,22 @@ function finish(k: Kernel, irp: number, boost: number): Outcome {
   const thread = I.Thread.get(mem, irp);
   if (!thread) {
     // The issuing thread is gone (a cancelled request that took its time): nobody is told.
-    dropIrp(k, irp);
+    dropIrp(k, irp, I.OriginalFileObject.get(mem, irp));
     return ret();
   }
   const apc = irp + I.Apc.offset;
   const file = I.OriginalFileObject.get(mem, irp);
-  keInitializeApc(k, apc, thread, I.ApcEnvironment.get(mem, irp), k.address('nt!IopCompleteRequest'), k.address('nt!IopAbortRequest'), 0, KernelMode, 0);
-  keInsertQueueApc(k, apc, file, 0, boost);
+  const environment = I.ApcEnvironment.get(mem, irp);
+  // The APC lies over the fields of Tail.Overlay: the file object travels as its first argument.
+  keInitializeApc(k, apc, thread, {
+    environment,
+    kernelRoutine: k.address('nt!IopCompleteRequest'),
+    rundownRoutine: k.address('nt!IopAbortRequest'),
+    normalRoutine: 0,
+    mode: KernelMode,
+    normalContext: 0,
+  });
+  keInsertQueueApc(k, apc, BigInt.asUintN(64, BigInt(file)), 0n, boost);
   return ret();
 }
 
@@ -148,14 +157,13 @@ function freeMdls(k: Kernel, irp: number, unlock: boolean): void {
 }
 
 /** Gives everything that an IRP holds back without telling anybody. */
-export function dropIrp(k: Kernel, irp: number): void {
+export function dropIrp(k: Kernel, irp: number, file: number): void {
   const { mem } = k;
   const flags = I.Flags.get(mem, irp);
   const buffer = I.SystemBuffer.get(mem, irp);
   if (flags & IRP_BUFFERED_IO && flags & IRP_DEALLOCATE_BUFFER && buffer) exFreePool(k, buffer, 0);
   freeMdls(k, irp, false);
   const event = I.UserEvent.get(mem, irp);
-  const file = I.OriginalFileObject.get(mem, irp);
   if (event && file && !(flags & IRP_SYNCHRONOUS_API)) obDereferenceDeferred(k, event);
   if (file && !(flags & IRP_CREATE_OPERATION)) obDereferenceDeferred(k, file);
   ioFreeIrp(k, irp);
@@ -165,12 +173,11 @@ export function dropIrp(k: Kernel, irp: number): void {
  * The part of a completion that belongs to the requesting thread, which is the current one: copy back, status block, event, APC. The IRP is freed. Returns the file
  * object whose reference the IRP held and which the caller now gives back, or 0.
  */
-export function completeInThread(k: Kernel, irp: number): number {
+export function completeInThread(k: Kernel, irp: number, file: number): number {
   const { mem } = k;
   const flags = I.Flags.get(mem, irp);
   const status = irpStatus(k, irp);
   const information = irpInformation(k, irp);
-  const file = I.OriginalFileObject.get(mem, irp);
   const pending = I.PendingReturned.get(mem, irp) !== 0;
   if (flags & IRP_BUFFERED_IO) {
     const buffer = I.SystemBuffer.get(mem, irp);
@@ -205,8 +212,16 @@ export function completeInThread(k: Kernel, irp: number): number {
     const apc = irp + I.Apc.offset;
     const context = I.UserApcContext.get(mem, irp);
     const mode = I.RequestorMode.get(mem, irp);
-    keInitializeApc(k, apc, k.currentThread(), 0, k.address('nt!IopUserCompletion'), k.address('nt!IopUserRundown'), apcRoutine, mode, context);
-    keInsertQueueApc(k, apc, I.UserIosb.get(mem, irp), 0, 2);
+    const iosb = I.UserIosb.get(mem, irp);
+    keInitializeApc(k, apc, k.currentThread(), {
+      environment: 0,
+      kernelRoutine: k.address('nt!IopUserCompletion'),
+      rundownRoutine: k.address('nt!IopUserRundown'),
+      normalRoutine: apcRoutine,
+      mode,
+      normalContext: context,
+    });
+    keInsertQueueApc(k, apc, BigInt.asUintN(64, BigInt(iosb)), 0n, 2);
   } else {
     ioFreeIrp(k, irp);
   }
@@ -277,7 +292,7 @@ export const exports: NtExport[] = [
     frame: {},
     steps: {
       start(k, _f, _rax, { Apc }) {
-        const file = completeInThread(k, irpOfApc(Apc));
+        const file = completeInThread(k, irpOfApc(Apc), KAPC.f.SystemArgument1.get(k.mem, Apc));
         return file ? call(k.address('nt!ObfDereferenceObject'), [file], 'done') : ret();
       },
       done: () => ret(),
@@ -293,7 +308,7 @@ export const exports: NtExport[] = [
     status: 'full',
     impl: (k, { Apc }) => {
       dequeueIrpFromThread(k, irpOfApc(Apc));
-      dropIrp(k, irpOfApc(Apc));
+      dropIrp(k, irpOfApc(Apc), KAPC.f.SystemArgument1.get(k.mem, Apc));
     },
   }),
   ntExport({

@@ -279,7 +279,7 @@ const opening: NtExport[] = [
         // Completed in the call: what the driver said in the IRP counts, as it does for the asynchronous case.
         const status = irpStatus(k, f.get('Irp'));
         k.mem.copy(f.get('Iosb'), f.get('Irp') + I.IoStatus.offset, 0x10);
-        completeInThread(k, f.get('Irp'));
+        completeInThread(k, f.get('Irp'), file);
         return opened(k, f, status, a);
       },
       waited: (k, f, _rax, a) => opened(k, f, k.mem.read32(f.get('Iosb')), a),

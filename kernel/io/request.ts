@@ -221,7 +221,7 @@ const sent = {
   called(k: Kernel, f: RequestFrame, rax: number): Outcome {
     f.set('Status', rax);
     if (f.get('Deferred') && rax !== STATUS_PENDING) {
-      const file = completeInThread(k, f.get('Irp'));
+      const file = completeInThread(k, f.get('Irp'), f.get('File'));
       if (file) return call(k.address('nt!ObfDereferenceObject'), [file], 'completed');
     }
     return sent.completed(k, f);

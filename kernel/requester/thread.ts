@@ -1,0 +1,310 @@
+/**
+ * Requester threads: what a program would do, done by threads of a process without a program. Each takes a request from the port, carries it out through the system services in user
+ * mode's name (PreviousMode, user addresses, handles of its own table), answers, and takes the next. A thread that is in a request may block there; so there is always one more that
+ * waits for the port.
+ */
+import { OP_CANCEL, OP_CLOSE, OP_IOCTL, OP_LOAD, OP_OPEN, OP_PNP, OP_READ, OP_UNLOAD, OP_WRITE, PHASE_DONE, PHASE_PENDING } from '../../hal/bus/requests.ts';
+import type { Kernel } from '../kernel.ts';
+import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
+import { keWait } from '../ke/wait.ts';
+import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_USER, PTE_WRITE } from '../mm/layout.ts';
+import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
+import { exFreePool } from '../mm/pool.ts';
+import { mmMapPage, mmUnmapPage } from '../mm/pte.ts';
+import { poolTag } from '../ob/globals.ts';
+import { obCreateHandle } from '../ob/handle.ts';
+import { setPreviousMode } from '../ob/mode.ts';
+import { obCreateObject } from '../ob/object.ts';
+import { allocateString, freeString } from '../ob/string.ts';
+import { exportedType } from '../ob/type.ts';
+import { psCreateSystemThread } from '../ps/thread.ts';
+import { APC_INDEX_MISMATCH, IRQL_GT_ZERO_AT_SYSTEM_SERVICE } from '../types/bugcodes.ts';
+import { IO_STATUS_BLOCK } from '../types/io.ts';
+import { KernelMode, KEVENT, KTHREAD, UserMode } from '../types/ke.ts';
+import { OBJ_CASE_INSENSITIVE, OBJECT_ATTRIBUTES } from '../types/ob.ts';
+import { UNICODE_STRING } from '../types/rtl.ts';
+import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_PENDING, STATUS_SUCCESS } from '../types/status.ts';
+import { i64, ptr, u32 } from '../types/struct.ts';
+import { type Frame, call, next, type NtExport, ntSteps, type Outcome, PVOID, ret, VOID, wait } from '../exports/declare.ts';
+import { driverOfService, LOAD_PACKET, serviceOf } from '../io/load.ts';
+import { ntError, ntSuccess } from '../io/irp.ts';
+import { SERVICES_PATH } from '../cm/registry.ts';
+import { fetchRequest, maskPort, portPending, readRequest, type RequestFields, sendReply } from './port.ts';
+import { devicePath } from './path.ts';
+import { createService } from './service.ts';
+
+/** Each thread's user buffers lie in a slot of its own. */
+const FIRST_SLOT = 0x10000000, SLOT_SIZE = 0x1000000;
+const GENERIC_READ_WRITE_SYNCHRONIZE = 0xc0100000;
+const FILE_NON_DIRECTORY_FILE = 0x40, FILE_SYNCHRONOUS_IO_NONALERT = 0x20, FILE_OPEN = 1, FILE_SHARE_READ_WRITE = 3;
+const OPEN_SYNCHRONOUS = 1;
+
+const frame = {
+  /** Block with the request, and where its user buffers start. */
+  Request: ptr,
+  Slot: ptr,
+  InputPages: u32,
+  OutputPages: u32,
+  Output: ptr,
+  /** The service that was called, for the checks on return. */
+  Service: ptr,
+  Event: ptr,
+  EventHandle: ptr,
+  Handle: ptr,
+  Iosb: IO_STATUS_BLOCK,
+  Offset: i64,
+  Attributes: OBJECT_ATTRIBUTES,
+  Name: UNICODE_STRING,
+  Packet: LOAD_PACKET,
+} as const;
+type F = Frame<typeof frame>;
+
+/** Maps fresh zeroed pages at `va` of the current process; false, with nothing mapped, when memory is short. */
+function mapUser(k: Kernel, va: number, pages: number): boolean {
+  for (let i = 0; i < pages; i++) {
+    const pfn = mmAllocatePage(k, true);
+    if (pfn >= 0 && mmMapPage(k, va + i * PAGE_SIZE, pfn, PTE_USER | PTE_WRITE | PTE_NO_EXECUTE)) continue;
+    if (pfn >= 0) mmFreePage(k, pfn);
+    unmapUser(k, va, i);
+    return false;
+  }
+  return true;
+}
+
+function unmapUser(k: Kernel, va: number, pages: number): void {
+  for (let i = 0; i < pages; i++) {
+    const pfn = mmUnmapPage(k, va + i * PAGE_SIZE);
+    if (pfn >= 0) mmFreePage(k, pfn);
+  }
+}
+
+/** Makes the user buffers of a request: the input (filled) at the slot's start, the output behind it with a page between that is not there. */
+function makeBuffers(k: Kernel, f: F, r: RequestFields, inputLength: number, outputLength: number): boolean {
+  const slot = f.get('Slot');
+  const inputPages = Math.ceil(inputLength / PAGE_SIZE);
+  const outputPages = Math.ceil(outputLength / PAGE_SIZE);
+  if ((inputPages + outputPages + 2) * PAGE_SIZE > SLOT_SIZE) return false;
+  if (!mapUser(k, slot, inputPages)) return false;
+  const output = slot + (inputPages + 1) * PAGE_SIZE;
+  if (!mapUser(k, output, outputPages)) {
+    unmapUser(k, slot, inputPages);
+    return false;
+  }
+  f.set('InputPages', inputPages);
+  f.set('OutputPages', outputPages);
+  f.set('Output', outputLength ? output : 0);
+  if (inputLength) k.mem.copy(slot, r.data, inputLength);
+  return true;
+}
+
+/** Waits for the port, or takes a request from it and starts on it. */
+function takeRequest(k: Kernel, f: F): Outcome {
+  const count = (name: 'ReqIdleThreads' | 'ReqActive', by: number): void => k.global.set(name, k.global.get(name) + by);
+  const request = portPending(k) ? fetchRequest(k) : 0;
+  if (!request) {
+    maskPort(k, false);
+    return keWait(k, [k.global.address('ReqEvent')], { reason: 15 }) === 'blocked' ? wait('take') : next('take', 0);
+  }
+  count('ReqIdleThreads', -1);
+  count('ReqActive', 1);
+  f.set('Request', request);
+  f.set('InputPages', 0);
+  f.set('OutputPages', 0);
+  // Somebody must be there for the next one, now and when this thread blocks in a driver.
+  if (k.global.get('ReqIdleThreads') === 0) startRequester(k);
+  if (portPending(k)) keSetEvent(k, k.global.address('ReqEvent'), 0);
+  else maskPort(k, false);
+  return begin(k, f, readRequest(k, request));
+}
+
+/** Starts one more requester thread; it counts as idle until it takes a request. */
+export function startRequester(k: Kernel): boolean {
+  const number = k.global.get('ReqThreads');
+  const thread = psCreateSystemThread(k, k.global.get('ReqProcess'), k.address('nt!ReqThread'), number);
+  if (!thread) return false;
+  k.global.set('ReqThreads', number + 1);
+  k.global.set('ReqIdleThreads', k.global.get('ReqIdleThreads') + 1);
+  return true;
+}
+
+/** Calls a system service as a program would: user mode is the previous mode. */
+function serve(k: Kernel, f: F, service: string, args: readonly (number | bigint)[], then: string): Outcome {
+  const address = k.address(`nt!${service}`);
+  f.set('Service', address);
+  setPreviousMode(k, UserMode);
+  return call(address, args, then);
+}
+
+/** What KiSystemServiceExit checks before it goes back to user mode. */
+function checkReturn(k: Kernel, f: F): void {
+  setPreviousMode(k, KernelMode);
+  const service = f.get('Service');
+  if (k.irql > 0) k.bugCheck(IRQL_GT_ZERO_AT_SYSTEM_SERVICE, service, k.irql, 0, 0, 'a system service returned to user mode at a raised IRQL');
+  const thread = k.currentThread();
+  const disabled = KTHREAD.f.CombinedApcDisable.get(k.mem, thread);
+  if (disabled) {
+    const index = KTHREAD.f.ApcStateIndex.get(k.mem, thread);
+    k.bugCheck(APC_INDEX_MISMATCH, service, index << 8, disabled, 0, 'a system service returned to user mode with APCs disabled');
+  }
+}
+
+function begin(k: Kernel, f: F, r: RequestFields): Outcome {
+  const { mem } = k;
+  switch (r.op) {
+    case OP_OPEN: {
+      const path = devicePath(k, r.name);
+      if (!path) return answer(k, f, STATUS_OBJECT_NAME_NOT_FOUND);
+      if (!allocateString(k, f.get('Name'), path, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+      const a = f.get('Attributes');
+      mem.fill(a, OBJECT_ATTRIBUTES.size, 0);
+      OBJECT_ATTRIBUTES.f.Length.set(mem, a, OBJECT_ATTRIBUTES.size);
+      OBJECT_ATTRIBUTES.f.ObjectName.set(mem, a, f.get('Name'));
+      OBJECT_ATTRIBUTES.f.Attributes.set(mem, a, OBJ_CASE_INSENSITIVE);
+      const options = FILE_NON_DIRECTORY_FILE | (r.flags & OPEN_SYNCHRONOUS ? FILE_SYNCHRONOUS_IO_NONALERT : 0);
+      return serve(k, f, 'NtCreateFile', [f.address('Handle'), GENERIC_READ_WRITE_SYNCHRONIZE, a, f.get('Iosb'), 0, 0x80, FILE_SHARE_READ_WRITE, FILE_OPEN, options, 0, 0], 'opened');
+    }
+    case OP_CLOSE:
+      return serve(k, f, 'NtClose', [r.handle], 'closed');
+    case OP_CANCEL:
+      return serve(k, f, 'NtCancelIoFileEx', [r.handle, 0, f.get('Iosb')], 'closed');
+    case OP_READ:
+    case OP_WRITE: {
+      const write = r.op === OP_WRITE;
+      if (!makeBuffers(k, f, r, write ? r.dataLength : 0, write ? 0 : r.outLength)) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+      f.set('Offset', 0n);
+      clearIosb(k, f);
+      const [buffer, length] = write ? [f.get('Slot'), r.dataLength] : [f.get('Output'), r.outLength];
+      return serve(k, f, write ? 'NtWriteFile' : 'NtReadFile', [r.handle, f.get('EventHandle'), 0, 0, f.get('Iosb'), buffer, length, f.address('Offset'), 0], 'sent');
+    }
+    case OP_IOCTL: {
+      if (!makeBuffers(k, f, r, r.dataLength, r.outLength)) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+      clearIosb(k, f);
+      const input = r.dataLength ? f.get('Slot') : 0;
+      return serve(k, f, 'NtDeviceIoControlFile', [r.handle, f.get('EventHandle'), 0, 0, f.get('Iosb'), r.code, input, r.dataLength, f.get('Output'), r.outLength], 'sent');
+    }
+    case OP_LOAD: {
+      const service = createService(k, r.name);
+      if (!service) return answer(k, f, STATUS_INVALID_PARAMETER);
+      const packet = f.get('Packet');
+      mem.fill(packet, LOAD_PACKET.size, 0);
+      if (!allocateString(k, packet + LOAD_PACKET.f.RegistryPath.offset, `${SERVICES_PATH}\\${service}`, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+      LOAD_PACKET.f.Image.set(mem, packet, r.data);
+      LOAD_PACKET.f.ImageLength.set(mem, packet, r.dataLength);
+      return call(k.address('nt!IopSubmitLoad'), [packet], 'loaded');
+    }
+    case OP_UNLOAD: {
+      const driver = driverOfService(k, serviceOf(r.name));
+      if (!driver) return answer(k, f, STATUS_OBJECT_NAME_NOT_FOUND);
+      return call(k.address('nt!PipRemoveDriverDevices'), [driver], 'devicesRemoved');
+    }
+    case OP_PNP:
+      if (!allocateString(k, f.get('Name'), r.name, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+      return call(k.address('nt!PipDeviceAction'), [f.get('Name'), r.code], 'acted');
+    default:
+      return answer(k, f, STATUS_INVALID_PARAMETER);
+  }
+}
+
+function clearIosb(k: Kernel, f: F): void {
+  k.mem.write64(f.get('Iosb'), 0n);
+  k.mem.write64(f.get('Iosb') + 8, 0n);
+}
+
+/** Ends a request: the reply, and back to the port. `data` is an address. */
+function answer(k: Kernel, f: F, status: number, information = 0n, data = 0, length = 0): Outcome {
+  const request = f.get('Request');
+  sendReply(k, k.mem.read32(request), status, information, PHASE_DONE, data, length);
+  const output = f.get('Slot') + (f.get('InputPages') + 1) * PAGE_SIZE;
+  unmapUser(k, f.get('Slot'), f.get('InputPages'));
+  unmapUser(k, output, f.get('OutputPages'));
+  exFreePool(k, request, 0);
+  k.global.set('ReqActive', k.global.get('ReqActive') - 1);
+  k.global.set('ReqIdleThreads', k.global.get('ReqIdleThreads') + 1);
+  return next('take', 200);
+}
+
+/** Ends a transfer: what the status block says. */
+function answerTransfer(k: Kernel, f: F, status: number): Outcome {
+  const r = readRequest(k, f.get('Request'));
+  const information = ntError(status) ? 0n : k.mem.read64(f.get('Iosb') + 8);
+  const length = r.op === OP_WRITE ? 0 : information > BigInt(r.outLength) ? r.outLength : Number(information);
+  return answer(k, f, status, information, f.get('Output'), length);
+}
+
+/** Length of an ASCIIZ message. */
+function textLength(k: Kernel, at: number): number {
+  let n = 0;
+  while (k.mem.read8(at + n) !== 0) n++;
+  return n;
+}
+
+export const exports: NtExport[] = [
+  ntSteps({
+    name: 'ReqThread',
+    internal: true,
+    doc: 'System thread of the requester process: takes requests from outside and carries them out, for ever.',
+    args: { Number: PVOID },
+    returns: VOID,
+    cycles: 100,
+    status: 'full',
+    frame,
+    steps: {
+      start(k, f, _rax, { Number: number }) {
+        f.set('Slot', FIRST_SLOT + number * SLOT_SIZE);
+        const event = obCreateObject(k, exportedType(k, 'ExEventObjectType'), KEVENT.size);
+        if (!event) return ret();
+        keInitializeEvent(k, event, 0, false);
+        f.set('Event', event);
+        const h = obCreateHandle(k, event, 0x1f0003);
+        f.set('EventHandle', h.handle);
+        return h.status === STATUS_SUCCESS ? takeRequest(k, f) : ret();
+      },
+      take: (k, f) => takeRequest(k, f),
+      opened(k, f, rax) {
+        checkReturn(k, f);
+        freeString(k, f.get('Name'));
+        return answer(k, f, rax, ntSuccess(rax) ? BigInt(f.get('Handle')) : 0n);
+      },
+      closed(k, f, rax) {
+        checkReturn(k, f);
+        return answer(k, f, rax);
+      },
+      sent(k, f, rax) {
+        checkReturn(k, f);
+        if (rax !== STATUS_PENDING) return answerTransfer(k, f, rax);
+        sendReply(k, k.mem.read32(f.get('Request')), STATUS_PENDING, 0n, PHASE_PENDING, 0, 0);
+        k.global.set('ReqActive', k.global.get('ReqActive') - 1);
+        k.global.set('ReqPending', k.global.get('ReqPending') + 1);
+        return keWait(k, [f.get('Event')]) === 'blocked' ? wait('completed') : next('completed', 0);
+      },
+      completed(k, f) {
+        k.global.set('ReqActive', k.global.get('ReqActive') + 1);
+        k.global.set('ReqPending', k.global.get('ReqPending') - 1);
+        return answerTransfer(k, f, k.mem.read32(f.get('Iosb')));
+      },
+      loaded(k, f, rax) {
+        const packet = f.get('Packet');
+        const p = LOAD_PACKET.f;
+        freeString(k, packet + p.RegistryPath.offset);
+        const message = p.Message.get(k.mem, packet);
+        const length = message ? textLength(k, message) : 0;
+        const base = ntSuccess(rax) ? BigInt.asUintN(64, BigInt(p.ImageBase.get(k.mem, packet))) : 0n;
+        const done = answer(k, f, rax, base, message, length);
+        if (message) exFreePool(k, message, 0);
+        return done;
+      },
+      devicesRemoved(k, f, rax) {
+        if (!ntSuccess(rax)) return answer(k, f, rax);
+        const service = serviceOf(readRequest(k, f.get('Request')).name);
+        // A Plug and Play driver goes with its last device; then there is nothing left to unload.
+        if (!driverOfService(k, service)) return answer(k, f, STATUS_SUCCESS);
+        if (!allocateString(k, f.get('Name'), `${SERVICES_PATH}\\${service}`, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+        return call(k.address('nt!NtUnloadDriver'), [f.get('Name')], 'acted');
+      },
+      acted(k, f, rax) {
+        freeString(k, f.get('Name'));
+        return answer(k, f, rax);
+      },
+    },
+  }),
+];
