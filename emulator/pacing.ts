@@ -87,7 +87,7 @@ export class Pacing {
       const wait = (Math.min(nextActivity, due + MAX_WAIT_MS * perMs) - due) / perMs;
       return { until: Math.floor(due), waitMs: Math.min(MAX_WAIT_MS, Math.max(1, wait)) };
     }
-    if (due <= cycle) return { until: cycle, waitMs: Math.max(1, (cycle - due) / perMs) };
+    if (due < cycle + 1) return { until: cycle, waitMs: Math.max(1, (cycle - due) / perMs) };
     return { until: Math.floor(Math.min(due, cycle + this.rate * this.sliceMs)), waitMs: 0 };
   }
 
