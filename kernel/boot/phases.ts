@@ -1,5 +1,4 @@
 import { exInitialize } from '../ex/work.ts';
-import { exInitialize } from '../ex/work.ts';
 import type { Kernel } from '../kernel.ts';
 
 /**
