@@ -31,7 +31,7 @@ export function resetProcessor(cpu: usize, index: u32): void {
   store<u64>(cpu, DR7_ONES, DR + 56);
   store<u32>(cpu, 0x1f80, MXCSR);
   store<u32>(cpu, 0x40, FCW);
-  store<u32>(cpu, 0x5555, FTW);
+  store<u32>(cpu, 0xff, FTW); // abridged: the tag word 5555 (all zero) has no empty register
   store<u64>(cpu, 1, XCR0);
   store<u64>(cpu, 0xfee00800, APIC_BASE);
   store<u64>(cpu, 0x0007040600070406, PAT);
