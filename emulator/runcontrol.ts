@@ -19,6 +19,8 @@ export interface InstructionInfo {
 }
 
 const RSP = 4;
+/** Cycles that are run again in no time. */
+const NEAR = 200_000;
 /** How far a command looks before it gives up, in cycles: ten guest seconds at 100 MHz. */
 const DEFAULT_REACH = 1_000_000_000;
 
@@ -99,6 +101,7 @@ export class RunControl {
   stepBack(): ControlStop {
     const here = this.machine.cycle;
     return this.machine.withoutStops(() => {
+      this.approach(here);
       // The previous boundary is the last one of those that are counted from some place before it. Far back enough is found by trying.
       for (let window = 64; ; window *= 16) {
         const from = Math.max(this.timeline.start, here - window);
@@ -149,6 +152,13 @@ export class RunControl {
   }
 
   // ---- parts ----
+
+  /** Leaves a checkpoint a little before `cycle`, if the last one is far: whoever steps back once will do it again. */
+  private approach(cycle: number): void {
+    if (cycle - this.timeline.lastCheckpoint(cycle).cycle <= 2 * NEAR) return;
+    this.timeline.goTo(cycle - NEAR);
+    if (this.machine.cycle < cycle) this.timeline.mark();
+  }
 
   private at(reason: ControlReason): ControlStop {
     return { reason, cpu: this.machine.currentCpu, cycle: this.machine.cycle };
