@@ -61,10 +61,12 @@ export class Session implements MachineApi {
     try {
       const [core, edu] = await Promise.all([WebAssembly.compileStreaming(fetch(coreUrl)).catch(() => compileBytes(coreUrl)), fetchBytes(eduUrl)]);
       // Booting is not paced: the page is there as soon as the machine is.
-      this.machine = DriverMachine.create({ core, boot: false });
+      this.machine = DriverMachine.create({ core, boot: false, timeline: { interval: CHECKPOINT_INTERVAL } });
       this.machine.addOutputSink((device, channel, data) => this.output(device, channel, data));
       this.machine.start();
+      // Recorded from reset: one can step back into the boot.
       this.timelineOf = this.machine.timeline;
+      this.timelineOf.mark();
       this.control = new RunControl(this.timelineOf, (cpu, va) => {
         const d = instructionAt(cpu, va);
         return { length: d.length, call: d.kind === 'call' };
