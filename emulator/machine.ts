@@ -16,12 +16,12 @@ import { GuestRam } from './memory.ts';
 import { StateKeeper } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { OutputLog } from './outputlog.ts';
+import { PhysicalSpace } from './physical.ts';
 
 const TWO_32 = 0x1_0000_0000;
 /** Stands for "no limit": any cycle that is reached is below it. */
 const FOREVER = Number.MAX_SAFE_INTEGER;
 const PAGE_SIZE = 0x1000;
-const LOCAL_APIC = 0xfee0_0000, IO_APIC = 0xfec0_0000;
 /** With several processors, how far one runs before the next has its turn. On a fixed grid, so that slices do not show. */
 const QUANTUM = 1000;
 
@@ -105,6 +105,7 @@ export class Machine implements Platform {
   /** Set while the past is run again: sinks are not told of what they were told before. */
   replaying = false;
   private readonly keeper: StateKeeper;
+  private readonly space: PhysicalSpace;
   private traceSinks: readonly ((event: TraceEvent) => void)[] = [];
   private coreSinks: readonly ((event: CoreEvent) => void)[] = [];
   private breakpointList: readonly number[] = [];
@@ -129,8 +130,8 @@ export class Machine implements Platform {
     this.core = abi.instantiate(options.core, this.linear, {
       portIn: (port, size) => this.guarded(() => this.bus.portIn(port, size)),
       portOut: (port, size, value) => void this.guarded(() => this.bus.portOut(port, size, value >>> 0)),
-      mmioRead: (pa, size) => this.guarded(() => this.deviceRead(pa >>> 0, size)),
-      mmioWrite: (pa, size, lo, hi) => void this.guarded(() => this.deviceWrite(pa >>> 0, size, lo >>> 0, hi >>> 0)),
+      mmioRead: (pa, size) => this.guarded(() => this.space.deviceRead(pa >>> 0, size)),
+      mmioWrite: (pa, size, lo, hi) => void this.guarded(() => this.space.deviceWrite(pa >>> 0, size, lo >>> 0, hi >>> 0)),
       event: (kind, cpu, a, b) => void this.guarded(() => this.coreEvent({ kind, cpu, cycle: this.cpus[cpu].cycle, a: a >>> 0, b: b >>> 0 })),
     });
     this.core.init(ramBytes, cpus);
@@ -155,14 +156,15 @@ export class Machine implements Platform {
       msi: (address, data) => this.core.msi(address, data),
       output: (device, channel, data) => this.putOut(device.id, channel, data),
     });
+    this.space = new PhysicalSpace(this.core, this.ram, this.bus);
     const host = {
       core: this.core,
       memory: this.linear,
       ram: this.ram,
       portIn: (port: number, size: number) => this.bus.portIn(port, size),
       portOut: (port: number, size: number, value: number) => this.bus.portOut(port, size, value),
-      physRead: (cpu: number, pa: number, size: number) => this.physRead(cpu, pa, size),
-      physWrite: (cpu: number, pa: number, size: number, value: number) => this.physWrite(cpu, pa, size, value),
+      physRead: (cpu: number, pa: number, size: number) => this.space.read(cpu, pa, size),
+      physWrite: (cpu: number, pa: number, size: number, value: number) => this.space.write(cpu, pa, size, value),
     };
     this.cpus = Array.from({ length: cpus }, (_, i) => new Processor(host, i));
     const devices = new Map<string, Device>();
@@ -230,8 +232,8 @@ export class Machine implements Platform {
       this.limit = target;
       const reason = this.core.run(cpu.index, target >>> 0, Math.floor(target / TWO_32));
       this.limit = 0;
-      // The guest may have changed its page tables.
-      cpu.mem.invalidate();
+      // The guest may have changed its page tables, which other processors may share.
+      for (const { mem } of this.cpus) mem.invalidate();
       if (this.failure !== null) {
         const { error } = this.failure;
         this.failure = null;
@@ -474,42 +476,6 @@ export class Machine implements Platform {
   nextActivity(limit: number): number {
     const timer = this.core.nextTimer(this.current);
     return Math.min(limit, Math.max(this.cycle + 1, Math.min(this.events.nextCycle(), this.inputs.nextCycle(), timer)));
-  }
-
-  // ---- accesses ----
-
-  /** A physical access as a processor makes it: RAM, the APICs, or a device. Size 1, 2 or 4. */
-  private physRead(cpu: number, pa: number, size: number): number {
-    if (pa < this.ram.size) return size === 1 ? this.ram.read8(pa) : size === 2 ? this.ram.read16(pa) : this.ram.read32(pa);
-    const page = (pa & 0xfffff000) >>> 0;
-    if (page === LOCAL_APIC) return this.core.apicRead(cpu, pa & 0xfff) >>> 0;
-    if (page === IO_APIC) return this.core.ioapicRead(pa & 0xfff) >>> 0;
-    return this.bus.mmioRead(pa, size);
-  }
-  private physWrite(cpu: number, pa: number, size: number, value: number): void {
-    const page = (pa & 0xfffff000) >>> 0;
-    if (pa < this.ram.size) {
-      if (size === 1) this.ram.write8(pa, value);
-      else if (size === 2) this.ram.write16(pa, value);
-      else this.ram.write32(pa, value);
-    } else if (page === LOCAL_APIC) this.core.apicWrite(cpu, pa & 0xfff, value);
-    else if (page === IO_APIC) this.core.ioapicWrite(pa & 0xfff, value);
-    else this.bus.mmioWrite(pa, size, value);
-  }
-
-  private deviceRead(pa: number, size: number): number {
-    if (size < 8) return this.bus.mmioRead(pa, size);
-    const low = this.bus.mmioRead(pa, 4);
-    this.core.setMmioHigh(this.bus.mmioRead(pa + 4, 4));
-    return low;
-  }
-  private deviceWrite(pa: number, size: number, lo: number, hi: number): void {
-    if (size < 8) {
-      this.bus.mmioWrite(pa, size, lo);
-      return;
-    }
-    this.bus.mmioWrite(pa, 4, lo);
-    this.bus.mmioWrite(pa + 4, 4, hi);
   }
 
   /** An event was scheduled before the cycle to which the core runs: the core stops at the next boundary and is given a nearer limit. */

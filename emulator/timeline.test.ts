@@ -195,6 +195,20 @@ describe('RunControl', () => {
     }
   });
 
+  it('steps back without running much again, however far the last checkpoint is', () => {
+    const machine = busyMachine(), timeline = new Timeline(machine, { interval: 100_000_000 }), control = new RunControl(timeline);
+    timeline.run(1_000_000);
+    const instructions = (): number => machine.instructions;
+    const end = instructions();
+    control.stepBack();
+    expect(timeline.branch.checkpoints.length).toBe(2);
+    for (let n = 2; n <= 20; n++) {
+      control.stepBack();
+      expect(end - instructions()).toBe(n);
+    }
+    expect(timeline.branch.checkpoints.length).toBe(2);
+  });
+
   it('ends stepping back at the beginning', () => {
     const { control } = controlled(40);
     let steps = 0;
