@@ -1,9 +1,9 @@
 import { apicReset } from './apic';
-import { updateAttention } from './boundary';
+import { ACTIVITY_RUNNING, ACTIVITY_WAIT_SIPI, updateAttention } from './boundary';
 import { DR6_ONES, DR7_ONES } from './control';
 import { SIGNATURE } from './cpuid';
 import { setFlags } from './flags';
-import { APIC_BASE, CPU_INDEX, CPU_SIZE, CR0, DR, FCW, FTW, GDTR_LIMIT, IDTR_LIMIT, MISC_ENABLE, MXCSR, PAT, RDX, RIP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR, XCR0 } from './layout';
+import { ACTIVITY, APIC_BASE, CPU_INDEX, CPU_SIZE, CR0, DR, FCW, FTW, GDTR_LIMIT, IDTR_LIMIT, MISC_ENABLE, MXCSR, PAT, RDX, RIP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR, XCR0 } from './layout';
 import { CR0_CD, CR0_ET, CR0_NW, flushTlb } from './mmu';
 import { updateMode } from './mode';
 import { MISC_ENABLE_RESET } from './msr';
@@ -13,6 +13,8 @@ import { setSegment } from './segments';
 export function resetProcessor(cpu: usize, index: u32): void {
   memory.fill(cpu, 0, CPU_SIZE);
   store<u32>(cpu, index, CPU_INDEX);
+  // The first processor boots; the others wait for a start-up IPI (SDM vol. 3, 9.4).
+  store<u32>(cpu, index == 0 ? ACTIVITY_RUNNING : ACTIVITY_WAIT_SIPI, ACTIVITY);
   setFlags(cpu, 2);
   store<u64>(cpu, 0xfff0, RIP);
   store<u64>(cpu, <u64>SIGNATURE, RDX);
