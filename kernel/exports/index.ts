@@ -1,5 +1,6 @@
 import { bootRoutines } from '../boot/init.ts';
 import { apcRoutines } from '../ke/apc.ts';
+import { apcWaitRoutines } from '../ke/apcwait.ts';
 import { clockRoutines } from '../ke/clock.ts';
 import { dispatchCode } from '../ke/dispatchcode.ts';
 import { dpcRoutines } from '../ke/dpcroutine.ts';
@@ -7,16 +8,14 @@ import { exceptionRoutines } from '../ke/exception.ts';
 import { interruptRoutines } from '../ke/interruptdispatch.ts';
 import { trapCode } from '../ke/trapcode.ts';
 import { exports as crt } from './crt.ts';
+import { exports as data } from './data.ts';
 import type { NtExport } from './declare.ts';
-import { listExports } from './exlist.ts';
-import { poolExports } from './expool.ts';
-import { resourceExports } from './exresource.ts';
-import { rundownExports } from './exrundown.ts';
-import { workExports } from './exwork.ts';
+import { exports as ex } from './ex.ts';
 import { exports as ke } from './ke.ts';
 import { exports as mm } from './mm.ts';
 import { exports as ob } from './ob.ts';
 import { exports as ps } from './ps.ts';
+import { exports as rtl } from './rtl.ts';
 
 /** Everything that the kernel's images contain: the routines of every manager, and the kernel's own internal ones. The order decides the layout of the images. */
 export const allExports: readonly NtExport[] = [
@@ -28,14 +27,13 @@ export const allExports: readonly NtExport[] = [
   ...interruptRoutines,
   ...exceptionRoutines,
   ...apcRoutines,
+  ...apcWaitRoutines,
   ...ke,
   ...ps,
   ...ob,
   ...mm,
-  ...listExports,
-  ...poolExports,
-  ...resourceExports,
-  ...rundownExports,
-  ...workExports,
+  ...ex,
+  ...rtl,
   ...crt,
+  ...data,
 ];

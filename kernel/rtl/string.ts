@@ -5,11 +5,13 @@ import { NonPagedPoolNx } from '../types/mm.ts';
 
 /** Counted strings in guest memory: UNICODE_STRING and ANSI_STRING are { Length, MaximumLength, Buffer at +8 }. */
 
-const decoder = new TextDecoder('utf-16le');
-
-/** `length` bytes of UTF-16 at `va`. */
+/** `length` bytes of UTF-16 at `va`, code unit by code unit: what is no valid UTF-16 stays as it is. */
 export function readWide(mem: VirtualMemory, va: number, length: number): string {
-  return length > 1 ? decoder.decode(mem.readBytes(va, length & ~1)) : '';
+  if (length < 2) return '';
+  const bytes = mem.readBytes(va, length & ~1);
+  let s = '';
+  for (let i = 0; i < bytes.length; i += 2) s += String.fromCharCode(bytes[i]! | (bytes[i + 1]! << 8));
+  return s;
 }
 
 /** UTF-16 up to a zero, at most `limit` characters. */

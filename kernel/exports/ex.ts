@@ -1,0 +1,108 @@
+/** Executive support routines. Source: their WDK pages. */
+import { GuestFault } from '../../hal/bus/memory.ts';
+import type { Kernel } from '../kernel.ts';
+import { raiseStatus } from '../ex/raise.ts';
+import { nextRandom } from '../ke/random.ts';
+import { systemTime } from '../ke/time.ts';
+import { KUSER_SHARED_DATA as SHARED, MM_USER_PROBE_ADDRESS } from '../mm/layout.ts';
+import { KTHREAD, KUSER_SHARED_DATA } from '../types/ke.ts';
+import { STATUS_ACCESS_VIOLATION, STATUS_DATATYPE_MISALIGNMENT, STATUS_SUCCESS } from '../types/status.ts';
+import { BOOLEAN, CHAR, LONG, type NtExport, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, ULONG, VOID } from './declare.ts';
+import { callbackExports } from './excallback.ts';
+import { listExports } from './exlist.ts';
+import { poolExports } from './expool.ts';
+import { resourceExports } from './exresource.ts';
+import { rundownExports } from './exrundown.ts';
+import { workExports } from './exwork.ts';
+
+const PLARGE_INTEGER = pointer('PLARGE_INTEGER'), PULONG = pointer('PULONG');
+const PASSIVE = { max: 'PASSIVE_LEVEL' } as const, APC = { max: 'APC_LEVEL' } as const;
+
+/** KUSER_SHARED_DATA.TimeZoneBias: 100 ns units to take from system time to get local time. */
+function timeZoneBias(k: Kernel): bigint {
+  const at = SHARED + KUSER_SHARED_DATA.f.TimeZoneBias.offset;
+  return (BigInt(k.mem.readI32(at + 4)) << 32n) | BigInt(k.mem.read32(at));
+}
+
+/** Gregorian calendar's start (UUID epoch, 1582-10-15) before 1601, in 100 ns units. */
+const UUID_EPOCH = 5748192000000000n;
+
+/** A time-based UUID (RFC 4122, version 1): each later than the one before. */
+function createUuid(k: Kernel, to: number): number {
+  let time = systemTime(k) + UUID_EPOCH;
+  const last = k.global.get('ExpUuidLastTime');
+  if (time <= last) time = last + 1n;
+  k.global.set('ExpUuidLastTime', time);
+  let sequence = k.global.get('ExpUuidSequence');
+  if (!sequence) {
+    sequence = Number(nextRandom(k) & 0x3fffn) | 0x8000;
+    k.global.set('ExpUuidSequence', sequence);
+  }
+  const node = nextRandom(k);
+  k.mem.probe(to, 16, true);
+  k.mem.write32(to, Number(time & 0xffffffffn));
+  k.mem.write16(to + 4, Number((time >> 32n) & 0xffffn));
+  k.mem.write16(to + 6, Number((time >> 48n) & 0x0fffn) | 0x1000);
+  k.mem.write8(to + 8, sequence >>> 8);
+  k.mem.write8(to + 9, sequence & 0xff);
+  // A random node id has the multicast bit.
+  for (let i = 0; i < 6; i++) k.mem.write8(to + 10 + i, Number((node >> BigInt(i * 8)) & 0xffn) | (i === 0 ? 1 : 0));
+  return STATUS_SUCCESS;
+}
+
+/** The common part of ProbeForRead and ProbeForWrite. */
+function probeRange(k: Kernel, address: number, length: number, alignment: number): void {
+  if (length === 0) return;
+  if (((address % alignment) + alignment) % alignment !== 0) raiseStatus(k, STATUS_DATATYPE_MISALIGNMENT);
+  if (address < 0 || address + length > MM_USER_PROBE_ADDRESS) throw new GuestFault(14, 0, address < 0 ? address : MM_USER_PROBE_ADDRESS);
+}
+
+const misc: NtExport[] = [
+  ntExport({
+    name: 'ExGetPreviousMode', doc: 'Returns the mode of the caller that the current thread works for.', args: {}, returns: CHAR, cycles: 8, status: 'full', impl: k => KTHREAD.f.PreviousMode.get(k.mem, k.currentThread()),
+  }),
+  ntExport({ name: 'ExRaiseStatus', doc: 'Raises an exception with a status.', args: { Status: NTSTATUS }, returns: VOID, cycles: 100, status: 'partial', missing: 'handlers: the exception is always unhandled', impl: (k, a) => raiseStatus(k, a.Status) }),
+  ntExport({ name: 'RtlRaiseStatus', doc: 'Raises an exception with a status.', args: { Status: NTSTATUS }, returns: VOID, cycles: 100, status: 'partial', missing: 'handlers: the exception is always unhandled', impl: (k, a) => raiseStatus(k, a.Status) }),
+  ntExport({ name: 'ExRaiseAccessViolation', doc: 'Raises STATUS_ACCESS_VIOLATION.', args: {}, returns: VOID, cycles: 100, status: 'partial', missing: 'handlers: the exception is always unhandled', impl: k => raiseStatus(k, STATUS_ACCESS_VIOLATION) }),
+  ntExport({ name: 'ExRaiseDatatypeMisalignment', doc: 'Raises STATUS_DATATYPE_MISALIGNMENT.', args: {}, returns: VOID, cycles: 100, status: 'partial', missing: 'handlers: the exception is always unhandled', impl: k => raiseStatus(k, STATUS_DATATYPE_MISALIGNMENT) }),
+  ntExport({
+    name: 'ProbeForRead', doc: 'Checks that a buffer lies in user space and is aligned; raises an exception if not.', irql: APC, args: { Address: PVOID, Length: SIZE_T, Alignment: ULONG }, returns: VOID, cycles: 20, status: 'full',
+    impl: (k, a) => probeRange(k, a.Address, a.Length, a.Alignment),
+  }),
+  ntExport({
+    name: 'ProbeForWrite', doc: 'Checks that a buffer lies in user space, is aligned and can be written; raises an exception if not.', irql: APC, args: { Address: PVOID, Length: SIZE_T, Alignment: ULONG }, returns: VOID,
+    cycles: (_k, a) => 20 + Math.min(a.Length, 0x1000000) / 256, status: 'full',
+    impl(k, a) {
+      probeRange(k, a.Address, a.Length, a.Alignment);
+      if (a.Length) k.mem.probe(a.Address, a.Length, true);
+    },
+  }),
+  ntExport({ name: 'ExUuidCreate', doc: 'Creates a universally unique identifier.', irql: PASSIVE, args: { Uuid: pointer('UUID *') }, returns: NTSTATUS, cycles: 200, status: 'full', impl: (k, a) => createUuid(k, a.Uuid) }),
+  ntExport({
+    name: 'ExSystemTimeToLocalTime', doc: 'Converts a system time to local time.', args: { SystemTime: PLARGE_INTEGER, LocalTime: PLARGE_INTEGER }, returns: VOID, cycles: 15, status: 'full',
+    impl: (k, a) => k.mem.write64(a.LocalTime, BigInt.asUintN(64, k.mem.read64(a.SystemTime) - timeZoneBias(k))),
+  }),
+  ntExport({
+    name: 'ExLocalTimeToSystemTime', doc: 'Converts a local time to system time.', args: { LocalTime: PLARGE_INTEGER, SystemTime: PLARGE_INTEGER }, returns: VOID, cycles: 15, status: 'full',
+    impl: (k, a) => k.mem.write64(a.SystemTime, BigInt.asUintN(64, k.mem.read64(a.LocalTime) + timeZoneBias(k))),
+  }),
+  ntExport({
+    name: 'ExIsProcessorFeaturePresent', doc: 'Tells whether the processor has a feature.', args: { ProcessorFeature: ULONG }, returns: BOOLEAN, cycles: 10, status: 'full',
+    impl: (k, a) => a.ProcessorFeature < 64 && k.mem.read8(SHARED + KUSER_SHARED_DATA.f.ProcessorFeatures.offset + a.ProcessorFeature) !== 0,
+  }),
+  ntExport({ name: 'ExVerifySuite', doc: 'Tells whether the system has a suite.', args: { SuiteType: ULONG }, returns: BOOLEAN, cycles: 10, status: 'full', impl: (k, a) => ((k.mem.read32(SHARED + KUSER_SHARED_DATA.f.SuiteMask.offset) >>> (a.SuiteType & 31)) & 1) === 1 }),
+  ntExport({
+    name: 'ExSetTimerResolution', doc: 'Asks for another period of the clock interrupt; returns the period in 100 ns units.', irql: PASSIVE, args: { DesiredTime: ULONG, SetResolution: BOOLEAN }, returns: ULONG, cycles: 60,
+    status: 'partial', missing: 'the period is machine configuration and does not change', impl: k => k.config.clockPeriod,
+  }),
+  ntExport({
+    name: 'ExQueryTimerResolution', doc: 'Returns the longest, shortest and current period of the clock interrupt, in 100 ns units.', irql: PASSIVE, args: { MaximumTime: PULONG, MinimumTime: PULONG, CurrentTime: PULONG }, returns: VOID, cycles: 20, status: 'full',
+    impl(k, a) {
+      for (const at of [a.MaximumTime, a.MinimumTime, a.CurrentTime]) k.mem.write32(at, k.config.clockPeriod);
+    },
+  }),
+  ntExport({ name: 'ExGetFirmwareType', doc: 'Tells how the system was started: BIOS.', irql: PASSIVE, args: {}, returns: LONG, cycles: 8, status: 'full', impl: () => 1 }),
+  ntExport({ name: 'ExIsSoftBoot', doc: 'Tells whether the system was started without a reset of the hardware.', irql: PASSIVE, args: {}, returns: BOOLEAN, cycles: 8, status: 'full', impl: () => false }),
+];
+
+export const exports: NtExport[] = [...poolExports, ...listExports, ...workExports, ...resourceExports, ...rundownExports, ...callbackExports, ...misc];
