@@ -7,10 +7,12 @@ import { dpcRoutines } from '../ke/dpcroutine.ts';
 import { exceptionRoutines } from '../ke/exception.ts';
 import { interruptRoutines } from '../ke/interruptdispatch.ts';
 import { trapCode } from '../ke/trapcode.ts';
+import { exports as cm } from './cm.ts';
 import { exports as crt } from './crt.ts';
 import { exports as data } from './data.ts';
 import type { NtExport } from './declare.ts';
 import { exports as ex } from './ex.ts';
+import { objectExports } from './exobject.ts';
 import { exports as ke } from './ke.ts';
 import { exports as mm } from './mm.ts';
 import { exports as ob } from './ob.ts';
@@ -33,6 +35,8 @@ export const allExports: readonly NtExport[] = [
   ...ob,
   ...mm,
   ...ex,
+  ...objectExports,
+  ...cm,
   ...rtl,
   ...crt,
   ...data,
