@@ -89,9 +89,10 @@ export function parseEncoding(form: InsnForm): Encoding {
     if (m[2]) e.plusRegister = true;
   }
   if (!e.vex && bytes[0] === 0x0f && bytes.length > 1) {
-    bytes.shift();
-    e.map = 1;
-    if (bytes.length > 1 && (bytes[0] === 0x38 || bytes[0] === 0x3a)) e.map = bytes.shift() === 0x38 ? 2 : 3;
+    const second = bytes[1];
+    const long = bytes.length > 2 && (second === 0x38 || second === 0x3a);
+    bytes.splice(0, long ? 2 : 1);
+    e.map = !long ? 1 : second === 0x38 ? 2 : 3;
   }
   if (bytes.length === 0) fail('no opcode');
   e.opcode = bytes.shift()!;
