@@ -1,21 +1,18 @@
 import { endOfInterrupt } from '../../hal/nt/apic.ts';
-import { APC_LEVEL, call, type Frame, next, type NtExport, ntCode, ntExport, ntSteps, type Outcome, pointer, ret, ULONG, VOID, wait } from '../exports/declare.ts';
-import { RBP, RSP } from '../../hal/bus/cpu.ts';
+import { call, type Frame, next, type NtExport, ntCode, ntExport, ntSteps, type Outcome, pointer, ret, ULONG, VOID } from '../exports/declare.ts';
+import { RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
-import { ApcObject, KAPC, KAPC_STATE, KERNEL_APC_IN_PROGRESS, KTHREAD, KWAIT_BLOCK, SPECIAL_APC_IN_PROGRESS, WaitAll, WaitAny, WaitBlockActive, Waiting } from '../types/ke.ts';
+import { ApcObject, KAPC, KAPC_STATE, KERNEL_APC_IN_PROGRESS, KTHREAD, SPECIAL_APC_IN_PROGRESS, Waiting } from '../types/ke.ts';
 import { ptr, u8 } from '../types/struct.ts';
 import { initializeListHead, insertTailList, isListEmpty, removeEntryList } from './list.ts';
 import { APC_VECTOR, requestSoftwareInterrupt } from './ready.ts';
-import { isSignaled, satisfyWait, STATUS_KERNEL_APC, TIMER_WAIT, timerWaitBlock, unwaitThread } from './signal.ts';
-import { keSetTimer } from './timer.ts';
-import { interruptTime } from './time.ts';
+import { STATUS_KERNEL_APC, unwaitThread } from './signal.ts';
 
 const A = KAPC.f;
 const T = KTHREAD.f;
 const S = KAPC_STATE.f;
-const W = KWAIT_BLOCK.f;
 
-const STATUS_USER_APC = 0xc0, STATUS_TIMEOUT = 0x102;
+const STATUS_USER_APC = 0xc0;
 const KernelMode = 0;
 const ALERTABLE = 1 << 4;
 
@@ -128,39 +125,6 @@ function setProgress(k: Kernel, thread: number, bit: number, on: boolean): void 
   S.InProgressFlags.set(k.mem, state(thread), on ? flags | bit : flags & ~bit);
 }
 
-/** Puts the wait that a kernel APC interrupted back, from the wait blocks that the thread still has; or finds that it is over. */
-function resumeWait(k: Kernel, thread: number): { status: number } | 'blocked' {
-  const m = k.mem;
-  const blocks = T.WaitBlockList.get(m, thread);
-  const count = T.WaitBlockCount.get(m, thread);
-  const all = Array.from({ length: count }, (_, i) => blocks + i * KWAIT_BLOCK.size);
-  const objectOf = (b: number): number => W.Object.get(m, b);
-  if (count > 0 && W.WaitType.get(m, all[0]!) === WaitAny) {
-    for (const b of all) if (isSignaled(k, objectOf(b), thread)) return { status: W.WaitKey.get(m, b) | satisfyWait(k, objectOf(b), thread) };
-  } else if (count > 0 && W.WaitType.get(m, all[0]!) === WaitAll && all.every(b => isSignaled(k, objectOf(b), thread))) {
-    let status = 0;
-    for (const b of all) status |= satisfyWait(k, objectOf(b), thread);
-    return { status };
-  }
-  const timed = T.WaitRegister.get(m, thread) !== 0;
-  const timer = thread + T.Timer.offset;
-  const due = m.read64(timer + 0x18);
-  if (timed && due <= interruptTime(k)) return { status: STATUS_TIMEOUT };
-  for (const b of all) {
-    W.BlockState.set(m, b, WaitBlockActive);
-    insertTailList(m, objectOf(b) + 8, b + W.WaitListEntry.offset);
-  }
-  T.State.set(m, thread, Waiting);
-  T.WaitIrql.set(m, thread, 0);
-  if (timed) {
-    const block = timerWaitBlock(thread);
-    insertTailList(m, timer + 8, block + W.WaitListEntry.offset);
-    T.MiscFlags.set(m, thread, T.MiscFlags.get(m, thread) | TIMER_WAIT);
-    keSetTimer(k, timer, interruptTime(k) - due, 0, 0);
-  }
-  return 'blocked';
-}
-
 const deliverSteps = {
   start(k: Kernel, f: Frame<typeof frame>): Outcome {
     return deliver(k, f as F);
@@ -222,53 +186,6 @@ export const apcRoutines: readonly NtExport[] = [
       a.call('nt!KiAcknowledgeApc');
       a.call('nt!KiDeliverApc');
       a.addImm(RSP, 0x28);
-      a.ret();
-    },
-  }),
-  ntExport({
-    name: 'KiRaiseToApcLevel',
-    internal: true,
-    doc: 'Raises the IRQL to APC_LEVEL.',
-    args: {},
-    returns: VOID,
-    cycles: 5,
-    status: 'full',
-    impl(k) {
-      k.irql = APC_LEVEL;
-    },
-  }),
-  ntExport({
-    name: 'KiResumeWait',
-    internal: true,
-    doc: 'Goes on with the wait that a kernel APC interrupted; returns its status.',
-    args: {},
-    returns: ULONG,
-    cycles: 100,
-    status: 'full',
-    impl(k) {
-      k.irql = 0;
-      const result = resumeWait(k, k.currentThread());
-      return result === 'blocked' ? wait() : result.status;
-    },
-  }),
-  ntCode({
-    name: 'KiWaitInterruptedByApc',
-    internal: true,
-    doc: 'Where a waiting thread goes on when a kernel APC woke it: delivers APCs, waits on, and returns the status of the wait to where the thread stood.',
-    args: {},
-    returns: ULONG,
-    cycles: 0,
-    status: 'full',
-    code(a) {
-      a.prologPush(RBP);
-      a.prologFrame(RBP, 0);
-      a.andImm(RSP, -16);
-      a.subImm(RSP, 0x20);
-      a.call('nt!KiRaiseToApcLevel');
-      a.call('nt!KiDeliverApc');
-      a.call('nt!KiResumeWait');
-      a.mov(RSP, RBP);
-      a.pop(RBP);
       a.ret();
     },
   }),
