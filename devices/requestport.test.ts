@@ -72,6 +72,56 @@ describe('request port', () => {
     expect(bus.outputs).toEqual([]);
   });
 
+  it('lists offered files and hands them over', () => {
+    const { bus, device } = plugged();
+    expect(bus.in(port(rp.RP_OFFER), 4)).toBe(0);
+    device.input!('offer', rp.encodeOffer({ name: 'hello.sys', data: Uint8Array.of(1, 2, 3) }));
+    device.input!('offer', rp.encodeOffer({ name: 'écho.sys', data: Uint8Array.of(4, 5, 6, 7) }));
+    expect(bus.in(port(rp.RP_OFFER), 4)).toBe(2);
+    expect(bus.line(rp.REQUEST_PORT_PIN)).toBe(false);
+
+    bus.out(port(rp.RP_OFFER), 1, 4);
+    expect(bus.in(port(rp.RP_OFFER_LENGTH), 4)).toBe(4);
+    bus.out(port(rp.RP_ADDRESS), 0x1000, 4);
+    bus.out(port(rp.RP_COMMAND), rp.COMMAND_OFFER_NAME, 4);
+    const length = bus.memory.read32(0x1000);
+    expect(new TextDecoder().decode(bus.memory.readBytes(0x1004, length))).toBe('écho.sys');
+    bus.out(port(rp.RP_COMMAND), rp.COMMAND_OFFER_DATA, 4);
+    expect(bus.memory.readBytes(0x1000, 5)).toEqual(Uint8Array.of(4, 5, 6, 7, bus.memory.read8(0x1004)));
+  });
+
+  it('replaces a file that is offered again, whatever the case of its name', () => {
+    const { bus, device } = plugged();
+    device.input!('offer', rp.encodeOffer({ name: 'hello.sys', data: Uint8Array.of(1, 2, 3) }));
+    device.input!('offer', rp.encodeOffer({ name: 'HELLO.SYS', data: Uint8Array.of(9) }));
+    expect(bus.in(port(rp.RP_OFFER), 4)).toBe(1);
+    expect(bus.in(port(rp.RP_OFFER_LENGTH), 4)).toBe(1);
+  });
+
+  it('has no length and writes nothing for a file that is not there, or to a buffer outside of RAM', () => {
+    const { bus, device } = plugged();
+    device.input!('offer', rp.encodeOffer({ name: 'a', data: Uint8Array.of(1, 2, 3) }));
+    bus.out(port(rp.RP_OFFER), 1, 4);
+    expect(bus.in(port(rp.RP_OFFER_LENGTH), 4)).toBe(0);
+    bus.memory.write32(0x1000, 0x55555555);
+    bus.out(port(rp.RP_ADDRESS), 0x1000, 4);
+    bus.out(port(rp.RP_COMMAND), rp.COMMAND_OFFER_NAME, 4);
+    bus.out(port(rp.RP_COMMAND), rp.COMMAND_OFFER_DATA, 4);
+    expect(bus.memory.read32(0x1000)).toBe(0x55555555);
+    bus.out(port(rp.RP_OFFER), 0, 4);
+    bus.out(port(rp.RP_ADDRESS), bus.memory.size - 2, 4);
+    bus.out(port(rp.RP_COMMAND), rp.COMMAND_OFFER_DATA, 4);
+    expect(bus.memory.read16(bus.memory.size - 2)).toBe(0);
+  });
+
+  it('refuses offers without a name or shorter than they say', () => {
+    const { device } = plugged();
+    expect(() => device.input!('offer', Uint8Array.of(0, 0, 0, 0))).toThrow(RangeError);
+    expect(() => device.input!('offer', Uint8Array.of(9, 0, 0, 0, 0x61))).toThrow(RangeError);
+    expect(() => rp.encodeOffer({ name: '', data: new Uint8Array(1) })).toThrow(RangeError);
+    expect(() => rp.encodeOffer({ name: 'x'.repeat(256), data: new Uint8Array(1) })).toThrow(RangeError);
+  });
+
   it('refuses other channels and truncated requests', () => {
     const { device } = plugged();
     expect(() => device.input!('key', new Uint8Array(32))).toThrow(/request/);
@@ -81,11 +131,14 @@ describe('request port', () => {
   it('saves and loads its queue and registers', () => {
     const { bus, device } = plugged();
     device.input!('request', rp.encodeRequest({ id: 9, op: rp.OP_CLOSE }));
+    device.input!('offer', rp.encodeOffer({ name: 'hello.sys', data: Uint8Array.of(1, 2, 3) }));
     bus.out(port(rp.RP_ADDRESS), 0x3000, 4);
     const saved = device.save();
     bus.out(port(rp.RP_COMMAND), rp.COMMAND_FETCH, 4);
     bus.out(port(rp.RP_ADDRESS), 0, 4);
+    device.reset();
     device.load(saved);
+    expect(bus.in(port(rp.RP_OFFER_LENGTH), 4)).toBe(3);
     expect(bus.in(port(rp.RP_PENDING), 4)).toBe(1);
     expect(bus.in(port(rp.RP_ADDRESS), 4)).toBe(0x3000);
     expect(device.save()).toEqual(saved);

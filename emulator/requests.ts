@@ -1,12 +1,12 @@
 import {
-  decodeReply, encodeRequest, OP_CANCEL, OP_CLOSE, OP_IOCTL, OP_LOAD, OP_OPEN, OP_PNP, OP_READ, OP_UNLOAD, OP_WRITE, PHASE_PENDING,
+  decodeReply, encodeOffer, encodeRequest, OP_CANCEL, OP_CLOSE, OP_IOCTL, OP_LOAD, OP_OPEN, OP_PNP, OP_READ, OP_UNLOAD, OP_WRITE, PHASE_PENDING,
 } from '../hal/bus/index.ts';
 import type { Reply, Request } from '../hal/bus/index.ts';
 import type { Machine, Stop, StopReason } from './machine.ts';
 
 /** Device and channels through which requests go in and replies come out. */
 export const REQUEST_DEVICE = 'requestport';
-const REQUEST_CHANNEL = 'request', REPLY_CHANNEL = 'reply';
+const REQUEST_CHANNEL = 'request', REPLY_CHANNEL = 'reply', OFFER_CHANNEL = 'offer';
 
 /** Cycles to go on for before the machine is looked at again. Only a slice: it does not show in the state. */
 const SLICE = 100_000;
@@ -46,7 +46,7 @@ export class Requests {
 
   /** Puts a request in and returns its id. Ids count up from 1 in the input log, so that the same requests have the same ids in every run. */
   submit(request: Omit<Request, 'id'>): number {
-    const id = 1 + this.machine.inputs.records.filter(r => r.device === REQUEST_DEVICE).length;
+    const id = 1 + this.machine.inputs.records.filter(r => r.device === REQUEST_DEVICE && r.channel === REQUEST_CHANNEL).length;
     this.machine.input(REQUEST_DEVICE, REQUEST_CHANNEL, encodeRequest({ ...request, id }));
     return id;
   }
@@ -77,6 +77,14 @@ export class Requests {
       if (stop.reason !== 'limit') return { id, reply, outcome: stop.reason };
     }
   }
+}
+
+/**
+ * Offers a file to the machine under a name (`echo.sys`): it waits in the request port until somebody in the guest asks for it, as the console's `load` does.
+ * An offer is an input like any other; the same name again replaces the file. Throws a RangeError for an empty or too long name.
+ */
+export function offerFile(machine: Machine, name: string, bytes: Uint8Array): void {
+  machine.input(REQUEST_DEVICE, OFFER_CHANNEL, encodeOffer({ name, data: bytes }));
 }
 
 /** The requests there are (hal/bus/requests.ts says what each field means to the kernel). */

@@ -5,6 +5,9 @@
  *
  * Request, little endian: u32 id, u32 op, u32 handle, u32 code, u32 outLength, u32 nameLength (bytes of UTF-8), u32 dataLength, u32 flags, then name, then data.
  * Reply: u32 id, u32 status (NTSTATUS), u32 information lo, hi, u32 phase, u32 dataLength, u32 reserved x2, then data.
+ *
+ * The port is also the machine's only source of files, as it has no disk: the outside offers files by name, and the kernel lists them and fetches one when somebody
+ * in the machine (the console's `load`) asks for it. Offer: u32 nameLength (bytes of UTF-8, 1 to OFFER_NAME_MAX), then name, then the file's bytes.
  */
 
 /** `name` = service name (`edu`), `data` = the .sys file. Information of the reply: base of the image. */
@@ -47,10 +50,20 @@ export const RP_REPLY_LENGTH = 0x0c;
 export const RP_COMMAND = 0x10;
 /** R: 'kmrq' 0x71726d6b. */
 export const RP_IDENT = 0x14;
+/** R: number of offered files. W: selects one of them, from 0, for RP_OFFER_LENGTH and the offer commands. */
+export const RP_OFFER = 0x18;
+/** R: length in bytes of the selected file; 0 when there is none of that number. */
+export const RP_OFFER_LENGTH = 0x1c;
 /** Copies the request at the head to the buffer and removes it. */
 export const COMMAND_FETCH = 1;
 /** Sends the reply that is in the buffer. */
 export const COMMAND_REPLY = 2;
+/** Writes the name of the selected offered file to the buffer: u32 length, then that many bytes of UTF-8 (at most OFFER_NAME_MAX). */
+export const COMMAND_OFFER_NAME = 3;
+/** Writes the bytes of the selected offered file to the buffer: RP_OFFER_LENGTH of them. */
+export const COMMAND_OFFER_DATA = 4;
+/** Longest name of an offered file, in bytes of UTF-8. */
+export const OFFER_NAME_MAX = 255;
 /** I/O APIC pin of the request port: level, active high. */
 export const REQUEST_PORT_PIN = 20;
 
@@ -90,6 +103,29 @@ export function encodeRequest(r: Request): Uint8Array {
   out.set(name, REQUEST_HEADER);
   out.set(data, REQUEST_HEADER + name.length);
   return out;
+}
+
+export interface Offer {
+  name: string;
+  data: Uint8Array;
+}
+
+/** A file to offer, as the request port's input channel `offer` takes it. Throws a RangeError for an empty name or one that is too long. */
+export function encodeOffer(offer: Offer): Uint8Array {
+  const name = new TextEncoder().encode(offer.name);
+  if (name.length === 0 || name.length > OFFER_NAME_MAX) throw new RangeError(`the name of an offered file has 1 to ${OFFER_NAME_MAX} bytes, this one ${name.length}`);
+  const out = new Uint8Array(4 + name.length + offer.data.length);
+  new DataView(out.buffer).setUint32(0, name.length, true);
+  out.set(name, 4);
+  out.set(offer.data, 4 + name.length);
+  return out;
+}
+
+/** Throws a RangeError when the bytes are not an offer. */
+export function decodeOffer(bytes: Uint8Array): Offer {
+  const length = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+  if (length === 0 || length > OFFER_NAME_MAX || bytes.length < 4 + length) throw new RangeError(`an offer of ${bytes.length} bytes says that its name has ${length}`);
+  return { name: new TextDecoder().decode(bytes.subarray(4, 4 + length)), data: bytes.slice(4 + length) };
 }
 
 /** Throws a RangeError when the bytes are not a reply. */
