@@ -13,6 +13,7 @@ import { exports as data } from './data.ts';
 import type { NtExport } from './declare.ts';
 import { exports as ex } from './ex.ts';
 import { objectExports } from './exobject.ts';
+import { exports as io } from './io.ts';
 import { exports as ke } from './ke.ts';
 import { exports as mm } from './mm.ts';
 import { exports as ob } from './ob.ts';
@@ -34,6 +35,7 @@ export const allExports: readonly NtExport[] = [
   ...ps,
   ...ob,
   ...mm,
+  ...io,
   ...ex,
   ...objectExports,
   ...cm,

@@ -1,16 +1,16 @@
-/** APCs, queues of work, device queues. Source: the WDK page of each routine; ntifs.h. */
+/** APCs and queues of work (device queues: kernel/io/startio.ts). Source: the WDK page of each routine; ntifs.h. */
 import { keInitializeApc, keInsertQueueApc } from '../ke/apc.ts';
 import { initializeHeader } from '../ke/event.ts';
 import { initializeListHead, insertHeadList, insertTailList, isListEmpty, listEntries, removeEntryList } from '../ke/list.ts';
 import { keWait } from '../ke/wait.ts';
 import { signalObject } from '../ke/signal.ts';
 import type { Kernel } from '../kernel.ts';
-import { DeviceQueueObject, KAPC, KDEVICE_QUEUE, KDEVICE_QUEUE_ENTRY, KQUEUE, KTHREAD, QueueObject } from '../types/ke.ts';
+import { KAPC, KQUEUE, KTHREAD, QueueObject } from '../types/ke.ts';
 import { u64 } from '../types/struct.ts';
 import { BOOLEAN, CHAR, type Frame, KPRIORITY, LONG, type NtExport, ntExport, ntSteps, type Outcome, pointer, PVOID, ret, ULONG, VOID, wait } from './declare.ts';
 
-const PKDEVICE_QUEUE = pointer('PKDEVICE_QUEUE'), PKDEVICE_QUEUE_ENTRY = pointer('PKDEVICE_QUEUE_ENTRY'), PKQUEUE = pointer('PKQUEUE'), PKAPC = pointer('PKAPC');
-const D = KDEVICE_QUEUE.f, DE = KDEVICE_QUEUE_ENTRY.f, Q = KQUEUE.f, T = KTHREAD.f;
+const PKQUEUE = pointer('PKQUEUE'), PKAPC = pointer('PKAPC');
+const Q = KQUEUE.f, T = KTHREAD.f;
 const DISPATCH_ONLY = { min: 'DISPATCH_LEVEL', max: 'DISPATCH_LEVEL' } as const;
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 
@@ -54,119 +54,6 @@ const apcs: NtExport[] = [
       if (KAPC.f.Inserted.get(k.mem, Apc) === 0) return false;
       KAPC.f.Inserted.set(k.mem, Apc, 0);
       removeEntryList(k, Apc + KAPC.f.ApcListEntry.offset);
-      return true;
-    },
-  }),
-];
-
-/** Takes an entry out and gives its address. */
-function takeEntry(k: Kernel, entry: number): number {
-  removeEntryList(k, entry + DE.DeviceListEntry.offset);
-  DE.Inserted.set(k.mem, entry, 0);
-  return entry;
-}
-
-const setBusy = (k: Kernel, queue: number, busy: boolean): void => D.Busy.set(k.mem, queue, (D.Busy.get(k.mem, queue) & ~1) | (busy ? 1 : 0));
-const isBusy = (k: Kernel, queue: number): boolean => (D.Busy.get(k.mem, queue) & 1) !== 0;
-
-/** Puts an entry into a busy queue; one that is not busy becomes so and the caller starts with the entry itself. */
-function insertEntry(k: Kernel, queue: number, entry: number, key: number | null): boolean {
-  const m = k.mem;
-  const head = queue + D.DeviceListHead.offset;
-  if (key !== null) DE.SortKey.set(m, entry, key);
-  if (!isBusy(k, queue)) {
-    setBusy(k, queue, true);
-    DE.Inserted.set(m, entry, 0);
-    return false;
-  }
-  let before = head;
-  if (key !== null) for (const link of listEntries(m, head)) if (DE.SortKey.get(m, link - DE.DeviceListEntry.offset) > key && before === head) before = link;
-  insertTailList(m, before, entry + DE.DeviceListEntry.offset);
-  DE.Inserted.set(m, entry, 1);
-  return true;
-}
-
-/** The first entry, or the first whose key is not below `key` (wrapping to the first of all). */
-function removeEntry(k: Kernel, queue: number, key: number | null): number {
-  const head = queue + D.DeviceListHead.offset;
-  if (isListEmpty(k.mem, head)) {
-    setBusy(k, queue, false);
-    return 0;
-  }
-  const entries = [...listEntries(k.mem, head)].map(link => link - DE.DeviceListEntry.offset);
-  const found = key === null ? entries[0]! : (entries.find(e => DE.SortKey.get(k.mem, e) >= key) ?? entries[0]!);
-  return takeEntry(k, found);
-}
-
-const deviceQueues: NtExport[] = [
-  ntExport({
-    name: 'KeInitializeDeviceQueue',
-    doc: 'Initializes a device queue: empty and not busy.',
-    irql: DISPATCH,
-    args: { DeviceQueue: PKDEVICE_QUEUE },
-    returns: VOID,
-    cycles: 20,
-    status: 'full',
-    impl(k, { DeviceQueue }) {
-      k.mem.fill(DeviceQueue, KDEVICE_QUEUE.size, 0);
-      D.Type.set(k.mem, DeviceQueue, DeviceQueueObject);
-      D.Size.set(k.mem, DeviceQueue, KDEVICE_QUEUE.size);
-      initializeListHead(k.mem, DeviceQueue + D.DeviceListHead.offset);
-    },
-  }),
-  ntExport({
-    name: 'KeInsertDeviceQueue',
-    doc: 'Puts an entry at the end of a busy device queue; returns FALSE, making the queue busy, when it was not.',
-    irql: DISPATCH_ONLY,
-    args: { DeviceQueue: PKDEVICE_QUEUE, DeviceQueueEntry: PKDEVICE_QUEUE_ENTRY },
-    returns: BOOLEAN,
-    cycles: 60,
-    status: 'full',
-    impl: (k, { DeviceQueue, DeviceQueueEntry }) => insertEntry(k, DeviceQueue, DeviceQueueEntry, null),
-  }),
-  ntExport({
-    name: 'KeInsertByKeyDeviceQueue',
-    doc: 'Puts an entry into a busy device queue by its sort key; returns FALSE, making the queue busy, when it was not.',
-    irql: DISPATCH_ONLY,
-    args: { DeviceQueue: PKDEVICE_QUEUE, DeviceQueueEntry: PKDEVICE_QUEUE_ENTRY, SortKey: ULONG },
-    returns: BOOLEAN,
-    cycles: 60,
-    status: 'full',
-    impl: (k, { DeviceQueue, DeviceQueueEntry, SortKey }) => insertEntry(k, DeviceQueue, DeviceQueueEntry, SortKey),
-  }),
-  ntExport({
-    name: 'KeRemoveDeviceQueue',
-    doc: 'Takes the first entry of a device queue; an empty queue is not busy any more.',
-    irql: DISPATCH_ONLY,
-    args: { DeviceQueue: PKDEVICE_QUEUE },
-    returns: PVOID,
-    cycles: 60,
-    status: 'full',
-    impl: (k, { DeviceQueue }) => removeEntry(k, DeviceQueue, null),
-  }),
-  ...(['KeRemoveByKeyDeviceQueue', 'KeRemoveByKeyDeviceQueueIfBusy'] as const).map(name =>
-    ntExport({
-      name,
-      doc: 'Takes the first entry of a device queue whose key is not below a value, or the first of all.',
-      irql: DISPATCH_ONLY,
-      args: { DeviceQueue: PKDEVICE_QUEUE, SortKey: ULONG },
-      returns: PVOID,
-      cycles: 60,
-      status: 'full',
-      impl: (k, a) => (name === 'KeRemoveByKeyDeviceQueueIfBusy' && !isBusy(k, a.DeviceQueue as number) ? 0 : removeEntry(k, a.DeviceQueue as number, a.SortKey as number)),
-    }),
-  ),
-  ntExport({
-    name: 'KeRemoveEntryDeviceQueue',
-    doc: 'Takes an entry out of a device queue; returns whether it was in it.',
-    irql: DISPATCH,
-    args: { DeviceQueue: PKDEVICE_QUEUE, DeviceQueueEntry: PKDEVICE_QUEUE_ENTRY },
-    returns: BOOLEAN,
-    cycles: 60,
-    status: 'full',
-    impl(k, { DeviceQueueEntry }) {
-      if (DE.Inserted.get(k.mem, DeviceQueueEntry) === 0) return false;
-      takeEntry(k, DeviceQueueEntry);
       return true;
     },
   }),
@@ -274,4 +161,4 @@ const queues: NtExport[] = [
   }),
 ];
 
-export const exports: NtExport[] = [...apcs, ...deviceQueues, ...queues];
+export const exports: NtExport[] = [...apcs, ...queues];
