@@ -1,4 +1,6 @@
+import { cmInitialize } from '../cm/init.ts';
 import { exInitialize } from '../ex/work.ts';
+import { ioInit } from '../io/init.ts';
 import type { Kernel } from '../kernel.ts';
 
 /**
@@ -6,7 +8,7 @@ import type { Kernel } from '../kernel.ts';
  *
  * Phase 0 runs on the boot stack at HIGH_LEVEL with the pool, the module list, object types and namespace, the system process in place: plain functions.
  */
-export const PHASE_0: readonly ((k: Kernel) => void)[] = [exInitialize];
+export const PHASE_0: readonly ((k: Kernel) => void)[] = [exInitialize, cmInitialize, ioInit];
 
 /** Phase 1 runs in a system thread at PASSIVE_LEVEL: internal routines (usually step routines) without arguments that return an NTSTATUS, by symbol. */
-export const PHASE_1: readonly string[] = [];
+export const PHASE_1: readonly string[] = ['nt!ReqInitialize'];
