@@ -3,7 +3,7 @@ import { BAD_POOL_CALLER, BAD_POOL_HEADER } from '../types/bugcodes.ts';
 import { MM_HIGHEST_USER_ADDRESS, MM_SYSTEM_RANGE_START, PAGE_SIZE, pageOffset } from './layout.ts';
 import { insertHeadList, removeEntryList } from '../rtl/list.ts';
 import { POOL_DESCRIPTOR, POOL_LISTS } from './globals.ts';
-import { allocateBigPages, allocatePoolPages, bigPageEntry, freeBigPages, freePoolPages, inPool } from './poolpages.ts';
+import { allocateBigPages, allocatePoolPages, bigPageEntry, freeBigPages, freePoolPages, inPool, isPoolPageInUse } from './poolpages.ts';
 
 /*
  * Pool as x64 NT has it: each block has a 16-byte POOL_HEADER; sizes count 16-byte units; blocks of one page lie end to end and know the size of the one
@@ -190,9 +190,15 @@ export function poolBlockAt(k: Kernel, address: number): { start: number; bytes:
   const pool = inPool(k, address);
   if (!pool) return null;
   const page = address - pageOffset(address);
-  if (k.mem.translate(page) < 0) return null;
-  const big = bigPageEntry(k, page);
-  if (big) return { start: page, bytes: big.bytes, tag: big.tag, free: false, big: true };
+  if (!isPoolPageInUse(k, pool, page)) return null;
+  // An allocation of several pages is known by its first page.
+  const base = POOL_DESCRIPTOR.f.Base.get(k.mem, pool);
+  for (let first = page; first >= base && isPoolPageInUse(k, pool, first); first -= PAGE_SIZE) {
+    const big = bigPageEntry(k, first);
+    if (!big) continue;
+    if (page < first + big.bytes) return { start: first, bytes: big.bytes, tag: big.tag, free: false, big: true };
+    break;
+  }
   for (let block = page; block < page + PAGE_SIZE; ) {
     const units = k.mem.read8(block + BLOCK_SIZE) || UNITS_PER_PAGE;
     if (address < block + units * UNIT)
