@@ -1,5 +1,8 @@
-import { ptr, u32 } from '../types/struct.ts';
+import { array, ptr, u32 } from '../types/struct.ts';
 import { KDPC, KEVENT } from '../types/ke.ts';
+
+/** Requests of the kernel's own that can wait. */
+export const INTERNAL_QUEUE_LENGTH = 16;
 
 /** Variables of this manager in ntoskrnl's .data; `kernel/globals.ts` joins them into one structure. Names carry the prefix Req. */
 export const requesterGlobals = {
@@ -15,4 +18,8 @@ export const requesterGlobals = {
   ReqActive: u32,
   /** Requests that were reported as pending. */
   ReqPending: u32,
+  /** REQUEST_PACKETs of the kernel's own that wait: a ring (see internal.ts). Head and tail count up; packet n is at n mod INTERNAL_QUEUE_LENGTH. */
+  ReqInternalQueue: array(ptr, INTERNAL_QUEUE_LENGTH),
+  ReqInternalHead: u32,
+  ReqInternalTail: u32,
 } as const;

@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 
-/** Requests from outside that the requester has taken and not answered yet (those that are pending in a driver do not count). */
-export function requestsInProgress(_k: Kernel): number {
-  return 0;
+/** Requests that have been taken from the port and are neither answered nor reported as pending: the machine is busy with them. */
+export function requestsInProgress(k: Kernel): number {
+  return k.global.get('ReqActive');
 }

@@ -29,6 +29,7 @@ import { type Frame, call, next, type NtExport, ntSteps, type Outcome, PVOID, re
 import { driverOfService, LOAD_PACKET, serviceOf } from '../io/load.ts';
 import { ntError, ntSuccess } from '../io/irp.ts';
 import { SERVICES_PATH } from '../cm/registry.ts';
+import { answerInternalRequest, internalPending, REQUEST_PACKET, takeInternalRequest } from './internal.ts';
 import { fetchRequest, maskPort, portPending, readRequest, type RequestFields, sendReply } from './port.ts';
 import { devicePath } from './path.ts';
 import { createService } from './service.ts';
@@ -42,6 +43,8 @@ const OPEN_SYNCHRONOUS = 1;
 const frame = {
   /** Block with the request, and where its user buffers start. */
   Request: ptr,
+  /** REQUEST_PACKET of the part of the kernel that asks; 0: the request came through the port. */
+  Asker: ptr,
   Slot: ptr,
   InputPages: u32,
   OutputPages: u32,
@@ -100,7 +103,9 @@ function makeBuffers(k: Kernel, f: F, r: RequestFields, inputLength: number, out
 /** Waits for the port, or takes a request from it and starts on it. */
 function takeRequest(k: Kernel, f: F): Outcome {
   const count = (name: 'ReqIdleThreads' | 'ReqActive', by: number): void => k.global.set(name, k.global.get(name) + by);
-  const request = portPending(k) ? fetchRequest(k) : 0;
+  const asker = takeInternalRequest(k);
+  const request = asker ? REQUEST_PACKET.f.Request.get(k.mem, asker) : portPending(k) ? fetchRequest(k) : 0;
+  f.set('Asker', asker);
   if (!request) {
     maskPort(k, false);
     return keWait(k, [k.global.address('ReqEvent')], { reason: 15 }) === 'blocked' ? wait('take') : next('take', 0);
@@ -112,7 +117,7 @@ function takeRequest(k: Kernel, f: F): Outcome {
   f.set('OutputPages', 0);
   // Somebody must be there for the next one, now and when this thread blocks in a driver.
   if (k.global.get('ReqIdleThreads') === 0) startRequester(k);
-  if (portPending(k)) keSetEvent(k, k.global.address('ReqEvent'), 0);
+  if (portPending(k) || internalPending(k)) keSetEvent(k, k.global.address('ReqEvent'), 0);
   else maskPort(k, false);
   return begin(k, f, readRequest(k, request));
 }
@@ -210,10 +215,17 @@ function clearIosb(k: Kernel, f: F): void {
   k.mem.write64(f.get('Iosb') + 8, 0n);
 }
 
+/** Tells whoever made the request. `data` is an address. */
+function reply(k: Kernel, f: F, status: number, information: bigint, phase: number, data: number, length: number): void {
+  const asker = f.get('Asker');
+  if (asker) answerInternalRequest(k, asker, status, information, phase, data, length);
+  else sendReply(k, k.mem.read32(f.get('Request')), status, information, phase, data, length);
+}
+
 /** Ends a request: the reply, and back to the port. `data` is an address. */
 function answer(k: Kernel, f: F, status: number, information = 0n, data = 0, length = 0): Outcome {
   const request = f.get('Request');
-  sendReply(k, k.mem.read32(request), status, information, PHASE_DONE, data, length);
+  reply(k, f, status, information, PHASE_DONE, data, length);
   const output = f.get('Slot') + (f.get('InputPages') + 1) * PAGE_SIZE;
   unmapUser(k, f.get('Slot'), f.get('InputPages'));
   unmapUser(k, output, f.get('OutputPages'));
@@ -272,7 +284,7 @@ export const exports: NtExport[] = [
       sent(k, f, rax) {
         checkReturn(k, f);
         if (rax !== STATUS_PENDING) return answerTransfer(k, f, rax);
-        sendReply(k, k.mem.read32(f.get('Request')), STATUS_PENDING, 0n, PHASE_PENDING, 0, 0);
+        reply(k, f, STATUS_PENDING, 0n, PHASE_PENDING, 0, 0);
         k.global.set('ReqActive', k.global.get('ReqActive') - 1);
         k.global.set('ReqPending', k.global.get('ReqPending') + 1);
         return keWait(k, [f.get('Event')]) === 'blocked' ? wait('completed') : next('completed', 0);

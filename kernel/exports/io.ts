@@ -1,0 +1,31 @@
+/** I/O manager routines: each lives with its subject in kernel/io/. */
+import type { NtExport } from './declare.ts';
+import { exports as call } from '../io/call.ts';
+import { exports as cancel } from '../io/cancel.ts';
+import { exports as complete } from '../io/complete.ts';
+import { exports as csq } from '../io/csq.ts';
+import { exports as devices } from '../io/devicecalls.ts';
+import { exports as files } from '../io/file.ts';
+import { exports as load } from '../io/load.ts';
+import { exports as requests } from '../io/request.ts';
+import { exports as startIo } from '../io/startio.ts';
+import { exports as timer } from '../io/timer.ts';
+import { exports as workItems } from '../io/workitem.ts';
+import { exports as requesterInit } from '../requester/init.ts';
+import { exports as requesterThread } from '../requester/thread.ts';
+
+export const exports: NtExport[] = [
+  ...call,
+  ...complete,
+  ...cancel,
+  ...csq,
+  ...devices,
+  ...files,
+  ...requests,
+  ...load,
+  ...startIo,
+  ...timer,
+  ...workItems,
+  ...requesterInit,
+  ...requesterThread,
+];

@@ -1,0 +1,7 @@
+/** Plug and Play manager: each routine lives with its subject in kernel/pnp/. */
+import type { NtExport } from './declare.ts';
+import { exports as devices } from '../pnp/device.ts';
+import { exports as pdos } from '../pnp/pdo.ts';
+import { exports as send } from '../pnp/send.ts';
+
+export const exports: NtExport[] = [...send, ...pdos, ...devices];

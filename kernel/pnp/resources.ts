@@ -1,0 +1,93 @@
+/** Resource lists: what START_DEVICE tells a driver about its device's ports, memory and interrupt, raw (as the bus has it) and translated (as the processor sees it). */
+import type { Kernel } from '../kernel.ts';
+import type { PciBar } from '../../hal/nt/pci.ts';
+import { interruptVector } from '../ke/interrupt.ts';
+import { exAllocatePool } from '../mm/pool.ts';
+import { poolTag } from '../ob/globals.ts';
+import { NonPagedPoolNx } from '../types/mm.ts';
+import {
+  CM_FULL_RESOURCE_DESCRIPTOR,
+  CM_PARTIAL_RESOURCE_DESCRIPTOR,
+  CM_PARTIAL_RESOURCE_LIST,
+  CM_RESOURCE_INTERRUPT_LEVEL_SENSITIVE,
+  CM_RESOURCE_LIST,
+  CM_RESOURCE_MEMORY_READ_WRITE,
+  CM_RESOURCE_PORT_16_BIT_DECODE,
+  CM_RESOURCE_PORT_IO,
+  CmResourceShareDeviceExclusive,
+  CmResourceShareShared,
+  CmResourceTypeInterrupt,
+  CmResourceTypeMemory,
+  CmResourceTypePort,
+} from '../types/pnp.ts';
+
+const D = CM_PARTIAL_RESOURCE_DESCRIPTOR.f;
+
+/** What one device uses. */
+export interface DeviceResources {
+  bars: readonly PciBar[];
+  /** I/O APIC pin of the interrupt line, or null. */
+  pin: number | null;
+}
+
+/** Descriptors start here in a CM_RESOURCE_LIST of one full descriptor. */
+export const DESCRIPTORS = CM_RESOURCE_LIST.f.List.offset + CM_FULL_RESOURCE_DESCRIPTOR.f.PartialResourceList.offset + CM_PARTIAL_RESOURCE_LIST.f.PartialDescriptors.offset;
+
+/** Bytes of a CM_RESOURCE_LIST with one full descriptor and `count` partial ones. */
+export const resourceListSize = (count: number): number => DESCRIPTORS + count * CM_PARTIAL_RESOURCE_DESCRIPTOR.size;
+
+/**
+ * Writes a CM_RESOURCE_LIST into pool: 0 without pool or without resources. On this machine bus and processor addresses are the same; what translation changes is the
+ * interrupt: raw it is the I/O APIC pin, translated its vector, IRQL and processors.
+ */
+export function buildResourceList(k: Kernel, r: DeviceResources, interfaceType: number, busNumber: number, translated: boolean): number {
+  const { mem } = k;
+  const count = r.bars.length + (r.pin === null ? 0 : 1);
+  if (!count) return 0;
+  const list = exAllocatePool(k, NonPagedPoolNx, resourceListSize(count), poolTag('Cmrl'));
+  if (!list) return 0;
+  mem.fill(list, resourceListSize(count), 0);
+  CM_RESOURCE_LIST.f.Count.set(mem, list, 1);
+  const full = list + CM_RESOURCE_LIST.f.List.offset;
+  CM_FULL_RESOURCE_DESCRIPTOR.f.InterfaceType.set(mem, full, interfaceType);
+  CM_FULL_RESOURCE_DESCRIPTOR.f.BusNumber.set(mem, full, busNumber);
+  const partial = full + CM_FULL_RESOURCE_DESCRIPTOR.f.PartialResourceList.offset;
+  CM_PARTIAL_RESOURCE_LIST.f.Version.set(mem, partial, 1);
+  CM_PARTIAL_RESOURCE_LIST.f.Revision.set(mem, partial, 1);
+  CM_PARTIAL_RESOURCE_LIST.f.Count.set(mem, partial, count);
+  let at = list + DESCRIPTORS;
+  for (const bar of r.bars) {
+    const memory = bar.kind === 'memory';
+    D.Type.set(mem, at, memory ? CmResourceTypeMemory : CmResourceTypePort);
+    D.ShareDisposition.set(mem, at, CmResourceShareDeviceExclusive);
+    D.Flags.set(mem, at, memory ? CM_RESOURCE_MEMORY_READ_WRITE | (bar.prefetchable ? 4 : 0) : CM_RESOURCE_PORT_IO | CM_RESOURCE_PORT_16_BIT_DECODE);
+    D.Start.set(mem, at, BigInt(bar.base));
+    D.Length.set(mem, at, bar.length);
+    at += CM_PARTIAL_RESOURCE_DESCRIPTOR.size;
+  }
+  if (r.pin !== null) {
+    const route = interruptVector(k, r.pin);
+    D.Type.set(mem, at, CmResourceTypeInterrupt);
+    // PCI interrupt lines are level-triggered and may be shared by any number of functions.
+    D.ShareDisposition.set(mem, at, CmResourceShareShared);
+    D.Flags.set(mem, at, CM_RESOURCE_INTERRUPT_LEVEL_SENSITIVE);
+    D.Level.set(mem, at, translated ? route.irql : r.pin);
+    D.Group.set(mem, at, 0);
+    D.Vector.set(mem, at, translated ? route.vector : r.pin);
+    D.Affinity.set(mem, at, translated ? route.affinity : 0xffffffffffffffffn);
+  }
+  return list;
+}
+
+/** The interrupt in a translated list, for IoConnectInterruptEx; null when there is none. */
+export function findInterrupt(k: Kernel, list: number): { vector: number; irql: number; latched: boolean; shared: boolean } | null {
+  if (!list) return null;
+  const { mem } = k;
+  const count = mem.read32(list + DESCRIPTORS - 4);
+  for (let i = 0; i < count; i++) {
+    const at = list + DESCRIPTORS + i * CM_PARTIAL_RESOURCE_DESCRIPTOR.size;
+    if (D.Type.get(mem, at) !== CmResourceTypeInterrupt) continue;
+    return { vector: D.Vector.get(mem, at), irql: D.Level.get(mem, at), latched: (D.Flags.get(mem, at) & 1) !== 0, shared: D.ShareDisposition.get(mem, at) === CmResourceShareShared };
+  }
+  return null;
+}
