@@ -17,6 +17,7 @@ import { exports as io } from './io.ts';
 import { exports as ke } from './ke.ts';
 import { exports as mm } from './mm.ts';
 import { exports as ob } from './ob.ts';
+import { exports as pnp } from './pnp.ts';
 import { exports as ps } from './ps.ts';
 import { exports as rtl } from './rtl.ts';
 
@@ -36,6 +37,7 @@ export const allExports: readonly NtExport[] = [
   ...ob,
   ...mm,
   ...io,
+  ...pnp,
   ...ex,
   ...objectExports,
   ...cm,
