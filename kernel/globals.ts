@@ -1,4 +1,5 @@
 import { cmGlobals } from './cm/globals.ts';
+import { consoleGlobals } from './console/globals.ts';
 import { exGlobals } from './ex/globals.ts';
 import { ioGlobals } from './io/globals.ts';
 import { keGlobals } from './ke/globals.ts';
@@ -23,6 +24,7 @@ const globalFields = {
   ...cmGlobals,
   ...ldrGlobals,
   ...requesterGlobals,
+  ...consoleGlobals,
 };
 export type GlobalFields = typeof globalFields;
 
