@@ -1,5 +1,6 @@
 import type { BugCheck, GuestOs, MachineConfig, ModuleInfo, Reply } from '../hal/bus/index.ts';
 import { CONSOLE, createBoard, KEYBOARD } from './board.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { toChromeTrace } from './chrometrace.ts';
 import type { ChromeTrace } from './chrometrace.ts';
 import { completeConfig } from './config.ts';
@@ -121,6 +122,14 @@ export class DriverMachine extends Machine {
   /** Stepping and running, forwards and backwards. */
   get control(): RunControl {
     return (this.controller ??= new RunControl(this.timeline));
+  }
+
+  /** Goes to a checkpoint. What was given since is forgotten, and if the past was kept, it begins anew there: {@link timeline} is another one afterwards. */
+  override restore(checkpoint: Checkpoint): void {
+    super.restore(checkpoint);
+    if (this.history === null || this.history.moving) return;
+    this.history = new Timeline(this, this.timelineOptions);
+    this.controller = null;
   }
 
   // ---- drivers and files ----

@@ -34,6 +34,8 @@ export class Timeline {
   private active: Branch;
   /** Bytes copied into checkpoints since they were last counted. */
   private copied = 0;
+  /** Set while the timeline itself restores a checkpoint. */
+  moving = false;
 
   /** The timeline begins where the machine stands. */
   constructor(machine: Machine, options: TimelineOptions = {}) {
@@ -91,7 +93,16 @@ export class Timeline {
   /** Puts the machine at a checkpoint of the active branch, with the branch's inputs to come. */
   restore(checkpoint: Checkpoint): void {
     this.active.inputs = this.machine.inputs.records;
-    this.machine.restore(checkpoint);
+    this.moveTo(checkpoint);
+  }
+
+  private moveTo(checkpoint: Checkpoint): void {
+    this.moving = true;
+    try {
+      this.machine.restore(checkpoint);
+    } finally {
+      this.moving = false;
+    }
     this.machine.inputs.load(this.active.inputs, checkpoint.inputPosition);
   }
 
@@ -120,9 +131,7 @@ export class Timeline {
     if (branch === undefined) throw new RangeError(`there is no branch ${id}`);
     this.active.inputs = this.machine.inputs.records;
     this.active = branch;
-    const checkpoint = this.lastCheckpoint(Math.max(cycle, this.start));
-    this.machine.restore(checkpoint);
-    this.machine.inputs.load(branch.inputs, checkpoint.inputPosition);
+    this.moveTo(this.lastCheckpoint(Math.max(cycle, this.start)));
     return this.goTo(cycle);
   }
 
