@@ -54,8 +54,23 @@ function keptContext(k: Kernel): WalkContext {
   return { rip: values[0]!, registers };
 }
 
-/** The parameter that holds the address of an instruction at fault, for the codes that are about one (WDK, "Bug check code reference"). */
-const ADDRESS_PARAMETER: { readonly [code: number]: number } = { 0x0a: 3, 0xd1: 3, 0x1e: 1, 0x3b: 1, 0x7e: 1, 0x50: 2, 0xfc: 0, 0x7f: 3 };
+/** The parameter that holds the address of an instruction or a routine at fault, for the codes that are about one (WDK, "Bug check code reference"). */
+const ADDRESS_PARAMETER: { readonly [code: number]: number } = {
+  0x08: 0,
+  0x0a: 3,
+  0xd1: 3,
+  0x1e: 1,
+  0x3b: 1,
+  0x4a: 0,
+  0x7e: 1,
+  0x50: 2,
+  0xc7: 1,
+  0xc8: 2,
+  0xe1: 0,
+  0xe4: 2,
+  0xfc: 0,
+  0x7f: 3,
+};
 
 /** The IRP that the stop is about: the parameter that is one, else the newest of the thread that ran. */
 function irpOf(k: Kernel, code: number, p1: number): number | null {
