@@ -7,14 +7,12 @@ import { allForms } from '../assembly/isa/index.ts';
 
 // Builds the processor core: records -> generated sources -> build/core.wasm.
 //
-//   tsx scripts/build-core.ts [--out DIR] [--debug] [--text] [--quick] [--force]
+//   tsx scripts/build-core.ts [--out DIR] [--debug] [--force]
 //
 // Does nothing when core.wasm was made from the same sources (core.key says which).
 //
 // --out DIR   leaves core.wasm (and the generated sources, in DIR/generated) there instead of build/ and assembly/generated/
 // --debug     keeps function names
-// --text      also writes core.wat
-// --quick     optimizes little: builds in half the time, runs at two thirds of the speed
 // --force     builds in any case
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -34,12 +32,12 @@ function sourceKey(): string {
     for (const name of readdirSync(join(source, folder)).filter(n => n.endsWith('.ts') && !n.endsWith('.test.ts')).sort()) hash.update(`${folder}/${name}\0`).update(readFileSync(join(source, folder, name))).update('\0');
   }
   const compiler = readFileSync(join(root, 'node_modules/assemblyscript/package.json'));
-  return hash.update(compiler).update(readFileSync(fileURLToPath(import.meta.url))).update(args.filter(a => a === '--debug' || a === '--quick').sort().join()).digest('hex');
+  return hash.update(compiler).update(readFileSync(fileURLToPath(import.meta.url))).update(readFileSync(join(root, 'scripts/optimize-core.ts'))).update(args.filter(a => a === '--debug').join()).digest('hex');
 }
 
 const keyFile = join(target, 'core.key'), key = sourceKey(), wasm = join(target, 'core.wasm');
 const generatedThere = existsSync(join(out ? join(out, 'generated') : join(source, 'generated'), 'execute.ts'));
-if (!args.includes('--force') && !args.includes('--text') && generatedThere && existsSync(wasm) && existsSync(keyFile) && readFileSync(keyFile, 'utf8') === key) {
+if (!args.includes('--force') && generatedThere && existsSync(wasm) && existsSync(keyFile) && readFileSync(keyFile, 'utf8') === key) {
   process.stdout.write('core.wasm is up to date\n');
 } else await build();
 
@@ -49,7 +47,7 @@ async function build(): Promise<void> {
   try {
     for (const folder of ['core', 'sem']) symlinkSync(join(source, folder), join(work, folder));
     // Loaded only now: the compiler takes seconds to start.
-    const { default: asc } = await import('assemblyscript/asc');
+    const { default: asc } = await import('assemblyscript/asc'), { optimizeCore } = await import('./optimize-core.ts');
     const counts = generate(allForms, source, join(work, 'generated'));
     const cut = (name: string) => join(work, name);
     const begin = performance.now();
@@ -59,9 +57,8 @@ async function build(): Promise<void> {
       '/',
       '--outFile',
       cut('core.wasm'),
-      ...(args.includes('--text') ? ['--textFile', cut('core.wat')] : []),
       ...(args.includes('--debug') ? ['--debug'] : []),
-      '-O3',
+      '-O0',
       '--runtime',
       'stub',
       '--noAssert',
@@ -76,6 +73,7 @@ async function build(): Promise<void> {
       process.stderr.write(stderr.toString());
       throw error;
     }
+    writeFileSync(cut('core.wasm'), optimizeCore(readFileSync(cut('core.wasm')), args.includes('--debug')));
     const generated = out ? join(out, 'generated') : join(source, 'generated');
     mkdirSync(generated, { recursive: true });
     const put = (from: string, to: string): void => {
@@ -86,7 +84,6 @@ async function build(): Promise<void> {
     for (const name of readdirSync(cut('generated'))) put(cut(`generated/${name}`), join(generated, name));
     put(cut('core.wasm'), wasm);
     writeFileSync(keyFile, key);
-    if (args.includes('--text')) put(cut('core.wat'), join(target, 'core.wat'));
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     process.stdout.write(
       `core.wasm: ${counts.forms} forms, ${counts.hotCases} cases, ${counts.functions} functions, ${statSync(join(target, 'core.wasm')).size} bytes, compiled in ${seconds} s\n`,
