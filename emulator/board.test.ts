@@ -12,7 +12,9 @@ function boardMachine(): Machine {
   //   mov al,34h ; out 43h,al ; mov al,0A9h ; out 40h,al ; mov al,4 ; out 40h,al
   // L: xor eax,eax ; out 70h,al ; in al,71h ; add ebx,eax ; in al,40h ; add ebx,eax ; jmp L
   return bareMachine({
-    code: hex('bafb030000 b083 ee baf8030000 b001 ee bafb030000 b003 ee baf8030000 b06b ee b034 e643 b0a9 e640 b004 e640 31c0 e670 e471 01c3 e440 01c3 ebf2'),
+    code: hex(
+      'bafb030000 b083 ee baf8030000 b001 ee bafb030000 b003 ee baf8030000 b06b ee b034 e643 b0a9 e640 b004 e640 31c0 e670 e471 01c3 e440 01c3 ebf2',
+    ),
     devices,
   });
 }
@@ -29,7 +31,8 @@ describe('the standard board', () => {
     machine.input('i8042', 'keyname', new TextEncoder().encode('KeyA Enter'));
     machine.input('uart0', 'rx', new TextEncoder().encode('hello'));
     machine.run(123_456);
-    const checkpoint = machine.checkpoint(), hash = machine.stateHash();
+    const checkpoint = machine.checkpoint(),
+      hash = machine.stateHash();
     expect(machine.output.since().map(r => `${r.device} ${String.fromCharCode(...r.data)}`)).toContain('uart0 k');
     machine.run(3_000_000);
     const end = machine.stateHash();

@@ -1,6 +1,13 @@
 /** The standard machine: which devices it has and where, and which operating system it boots. The only file here that names any. */
 import {
-  createEdu, createI8042, createI8254, createPciHost, createRequestPort, createRtc, createUart16550, keyToSet1,
+  createEdu,
+  createI8042,
+  createI8254,
+  createPciHost,
+  createRequestPort,
+  createRtc,
+  createUart16550,
+  keyToSet1,
 } from '../devices/index.ts';
 import type { Device, GuestOs, MachineConfig } from '../hal/bus/index.ts';
 import { createKernel } from '../kernel/index.ts';
@@ -59,6 +66,9 @@ export function describeImage(file: string, bytes: Uint8Array): ImageDescription
     sectionAlignment: info.sectionAlignment,
     relocations: info.relocations,
     sections: info.sections,
-    imports: info.imports.map(m => ({ module: m.module, routines: m.routines.map(name => ({ name, status: os.exportStatus(m.module, name) })) })),
+    imports: info.imports.map(m => ({
+      module: m.module,
+      routines: m.routines.map(name => ({ name, status: os.exportStatus(m.module, name) })),
+    })),
   };
 }

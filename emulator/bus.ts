@@ -61,7 +61,8 @@ export class MachineBus implements Bus {
   releasePorts(device: Device, base: number, length: number): void {
     checkRange('ports', device, base, length, PORTS);
     for (let port = base; port < base + length; port++) {
-      if (this.ports[port] !== device) throw new Error(`${device.id} gives back port 0x${port.toString(16)}, which it does not have`);
+      if (this.ports[port] !== device)
+        throw new Error(`${device.id} gives back port 0x${port.toString(16)}, which it does not have`);
     }
     this.ports.fill(undefined, base, base + length);
     this.cachedClaims = null;
@@ -72,7 +73,8 @@ export class MachineBus implements Bus {
     if (base < this.memory.size) throw new Error(`${device.id} claims physical address 0x${base.toString(16)}, which is RAM`);
     const end = base + length;
     const other = this.ranges.find(r => base < r.end && r.base < end);
-    if (other !== undefined) throw new Error(`${device.id} claims physical address 0x${base.toString(16)}, which ${other.device.id} has`);
+    if (other !== undefined)
+      throw new Error(`${device.id} claims physical address 0x${base.toString(16)}, which ${other.device.id} has`);
     this.ranges = [...this.ranges, { base, end, device }].sort((a, b) => a.base - b.base);
     this.cachedClaims = null;
   }
@@ -121,7 +123,8 @@ export class MachineBus implements Bus {
   /** Who answers at a physical address that is not RAM. */
   deviceAt(address: number): Device | undefined {
     const ranges = this.ranges;
-    let low = 0, high = ranges.length;
+    let low = 0,
+      high = ranges.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (ranges[middle].end <= address) low = middle + 1;

@@ -10,7 +10,9 @@ import type { Machine } from './machine.ts';
 import type { OutputPlace } from './outputlog.ts';
 
 const PAGE_SIZE = 0x1000;
-const LEAF_BITS = 7, LEAF_PAGES = 1 << LEAF_BITS, LEAF_MASK = LEAF_PAGES - 1;
+const LEAF_BITS = 7,
+  LEAF_PAGES = 1 << LEAF_BITS,
+  LEAF_MASK = LEAF_PAGES - 1;
 /** Bytes of one checkpoint apart from its pages, roughly: what thinning counts. */
 const SMALL_STATE = 64 << 10;
 
@@ -69,7 +71,8 @@ export class StateKeeper {
 
   take(): Checkpoint {
     const { machine } = this;
-    const table = [...this.table], fresh = new Set<number>();
+    const table = [...this.table],
+      fresh = new Set<number>();
     let copied = 0;
     for (const page of this.dirty.take()) {
       const leafNumber = page >> LEAF_BITS;
@@ -98,10 +101,12 @@ export class StateKeeper {
   /** Puts the machine into a checkpoint's state. Throws an Error if it is a checkpoint of a machine of another configuration. */
   restore(checkpoint: Checkpoint): void {
     const { machine } = this;
-    if (JSON.stringify(checkpoint.config) !== JSON.stringify(machine.config)) throw new Error('the checkpoint is of a machine with another configuration');
+    if (JSON.stringify(checkpoint.config) !== JSON.stringify(machine.config))
+      throw new Error('the checkpoint is of a machine with another configuration');
     const changed = new Set(this.dirty.take());
     for (let leafNumber = 0; leafNumber < this.table.length; leafNumber++) {
-      const was = this.table[leafNumber], leaf = checkpoint.pages[leafNumber];
+      const was = this.table[leafNumber],
+        leaf = checkpoint.pages[leafNumber];
       if (was === leaf) continue;
       for (let i = 0; i < LEAF_PAGES; i++) if (was[i] !== leaf[i]) changed.add((leafNumber << LEAF_BITS) | i);
     }
@@ -124,7 +129,10 @@ export class StateKeeper {
    */
   hash(): string {
     for (const page of this.toHash.take()) this.ramHash.update(page);
-    const { machine } = this, ram = this.ramHash.value(), out = new ByteWriter(), part = { lo: 0, hi: 0 };
+    const { machine } = this,
+      ram = this.ramHash.value(),
+      out = new ByteWriter(),
+      part = { lo: 0, hi: 0 };
     const addWords = (bytes: Uint8Array, seed: number): void => {
       hashWords(new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), seed, part);
       out.u32(part.lo);
@@ -185,7 +193,8 @@ function devicesAndEvents(machine: Machine): StateValue {
 
 /** Bytes that a set of checkpoints keeps alive: pages that several of them share count once. */
 export function footprint(checkpoints: readonly Checkpoint[]): number {
-  const leaves = new Set<Leaf>(), versions = new Set<Uint8Array>();
+  const leaves = new Set<Leaf>(),
+    versions = new Set<Uint8Array>();
   for (const checkpoint of checkpoints) {
     for (const leaf of checkpoint.pages) {
       if (leaves.has(leaf)) continue;
@@ -201,9 +210,11 @@ export function footprint(checkpoints: readonly Checkpoint[]): number {
  * distant past coarse. Never the first nor the last. Returns an index, or -1 when nothing can go. `checkpoints` ascend by cycle.
  */
 export function thinnest(checkpoints: readonly Checkpoint[], now: number): number {
-  let best = -1, bestScore = Infinity;
+  let best = -1,
+    bestScore = Infinity;
   for (let i = 1; i < checkpoints.length - 1; i++) {
-    const hole = checkpoints[i + 1].cycle - checkpoints[i - 1].cycle, age = Math.max(1, now - checkpoints[i].cycle);
+    const hole = checkpoints[i + 1].cycle - checkpoints[i - 1].cycle,
+      age = Math.max(1, now - checkpoints[i].cycle);
     const score = hole / age;
     if (score < bestScore) {
       best = i;

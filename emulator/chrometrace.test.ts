@@ -5,15 +5,24 @@ import type { ChromeEvent } from './chrometrace.ts';
 import { busyMachine } from './testing/longmode.ts';
 import { TraceCollector } from './trace.ts';
 
-const event = (cycle: number, kind: TraceEvent['kind'], phase: TraceEvent['phase'], name: string, more: Partial<TraceEvent> = {}): TraceEvent => ({ cycle, cpu: 0, kind, phase, name, ...more });
-const convert = (events: TraceEvent[]): ChromeEvent[] => toChromeTrace(events, { tscHz: 100_000_000 }).traceEvents.filter(e => e.ph !== 'M');
+const event = (
+  cycle: number,
+  kind: TraceEvent['kind'],
+  phase: TraceEvent['phase'],
+  name: string,
+  more: Partial<TraceEvent> = {},
+): TraceEvent => ({ cycle, cpu: 0, kind, phase, name, ...more });
+const convert = (events: TraceEvent[]): ChromeEvent[] =>
+  toChromeTrace(events, { tscHz: 100_000_000 }).traceEvents.filter(e => e.ph !== 'M');
 
 /** Slices as `name start-end`, checking that each track nests as the format demands. */
 function slices(events: ChromeEvent[]): string[] {
-  const open = new Map<string, ChromeEvent[]>(), out: string[] = [];
+  const open = new Map<string, ChromeEvent[]>(),
+    out: string[] = [];
   for (const e of events) {
     if (!'BEbe'.includes(e.ph)) continue;
-    const track = e.ph === 'b' || e.ph === 'e' ? `async ${e.cat} ${e.id}` : String(e.tid), stack = open.get(track) ?? [];
+    const track = e.ph === 'b' || e.ph === 'e' ? `async ${e.cat} ${e.id}` : String(e.tid),
+      stack = open.get(track) ?? [];
     open.set(track, stack);
     if (e.ph === 'B' || e.ph === 'b') stack.push(e);
     else {
@@ -37,14 +46,20 @@ describe('toChromeTrace', () => {
       event(225, 'irp', 'end', 'IRP_MJ_DEVICE_CONTROL', { id: 'ffff8000' }),
       event(250, 'dpc', 'end', 'edu!EduDpc'),
     ]);
-    expect(out.filter(e => e.ph === 'C')).toMatchObject([{ name: 'irql', ts: 1, args: { value: 9 } }, { name: 'irql', ts: 2.15, args: { value: 2 } }]);
+    expect(out.filter(e => e.ph === 'C')).toMatchObject([
+      { name: 'irql', ts: 1, args: { value: 9 } },
+      { name: 'irql', ts: 2.15, args: { value: 2 } },
+    ]);
     // The IRP began before the trace: half of a slice says nothing.
     expect(slices(out)).toEqual(['isr edu!EduIsr 1.1-2.1', 'dpc edu!EduDpc 2.2-2.5']);
   });
 
   it('pairs IRPs by address, also when they overlap', () => {
-    const irp = (cycle: number, phase: 'begin' | 'end', id: string): TraceEvent => event(cycle, 'irp', phase, `read ${id}`, { id });
-    expect(slices(convert([irp(100, 'begin', 'a'), irp(200, 'begin', 'b'), irp(300, 'end', 'a'), irp(400, 'end', 'b')]))).toEqual(['irp read a 1-3', 'irp read b 2-4']);
+    const irp = (cycle: number, phase: 'begin' | 'end', id: string): TraceEvent =>
+      event(cycle, 'irp', phase, `read ${id}`, { id });
+    expect(slices(convert([irp(100, 'begin', 'a'), irp(200, 'begin', 'b'), irp(300, 'end', 'a'), irp(400, 'end', 'b')]))).toEqual(
+      ['irp read a 1-3', 'irp read b 2-4'],
+    );
   });
 
   it('closes what is open: inside of an end, at a reused address, and at the end of the trace', () => {
@@ -68,7 +83,8 @@ describe('toChromeTrace', () => {
 
 describe('TraceCollector', () => {
   it('sees interrupts of a running machine, and only while it listens', () => {
-    const machine = busyMachine(), trace = new TraceCollector(machine);
+    const machine = busyMachine(),
+      trace = new TraceCollector(machine);
     machine.run(20_000);
     const names = new Set(trace.events.filter(e => e.kind === 'interrupt').map(e => e.name));
     expect(names).toEqual(new Set(['vector 0x40', 'vector 0x51']));
@@ -80,7 +96,8 @@ describe('TraceCollector', () => {
   });
 
   it('keeps the newest when there are too many, and says how many are gone', () => {
-    const machine = busyMachine(), trace = new TraceCollector(machine, { limit: 10 });
+    const machine = busyMachine(),
+      trace = new TraceCollector(machine, { limit: 10 });
     machine.run(60_000);
     expect(trace.events.length).toBeLessThanOrEqual(10);
     expect(trace.dropped).toBeGreaterThan(10);
@@ -88,7 +105,8 @@ describe('TraceCollector', () => {
   });
 
   it('does not hear of the past twice', () => {
-    const machine = busyMachine(), trace = new TraceCollector(machine);
+    const machine = busyMachine(),
+      trace = new TraceCollector(machine);
     machine.replaying = true;
     machine.run(20_000);
     expect(trace.events.filter(e => e.kind === 'interrupt')).toEqual([]);

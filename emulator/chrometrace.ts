@@ -30,7 +30,10 @@ const TRACKS_PER_CPU = 2;
  * track of their own, IRPs as asynchronous slices with category `irp` paired by their address. Slices that were open when the trace ended are closed
  * at its end, and an `end` whose `begin` came before the trace is left out, so that every slice is whole.
  */
-export function toChromeTrace(events: readonly TraceEvent[], options: { tscHz: number; cpus?: number; dropped?: number }): ChromeTrace {
+export function toChromeTrace(
+  events: readonly TraceEvent[],
+  options: { tscHz: number; cpus?: number; dropped?: number },
+): ChromeTrace {
   const { tscHz, cpus = 1, dropped = 0 } = options;
   // Microseconds with three decimals, exact for the whole numbers of cycles that a double holds.
   const micros = (cycle: number): number => Math.round((cycle * 1e9) / tscHz) / 1000;
@@ -44,16 +47,33 @@ export function toChromeTrace(events: readonly TraceEvent[], options: { tscHz: n
   let end = 0;
 
   for (const event of events) {
-    const ts = micros(event.cycle), tid = trackOf(event.cpu, event.kind);
+    const ts = micros(event.cycle),
+      tid = trackOf(event.cpu, event.kind);
     end = Math.max(end, ts);
-    const base = { name: event.name, cat: event.kind, ts, pid: PID, tid, ...(event.args === undefined ? {} : { args: event.args }) };
+    const base = {
+      name: event.name,
+      cat: event.kind,
+      ts,
+      pid: PID,
+      tid,
+      ...(event.args === undefined ? {} : { args: event.args }),
+    };
     if (event.kind === 'irql' || event.phase === 'value') {
       const value = event.args?.value ?? 0;
-      out.push({ name: event.kind === 'irql' ? counterName(event.cpu, cpus) : event.name, cat: event.kind, ph: 'C', ts, pid: PID, tid: 0, args: { value } });
+      out.push({
+        name: event.kind === 'irql' ? counterName(event.cpu, cpus) : event.name,
+        cat: event.kind,
+        ph: 'C',
+        ts,
+        pid: PID,
+        tid: 0,
+        args: { value },
+      });
     } else if (event.phase === 'at') {
       out.push({ ...base, ph: 'i', s: 't' });
     } else if (event.kind === 'irp') {
-      const id = event.id ?? event.name, key = `${id}`;
+      const id = event.id ?? event.name,
+        key = `${id}`;
       if (event.phase === 'begin') {
         // The same address may be a new IRP whose predecessor's end was not traced.
         const before = openAsync.get(key);
@@ -90,7 +110,15 @@ export function toChromeTrace(events: readonly TraceEvent[], options: { tscHz: n
 function closeTop(stack: ChromeEvent[], out: ChromeEvent[], ts: number, args: ChromeEvent['args']): void {
   const begin = stack.pop();
   if (begin === undefined) return;
-  out.push({ name: begin.name, cat: begin.cat, ph: 'E', ts, pid: begin.pid, tid: begin.tid, ...(args === undefined ? {} : { args }) });
+  out.push({
+    name: begin.name,
+    cat: begin.cat,
+    ph: 'E',
+    ts,
+    pid: begin.pid,
+    tid: begin.tid,
+    ...(args === undefined ? {} : { args }),
+  });
 }
 
 function trackOf(cpu: number, kind: TraceEvent['kind']): number {

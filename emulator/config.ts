@@ -22,7 +22,8 @@ export const DEFAULT_CONFIG: MachineConfig = {
 /** Fills in defaults and checks ranges; a value that no machine can have throws a RangeError that names it. */
 export function completeConfig(partial: Partial<MachineConfig> = {}): MachineConfig {
   for (const name of Object.keys(partial)) {
-    if (!(name in DEFAULT_CONFIG)) throw new RangeError(`there is no machine setting '${name}'; there are ${Object.keys(DEFAULT_CONFIG).join(', ')}`);
+    if (!(name in DEFAULT_CONFIG))
+      throw new RangeError(`there is no machine setting '${name}'; there are ${Object.keys(DEFAULT_CONFIG).join(', ')}`);
   }
   const config: MachineConfig = { ...DEFAULT_CONFIG, ...withoutUndefined(partial) };
   const whole = (name: keyof MachineConfig, low: number, high: number): void => {
@@ -32,11 +33,13 @@ export function completeConfig(partial: Partial<MachineConfig> = {}): MachineCon
     }
   };
   whole('ramBytes', 1 << 20, MAX_RAM_BYTES);
-  if (config.ramBytes % 0x1000 !== 0) throw new RangeError(`machine setting 'ramBytes' is a multiple of 4096, not ${config.ramBytes}`);
+  if (config.ramBytes % 0x1000 !== 0)
+    throw new RangeError(`machine setting 'ramBytes' is a multiple of 4096, not ${config.ramBytes}`);
   whole('cpus', 1, MAX_CPUS);
   whole('tscHz', 1_000_000, 4_000_000_000);
   whole('apicHz', 1_000_000, 4_000_000_000);
-  if (config.tscHz % config.apicHz !== 0) throw new RangeError(`machine setting 'apicHz' divides 'tscHz' (${config.tscHz}), ${config.apicHz} does not`);
+  if (config.tscHz % config.apicHz !== 0)
+    throw new RangeError(`machine setting 'apicHz' divides 'tscHz' (${config.tscHz}), ${config.apicHz} does not`);
   whole('rtcEpoch', 0, 0xffff_ffff);
   whole('clockPeriod', 1_000, 10_000_000);
   whole('dpcWatchdogTicks', 1, 1_000_000);

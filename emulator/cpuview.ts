@@ -7,9 +7,16 @@ import type { GuestRam, PagingState } from './memory.ts';
 
 const TWO_32 = 0x1_0000_0000;
 // Indexes of what every gate reads, as constants of this module: an access through the imported namespace is slower where modules are not bundled.
-const CYCLES = abi.CYCLES >> 2, CR0 = abi.CR0 >> 2, CR3 = abi.CR3 >> 2, CR8 = abi.CR8 >> 2, CPL = abi.CPL >> 2, RIP = abi.RIP, ACTIVITY = abi.ACTIVITY >> 2;
+const CYCLES = abi.CYCLES >> 2,
+  CR0 = abi.CR0 >> 2,
+  CR3 = abi.CR3 >> 2,
+  CR8 = abi.CR8 >> 2,
+  CPL = abi.CPL >> 2,
+  RIP = abi.RIP,
+  ACTIVITY = abi.ACTIVITY >> 2;
 const VECTOR_GP = 13;
-const CR0_WP = 0x10000, CR0_PG = 0x80000000;
+const CR0_WP = 0x10000,
+  CR0_PG = 0x80000000;
 const APIC_TPR = 0x80;
 
 /** What the view needs of the machine: the core, linear memory, and the bus as a processor sees it. */
@@ -228,7 +235,14 @@ export class Processor implements CpuView {
   }
 
   raise(vector: number, errorCode?: number, cr2 = 0): void {
-    this.core.raiseException(this.index, vector, errorCode === undefined ? 0 : 1, errorCode ?? 0, cr2 >>> 0, Math.floor(cr2 / TWO_32) >>> 0);
+    this.core.raiseException(
+      this.index,
+      vector,
+      errorCode === undefined ? 0 : 1,
+      errorCode ?? 0,
+      cr2 >>> 0,
+      Math.floor(cr2 / TWO_32) >>> 0,
+    );
   }
 
   invalidate(va?: number): void {

@@ -3,8 +3,12 @@ import type { CoreExports } from './core/abi.ts';
 // What the host tells the core about where to stop and where gates are. The tables are in linear memory (assembly/core/breakpoints.ts, debug.ts).
 
 const TWO_32 = 0x1_0000_0000;
-const MAX_BREAKPOINTS = 256, MAX_WATCHES = 32, MAX_GATE_RANGES = 4;
-const WATCH_READ = 1, WATCH_WRITE = 2, WATCH_PHYSICAL = 4;
+const MAX_BREAKPOINTS = 256,
+  MAX_WATCHES = 32,
+  MAX_GATE_RANGES = 4;
+const WATCH_READ = 1,
+  WATCH_WRITE = 2,
+  WATCH_PHYSICAL = 4;
 const WATCH_ENTRY = 32;
 
 /** A range of addresses [start, end), linear ones unless `physical`. Writes of kernel routines and devices are seen in physical ranges only. */
@@ -25,14 +29,17 @@ const low = (va: number): number => va >>> 0;
 const high = (va: number): number => Math.floor(va / TWO_32) >>> 0;
 
 export function setBreakpoints(memory: WebAssembly.Memory, core: CoreExports, addresses: readonly number[]): void {
-  if (addresses.length > MAX_BREAKPOINTS) throw new RangeError(`${addresses.length} breakpoints; there can be ${MAX_BREAKPOINTS}`);
+  if (addresses.length > MAX_BREAKPOINTS)
+    throw new RangeError(`${addresses.length} breakpoints; there can be ${MAX_BREAKPOINTS}`);
   const table = new Uint32Array(memory.buffer, core.breakpointTable() >>> 0, MAX_BREAKPOINTS * 2);
   // The core searches the table by unsigned value: kernel addresses come after user ones.
   const unsigned = (va: number): number => (va < 0 ? va + 2 ** 64 : va);
-  [...addresses].sort((a, b) => unsigned(a) - unsigned(b) || a - b).forEach((va, i) => {
-    table[2 * i] = low(va);
-    table[2 * i + 1] = high(va);
-  });
+  [...addresses]
+    .sort((a, b) => unsigned(a) - unsigned(b) || a - b)
+    .forEach((va, i) => {
+      table[2 * i] = low(va);
+      table[2 * i + 1] = high(va);
+    });
   core.setBreakpoints(addresses.length);
 }
 
@@ -42,7 +49,16 @@ export function setWatches(memory: WebAssembly.Memory, core: CoreExports, watche
   watches.forEach(({ start, end, physical, read, write }, i) => {
     if (!(end > start) || !(read || write)) throw new RangeError(`watch range ${i} is empty`);
     const at = (i * WATCH_ENTRY) / 4;
-    table.set([low(start), high(start), low(end), high(end), (read ? WATCH_READ : 0) | (write ? WATCH_WRITE : 0) | (physical ? WATCH_PHYSICAL : 0)], at);
+    table.set(
+      [
+        low(start),
+        high(start),
+        low(end),
+        high(end),
+        (read ? WATCH_READ : 0) | (write ? WATCH_WRITE : 0) | (physical ? WATCH_PHYSICAL : 0),
+      ],
+      at,
+    );
   });
   core.setWatch(watches.length);
 }

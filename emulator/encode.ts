@@ -1,7 +1,16 @@
 import type { StateValue } from '../hal/bus/index.ts';
 
-const TAG_NULL = 0, TAG_FALSE = 1, TAG_TRUE = 2, TAG_NUMBER = 3, TAG_BIGINT = 4, TAG_STRING = 5, TAG_BYTES = 6, TAG_ARRAY = 7, TAG_OBJECT = 8;
-const MIN_INT64 = -(2n ** 63n), MAX_UINT64 = 2n ** 64n;
+const TAG_NULL = 0,
+  TAG_FALSE = 1,
+  TAG_TRUE = 2,
+  TAG_NUMBER = 3,
+  TAG_BIGINT = 4,
+  TAG_STRING = 5,
+  TAG_BYTES = 6,
+  TAG_ARRAY = 7,
+  TAG_OBJECT = 8;
+const MIN_INT64 = -(2n ** 63n),
+  MAX_UINT64 = 2n ** 64n;
 
 /**
  * The canonical encoding of a device's saved state: equal values give equal bytes, on every host. Keys are written in declaration order, because the order

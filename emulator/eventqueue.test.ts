@@ -35,10 +35,16 @@ describe('EventQueue', () => {
   });
 
   it('agrees with a sorted list, whatever is scheduled, cancelled, saved and loaded', () => {
-    const action = fc.record({ what: fc.constantFrom('schedule', 'cancel', 'reload'), device: fc.integer({ min: 0, max: 4 }), name: fc.integer({ min: 0, max: 3 }), cycle: fc.integer({ min: 0, max: 12 }) });
+    const action = fc.record({
+      what: fc.constantFrom('schedule', 'cancel', 'reload'),
+      device: fc.integer({ min: 0, max: 4 }),
+      name: fc.integer({ min: 0, max: 3 }),
+      cycle: fc.integer({ min: 0, max: 12 }),
+    });
     fc.assert(
       fc.property(fc.array(action, { maxLength: 60 }), actions => {
-        let q = new EventQueue(), model: { key: string; cycle: number }[] = [];
+        let q = new EventQueue(),
+          model: { key: string; cycle: number }[] = [];
         for (const { what, device, name, cycle } of actions) {
           const key = `${device}.${name}`;
           if (what === 'reload') {

@@ -77,7 +77,8 @@ export class EventQueue {
   }
 
   private up(at: number): void {
-    const heap = this.heap, event = heap[at];
+    const heap = this.heap,
+      event = heap[at];
     while (at > 0) {
       const parent = (at - 1) >> 1;
       if (order(heap[parent], event) <= 0) break;
@@ -88,7 +89,8 @@ export class EventQueue {
   }
 
   private down(at: number): void {
-    const heap = this.heap, event = heap[at];
+    const heap = this.heap,
+      event = heap[at];
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;

@@ -19,8 +19,14 @@ describe('hashBytes', () => {
     const seen = new Set<string>();
     const base = new Uint8Array(64).map((_, i) => i * 7);
     let tried = 0;
-    for (let length = 0; length < 64; length++) { seen.add(hashOf(base.subarray(0, length))); tried++; }
-    for (let seed = 0; seed < 64; seed++) { seen.add(hashOf(base, seed)); tried++; }
+    for (let length = 0; length < 64; length++) {
+      seen.add(hashOf(base.subarray(0, length)));
+      tried++;
+    }
+    for (let seed = 0; seed < 64; seed++) {
+      seen.add(hashOf(base, seed));
+      tried++;
+    }
     for (let bit = 0; bit < 512; bit++) {
       const other = base.slice();
       other[bit >> 3] ^= 1 << (bit & 7);
@@ -31,7 +37,8 @@ describe('hashBytes', () => {
   });
 
   it('changes about half of its bits with one bit of input', () => {
-    const base = new Uint8Array(4096).fill(0x5a), h = BigInt(`0x${hashOf(base)}`);
+    const base = new Uint8Array(4096).fill(0x5a),
+      h = BigInt(`0x${hashOf(base)}`);
     let flipped = 0;
     for (let bit = 0; bit < 256; bit++) {
       const other = base.slice();
@@ -48,7 +55,8 @@ describe('RamHash', () => {
     const write = fc.record({ at: fc.integer({ min: 0, max: 4 * 4096 - 1 }), value: fc.integer({ min: 0, max: 255 }) });
     fc.assert(
       fc.property(fc.array(write, { maxLength: 30 }), writes => {
-        const ram = new Uint8Array(4 * 4096), incremental = new RamHash(ram);
+        const ram = new Uint8Array(4 * 4096),
+          incremental = new RamHash(ram);
         for (const { at, value } of writes) {
           ram[at] = value;
           incremental.update(at >> 12);
@@ -62,11 +70,16 @@ describe('RamHash', () => {
   });
 
   it('knows on which page a byte is', () => {
-    const one = new Uint8Array(2 * 4096), other = new Uint8Array(2 * 4096);
+    const one = new Uint8Array(2 * 4096),
+      other = new Uint8Array(2 * 4096);
     one[0] = 1;
     other[4096] = 1;
-    const a = new RamHash(one), b = new RamHash(other);
-    for (const page of [0, 1]) { a.update(page); b.update(page); }
+    const a = new RamHash(one),
+      b = new RamHash(other);
+    for (const page of [0, 1]) {
+      a.update(page);
+      b.update(page);
+    }
     expect(a.value()).not.toEqual(b.value());
   });
 });
@@ -74,7 +87,16 @@ describe('RamHash', () => {
 describe('encodeState', () => {
   it('gives equal bytes for equal values only', () => {
     const value = fc.letrec(tie => ({
-      any: fc.oneof(fc.integer(), fc.string(), fc.boolean(), fc.constant(null), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }), fc.uint8Array({ maxLength: 5 }), fc.array(tie('any'), { maxLength: 3 }), fc.dictionary(fc.string({ maxLength: 3 }), tie('any'), { maxKeys: 3 })),
+      any: fc.oneof(
+        fc.integer(),
+        fc.string(),
+        fc.boolean(),
+        fc.constant(null),
+        fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+        fc.uint8Array({ maxLength: 5 }),
+        fc.array(tie('any'), { maxLength: 3 }),
+        fc.dictionary(fc.string({ maxLength: 3 }), tie('any'), { maxKeys: 3 }),
+      ),
     })).any;
     fc.assert(
       fc.property(value, value, (a, b) => {

@@ -8,11 +8,17 @@ export interface Hash64 {
 }
 
 // Odd multipliers with well-mixed bits (the first 32 bits of the fractional parts of square roots of primes, made odd).
-const M1 = 0x6a09e667, M2 = 0xbb67ae85, M3 = 0x3c6ef373, M4 = 0xa54ff53b, M5 = 0x510e527f, M6 = 0x9b05688d;
+const M1 = 0x6a09e667,
+  M2 = 0xbb67ae85,
+  M3 = 0x3c6ef373,
+  M4 = 0xa54ff53b,
+  M5 = 0x510e527f,
+  M6 = 0x9b05688d;
 
 /** The hash of `words` with a seed. Both lanes see every word; each step is a bijection of the lane for a given word, and of the word for a given lane. */
 export function hashWords(words: Uint32Array, seed: number, out: Hash64): void {
-  let a = seed ^ M5, b = Math.imul(seed, M6) ^ words.length;
+  let a = seed ^ M5,
+    b = Math.imul(seed, M6) ^ words.length;
   for (let i = 0; i < words.length; i++) {
     const w = words[i];
     a ^= Math.imul(w, M1);

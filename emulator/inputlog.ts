@@ -17,7 +17,8 @@ export class InputLog {
     return this.next;
   }
   set position(value: number) {
-    if (!Number.isInteger(value) || value < 0 || value > this.list.length) throw new RangeError(`input position ${value} of ${this.list.length}`);
+    if (!Number.isInteger(value) || value < 0 || value > this.list.length)
+      throw new RangeError(`input position ${value} of ${this.list.length}`);
     this.next = value;
   }
 
@@ -36,7 +37,8 @@ export class InputLog {
   add(record: InputRecord): void {
     let at = this.list.length;
     while (at > this.next && this.list[at - 1].cycle > record.cycle) at--;
-    if (at > 0 && this.list[at - 1].cycle > record.cycle) throw new RangeError(`an input for cycle ${record.cycle}, after one that entered at ${this.list[at - 1].cycle}`);
+    if (at > 0 && this.list[at - 1].cycle > record.cycle)
+      throw new RangeError(`an input for cycle ${record.cycle}, after one that entered at ${this.list[at - 1].cycle}`);
     this.list = [...this.list.slice(0, at), record, ...this.list.slice(at)];
   }
 
@@ -54,7 +56,8 @@ export class InputLog {
   /** Replaces the log, for a replay; the position must be one of its own. */
   load(records: readonly InputRecord[], position: number): void {
     for (let i = 1; i < records.length; i++) {
-      if (records[i].cycle < records[i - 1].cycle) throw new RangeError(`input ${i} is for cycle ${records[i].cycle}, before the one that precedes it`);
+      if (records[i].cycle < records[i - 1].cycle)
+        throw new RangeError(`input ${i} is for cycle ${records[i].cycle}, before the one that precedes it`);
     }
     this.list = records;
     this.position = position;

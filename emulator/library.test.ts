@@ -7,7 +7,8 @@ const create = (options: CreateOptions = {}): Machine => Machine.create({ core: 
 
 describe('Machine.create', () => {
   it('boots to idle, the same every time', () => {
-    const one = create(), other = create();
+    const one = create(),
+      other = create();
     expect([one.guest.booted(), one.guest.idle(), one.bugCheck()]).toEqual([true, true, null]);
     expect(other.stateHash()).toBe(one.stateHash());
     expect(create({ seed: 7 }).stateHash()).not.toBe(one.stateHash());
@@ -24,7 +25,9 @@ describe('Machine.create', () => {
 
 describe('a booted machine', () => {
   it('comes to the same state whatever the slices, with tracing, stepping and restores', () => {
-    const end = 8_000_000, machine = create(), start = machine.checkpoint();
+    const end = 8_000_000,
+      machine = create(),
+      start = machine.checkpoint();
     machine.run(end);
     const whole = machine.stateHash();
     expect(machine.instructions).toBeGreaterThan(start.instructions);
@@ -52,7 +55,8 @@ describe('a booted machine', () => {
   it('goes back to an interrupt and forward again to the same state', () => {
     const machine = create({ timeline: { interval: 500_000 } });
     machine.control.run(machine.cycle + 10_000_000);
-    const end = machine.cycle, hash = machine.stateHash();
+    const end = machine.cycle,
+      hash = machine.stateHash();
     expect(machine.control.previousInterrupt().reason).toBe('interrupt');
     const first = machine.cycle;
     expect(machine.control.previousInterrupt().reason).toBe('interrupt');
@@ -63,7 +67,9 @@ describe('a booted machine', () => {
   });
 
   it('begins its past anew where it is restored', () => {
-    const machine = create({ timeline: true }), start = machine.checkpoint(), old = machine.timeline;
+    const machine = create({ timeline: true }),
+      start = machine.checkpoint(),
+      old = machine.timeline;
     machine.control.run(machine.cycle + 3_000_000);
     machine.keys('KeyA');
     machine.runFor(0.01);

@@ -54,8 +54,45 @@ export class OperationError extends Error {
 }
 
 /** A number of the general registers, RIP and RFLAGS by name, unsigned 64-bit. */
-export type Registers = Record<'rax' | 'rcx' | 'rdx' | 'rbx' | 'rsp' | 'rbp' | 'rsi' | 'rdi' | 'r8' | 'r9' | 'r10' | 'r11' | 'r12' | 'r13' | 'r14' | 'r15' | 'rip' | 'rflags', bigint>;
-const REGISTER_NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const;
+export type Registers = Record<
+  | 'rax'
+  | 'rcx'
+  | 'rdx'
+  | 'rbx'
+  | 'rsp'
+  | 'rbp'
+  | 'rsi'
+  | 'rdi'
+  | 'r8'
+  | 'r9'
+  | 'r10'
+  | 'r11'
+  | 'r12'
+  | 'r13'
+  | 'r14'
+  | 'r15'
+  | 'rip'
+  | 'rflags',
+  bigint
+>;
+const REGISTER_NAMES = [
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+] as const;
 
 const NT_SUCCESS_LIMIT = 0x8000_0000;
 const BOOT_SECONDS = 10;
@@ -86,13 +123,27 @@ export class DriverMachine extends Machine {
     const { core = loadCoreFromDisk(), timeline = false, limitSeconds = 60, boot = true, ...config } = options;
     const complete = completeConfig(config);
     const { devices, guestOs } = createBoard(complete);
-    const machine = new DriverMachine(core, complete, devices, guestOs, limitSeconds, typeof timeline === 'object' ? timeline : {});
+    const machine = new DriverMachine(
+      core,
+      complete,
+      devices,
+      guestOs,
+      limitSeconds,
+      typeof timeline === 'object' ? timeline : {},
+    );
     if (boot) machine.start();
-    if (timeline !== false) machine.timeline;
+    if (timeline !== false) machine.history = new Timeline(machine, machine.timelineOptions);
     return machine;
   }
 
-  private constructor(core: WebAssembly.Module, config: MachineConfig, devices: ReturnType<typeof createBoard>['devices'], guestOs: GuestOs, limitSeconds: number, timelineOptions: TimelineOptions) {
+  private constructor(
+    core: WebAssembly.Module,
+    config: MachineConfig,
+    devices: ReturnType<typeof createBoard>['devices'],
+    guestOs: GuestOs,
+    limitSeconds: number,
+    timelineOptions: TimelineOptions,
+  ) {
     super({ core, config, devices, guestOs });
     this.operationLimit = Math.floor(limitSeconds * config.tscHz);
     this.timelineOptions = timelineOptions;
@@ -102,11 +153,19 @@ export class DriverMachine extends Machine {
   /** Boots and runs until the kernel is up. Called by create. */
   start(): void {
     this.boot();
-    const slice = this.config.tscHz / 1000, end = this.cycle + BOOT_SECONDS * this.config.tscHz;
+    const slice = this.config.tscHz / 1000,
+      end = this.cycle + BOOT_SECONDS * this.config.tscHz;
     while (!this.guest.booted()) {
-      if (this.cycle >= end) throw new OperationError(`the kernel did not come up within ${BOOT_SECONDS} guest seconds`, null, 'limit', null);
+      if (this.cycle >= end)
+        throw new OperationError(`the kernel did not come up within ${BOOT_SECONDS} guest seconds`, null, 'limit', null);
       const { reason } = this.run(this.cycle + slice);
-      if (reason !== 'limit') throw new OperationError(`the kernel did not come up: ${describeStop(reason, this.bugCheck())}`, null, reason, this.bugCheck());
+      if (reason !== 'limit')
+        throw new OperationError(
+          `the kernel did not come up: ${describeStop(reason, this.bugCheck())}`,
+          null,
+          reason,
+          this.bugCheck(),
+        );
     }
   }
 
@@ -145,7 +204,8 @@ export class DriverMachine extends Machine {
     this.mustSucceed(`load of ${service}`, result);
     const base = Number(BigInt.asIntN(64, result.information));
     const module = this.guest.modules().find(m => m.base === base);
-    if (module === undefined) throw new Error(`${service} was loaded at ${base.toString(16)}, but is not in the loaded-module list`);
+    if (module === undefined)
+      throw new Error(`${service} was loaded at ${base.toString(16)}, but is not in the loaded-module list`);
     return module;
   }
 
@@ -180,7 +240,8 @@ export class DriverMachine extends Machine {
 
   /** Runs until nothing is runnable in the guest, at most `seconds` of guest time. Returns whether it is idle. */
   runToIdle(seconds = 1): boolean {
-    const end = this.cycle + Math.floor(seconds * this.config.tscHz), slice = Math.max(1, Math.floor(this.config.tscHz / 1000));
+    const end = this.cycle + Math.floor(seconds * this.config.tscHz),
+      slice = Math.max(1, Math.floor(this.config.tscHz / 1000));
     while (!this.guest.idle()) {
       if (this.cycle >= end) return false;
       if ((this.history ?? this).run(Math.min(end, this.cycle + slice)).reason !== 'limit') return this.guest.idle();
@@ -217,7 +278,11 @@ export class DriverMachine extends Machine {
 
   private textOf(device: string, channel: string): string {
     const decoder = new TextDecoder();
-    return this.output.since().filter(r => r.device === device && r.channel === channel).map(r => decoder.decode(r.data, { stream: true })).join('');
+    return this.output
+      .since()
+      .filter(r => r.device === device && r.channel === channel)
+      .map(r => decoder.decode(r.data, { stream: true }))
+      .join('');
   }
 
   // ---- looking ----
@@ -225,7 +290,11 @@ export class DriverMachine extends Machine {
   registers(cpu = this.currentCpu): Registers {
     const view = this.cpus[cpu];
     const general = REGISTER_NAMES.map((name, i) => [name, view.gpr(i)] as const);
-    return { ...Object.fromEntries(general), rip: BigInt.asUintN(64, BigInt(view.rip)), rflags: BigInt(view.rflags) } as Registers;
+    return {
+      ...Object.fromEntries(general),
+      rip: BigInt.asUintN(64, BigInt(view.rip)),
+      rflags: BigInt(view.rflags),
+    } as Registers;
   }
   /** Bytes at a virtual address through the current processor's page tables. Throws a GuestFault where nothing is mapped. */
   readMemory(va: number, length: number): Uint8Array {
@@ -234,8 +303,9 @@ export class DriverMachine extends Machine {
   /** Changes memory at a virtual address, as a debugger does; recorded like an input. Throws a RangeError where nothing is mapped. */
   writeMemory(va: number, bytes: Uint8Array): void {
     const { mem } = this.cpus[this.currentCpu];
-    for (let done = 0; done < bytes.length; ) {
-      const chunk = Math.min(bytes.length - done, 0x1000 - (((va + done) >>> 0) & 0xfff)), pa = mem.translate(va + done);
+    for (let done = 0; done < bytes.length;) {
+      const chunk = Math.min(bytes.length - done, 0x1000 - (((va + done) >>> 0) & 0xfff)),
+        pa = mem.translate(va + done);
       if (pa < 0 || pa + chunk > this.ram.size) throw new RangeError(`nothing is mapped at 0x${(va + done).toString(16)}`);
       this.poke({ kind: 'memory', address: pa, bytes: bytes.subarray(done, done + chunk) });
       done += chunk;
@@ -257,12 +327,20 @@ export class DriverMachine extends Machine {
 
   private mustSucceed(what: string, result: OperationResult): void {
     if (result.outcome !== 'done') {
-      const why = result.outcome === 'limit' ? `it was not done within ${this.operationLimit / this.config.tscHz} guest seconds` : describeStop(result.outcome, this.bugCheck());
+      const why =
+        result.outcome === 'limit'
+          ? `it was not done within ${this.operationLimit / this.config.tscHz} guest seconds`
+          : describeStop(result.outcome, this.bugCheck());
       throw new OperationError(`${what}: ${why}`, null, result.outcome, this.bugCheck());
     }
     if (result.status >= NT_SUCCESS_LIMIT) {
       const text = new TextDecoder().decode(result.data);
-      throw new OperationError(`${what}: status 0x${result.status.toString(16).padStart(8, '0')}${text === '' ? '' : `, ${text}`}`, result.status, 'done', null);
+      throw new OperationError(
+        `${what}: status 0x${result.status.toString(16).padStart(8, '0')}${text === '' ? '' : `, ${text}`}`,
+        result.status,
+        'done',
+        null,
+      );
     }
   }
 }
@@ -297,12 +375,27 @@ export class OpenFile {
   }
 }
 
-function toResult({ id, reply, outcome }: { id: number; reply: Reply | null; outcome: RequestResult['outcome'] }): OperationResult {
-  return { id, outcome, status: reply?.status ?? STATUS_PENDING, information: reply?.information ?? 0n, data: reply?.data ?? new Uint8Array(0) };
+function toResult({
+  id,
+  reply,
+  outcome,
+}: {
+  id: number;
+  reply: Reply | null;
+  outcome: RequestResult['outcome'];
+}): OperationResult {
+  return {
+    id,
+    outcome,
+    status: reply?.status ?? STATUS_PENDING,
+    information: reply?.information ?? 0n,
+    data: reply?.data ?? new Uint8Array(0),
+  };
 }
 
 function describeStop(reason: string, bugCheck: BugCheck | null): string {
-  if (bugCheck !== null) return `bug check 0x${bugCheck.code.toString(16)} ${bugCheck.name}${bugCheck.routine === null ? '' : ` in ${bugCheck.routine}`}`;
+  if (bugCheck !== null)
+    return `bug check 0x${bugCheck.code.toString(16)} ${bugCheck.name}${bugCheck.routine === null ? '' : ` in ${bugCheck.routine}`}`;
   return `the machine stopped (${reason})`;
 }
 

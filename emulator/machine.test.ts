@@ -10,7 +10,8 @@ function runTo(machine: Machine, end: number): void {
   for (;;) {
     const { reason } = machine.run(end);
     if (reason === 'limit') return;
-    if (reason !== 'breakpoint' && reason !== 'watch') throw new Error(`stopped: ${reason} at rip ${machine.cpus[0].rip.toString(16)}`);
+    if (reason !== 'breakpoint' && reason !== 'watch')
+      throw new Error(`stopped: ${reason} at rip ${machine.cpus[0].rip.toString(16)}`);
   }
 }
 
@@ -43,11 +44,14 @@ describe('Machine', () => {
   });
 
   it('leaves the same state whatever the slices and the stops of a debugger are', () => {
-    const end = 30_000, whole = hashAt(busyMachine(), end);
+    const end = 30_000,
+      whole = hashAt(busyMachine(), end);
     const cut = fc.record({
       cuts: fc.array(fc.integer({ min: 1, max: end }), { maxLength: 12 }),
       // Instructions of the loop, both handlers, and the one after STI.
-      breakpoints: fc.uniqueArray(fc.constantFrom(0x2e, 0x41, 0x44, 0x67, 0x6c, 0x6d, 0x79, 0x7a, 0x100, 0x119, 0x140, 0x147), { maxLength: 4 }),
+      breakpoints: fc.uniqueArray(fc.constantFrom(0x2e, 0x41, 0x44, 0x67, 0x6c, 0x6d, 0x79, 0x7a, 0x100, 0x119, 0x140, 0x147), {
+        maxLength: 4,
+      }),
       watch: fc.option(fc.constantFrom(0x18000, 0x20000, 0x28100)),
       trace: fc.boolean(),
       checkpointAt: fc.option(fc.integer({ min: 1, max: end })),
@@ -62,7 +66,8 @@ describe('Machine', () => {
         for (const at of [...cuts].sort((a, b) => a - b)) machine.run(at);
         if (checkpointAt !== null && machine.cycle < checkpointAt) {
           runTo(machine, checkpointAt);
-          const checkpoint = machine.checkpoint(), hash = machine.stateHash();
+          const checkpoint = machine.checkpoint(),
+            hash = machine.stateHash();
           machine.run(end);
           machine.restore(checkpoint);
           expect(machine.stateHash()).toBe(hash);
@@ -198,7 +203,18 @@ describe('Machine', () => {
 
 function bareGuest(gate: (cpu: CpuView) => void): GuestOs {
   return {
-    name: 'test', boot: () => {}, gate, booted: () => true, idle: () => true, bugCheck: () => null, modules: () => [], symbolAt: () => null, addressOf: () => null,
-    command: () => [], inspect: () => null, restored: () => {}, exportStatus: () => null,
+    name: 'test',
+    boot: () => {},
+    gate,
+    booted: () => true,
+    idle: () => true,
+    bugCheck: () => null,
+    modules: () => [],
+    symbolAt: () => null,
+    addressOf: () => null,
+    command: () => [],
+    inspect: () => null,
+    restored: () => {},
+    exportStatus: () => null,
   };
 }

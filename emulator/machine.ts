@@ -1,5 +1,14 @@
 import type {
-  BugCheck, Clock, CpuView, Device, GuestOs, InputRecord, MachineConfig, PhysicalMemory, Platform, TraceEvent,
+  BugCheck,
+  Clock,
+  CpuView,
+  Device,
+  GuestOs,
+  InputRecord,
+  MachineConfig,
+  PhysicalMemory,
+  Platform,
+  TraceEvent,
 } from '../hal/bus/index.ts';
 import { MachineBus } from './bus.ts';
 import { completeConfig } from './config.ts';
@@ -132,13 +141,16 @@ export class Machine implements Platform {
       portOut: (port, size, value) => void this.guarded(() => this.bus.portOut(port, size, value >>> 0)),
       mmioRead: (pa, size) => this.guarded(() => this.space.deviceRead(pa >>> 0, size)),
       mmioWrite: (pa, size, lo, hi) => void this.guarded(() => this.space.deviceWrite(pa >>> 0, size, lo >>> 0, hi >>> 0)),
-      event: (kind, cpu, a, b) => void this.guarded(() => this.coreEvent({ kind, cpu, cycle: this.cpus[cpu].cycle, a: a >>> 0, b: b >>> 0 })),
+      event: (kind, cpu, a, b) =>
+        void this.guarded(() => this.coreEvent({ kind, cpu, cycle: this.cpus[cpu].cycle, a: a >>> 0, b: b >>> 0 })),
     });
     this.core.init(ramBytes, cpus);
     this.core.setCpuidConfig(this.config.tscHz, 0);
     this.core.setApicDivider(this.config.tscHz / this.config.apicHz);
     this.pageFlags = new Uint8Array(this.linear.buffer, this.core.pageFlags() >>> 0, ramBytes / PAGE_SIZE);
-    this.ram = new GuestRam(this.linear, this.core.ramBase() >>> 0, ramBytes, this.pageFlags, (pa, length) => this.core.hostWrote(pa, length));
+    this.ram = new GuestRam(this.linear, this.core.ramBase() >>> 0, ramBytes, this.pageFlags, (pa, length) =>
+      this.core.hostWrote(pa, length),
+    );
     this.memory = this.ram;
     this.clock = {
       now: () => (this.firing >= 0 ? this.firing : this.cpus[this.current].cycle),
@@ -248,9 +260,11 @@ export class Machine implements Platform {
           this.guestOs.gate(cpu);
           break;
         case abi.EXIT_HALT: {
-          if (this.guestOs !== null && !this.interruptible(cpu) && this.guestOs.bugCheck() !== null) return this.stopped('bugcheck');
+          if (this.guestOs !== null && !this.interruptible(cpu) && this.guestOs.bugCheck() !== null)
+            return this.stopped('bugcheck');
           // Nothing is deliverable: time goes on to the next thing that happens.
-          const halted = cpu.cycle, timer = this.core.nextTimer(cpu.index);
+          const halted = cpu.cycle,
+            timer = this.core.nextTimer(cpu.index);
           const wake = Math.min(next, timer > halted ? timer : Infinity);
           if (wake === Infinity) return this.stopped('idle');
           if (wake > halted) cpu.setCycle(wake);
@@ -283,7 +297,8 @@ export class Machine implements Platform {
   private pick(): Processor {
     const cpus = this.cpus;
     if (cpus.length === 1) return cpus[0];
-    let best = 0, bestTurn = Infinity;
+    let best = 0,
+      bestTurn = Infinity;
     for (let i = 0; i < cpus.length; i++) {
       const turn = Math.floor(cpus[i].cycle / QUANTUM);
       if (turn < bestTurn) {
@@ -302,7 +317,8 @@ export class Machine implements Platform {
   /** Fires the events and lets in the inputs that are due, by cycle; at the same cycle events come first. */
   private fireDue(now: number): void {
     for (;;) {
-      const eventCycle = this.events.nextCycle(), inputCycle = this.inputs.nextCycle();
+      const eventCycle = this.events.nextCycle(),
+        inputCycle = this.inputs.nextCycle();
       if (eventCycle > now && inputCycle > now) return;
       if (eventCycle <= inputCycle) {
         const event = this.events.takeDue(now);
@@ -345,7 +361,8 @@ export class Machine implements Platform {
     this.mustStand('input');
     this.beforeChange();
     if (this.device(device).input === undefined) throw new Error(`device '${device}' takes no input`);
-    if (!Number.isSafeInteger(cycle) || cycle < this.cycle) throw new RangeError(`an input for cycle ${cycle}; the machine is at ${this.cycle}`);
+    if (!Number.isSafeInteger(cycle) || cycle < this.cycle)
+      throw new RangeError(`an input for cycle ${cycle}; the machine is at ${this.cycle}`);
     this.inputs.add({ cycle, device, channel, data: data.slice() });
   }
 
@@ -460,7 +477,8 @@ export class Machine implements Platform {
   }
   /** Does something without breakpoints and watches. */
   withoutStops<T>(act: () => T): T {
-    const breakpoints = this.breakpointList, watches = this.watchList;
+    const breakpoints = this.breakpointList,
+      watches = this.watchList;
     if (breakpoints.length === 0 && watches.length === 0) return act();
     this.setBreakpoints([]);
     this.setWatches([]);

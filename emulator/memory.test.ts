@@ -4,20 +4,38 @@ import { GuestFault } from '../hal/bus/index.ts';
 import { GuestRam, PagedMemory } from './memory.ts';
 
 const RAM = 1 << 20;
-const PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000;
+const PML4 = 0x1000,
+  PDPT = 0x2000,
+  PD = 0x3000,
+  PT = 0x4000;
 const KERNEL = -0x8000_0000_0000; // FFFF8000`00000000, PML4 entry 256
 
-interface World { ram: GuestRam; mem: PagedMemory; written: [number, number][]; device: { reads: string[]; writes: string[] }; wp: { on: boolean } }
+interface World {
+  ram: GuestRam;
+  mem: PagedMemory;
+  written: [number, number][];
+  device: { reads: string[]; writes: string[] };
+  wp: { on: boolean };
+}
 
 /** KERNEL + 0..7FFF maps pages 0x10000.. in turn, except: page 2 is missing, page 3 read-only, page 5 a device at F0000000, page 6 has a reserved bit; a 2 MiB page at KERNEL + 200000h is RAM from 0. */
 function world(): World {
   const memory = new WebAssembly.Memory({ initial: 32 });
-  const written: [number, number][] = [], device = { reads: [] as string[], writes: [] as string[] }, wp = { on: true };
+  const written: [number, number][] = [],
+    device = { reads: [] as string[], writes: [] as string[] },
+    wp = { on: true };
   const ram = new GuestRam(memory, 0, RAM, new Uint8Array(RAM / 4096), (pa, length) => written.push([pa, length]));
   const mem = new PagedMemory(ram, {
-    paging: () => true, writeProtect: () => wp.on, root: () => PML4,
-    deviceRead: (pa, size) => { device.reads.push(`${pa.toString(16)}/${size}`); return 0x12345678; },
-    deviceWrite: (pa, size, value) => { device.writes.push(`${pa.toString(16)}/${size}=${value.toString(16)}`); },
+    paging: () => true,
+    writeProtect: () => wp.on,
+    root: () => PML4,
+    deviceRead: (pa, size) => {
+      device.reads.push(`${pa.toString(16)}/${size}`);
+      return 0x12345678;
+    },
+    deviceWrite: (pa, size, value) => {
+      device.writes.push(`${pa.toString(16)}/${size}=${value.toString(16)}`);
+    },
   });
   ram.write64(PML4 + 256 * 8, BigInt(PDPT | 3));
   ram.write64(PDPT, BigInt(PD | 3));
@@ -46,7 +64,12 @@ describe('PagedMemory', () => {
   it('reads and writes every size, little endian, through 4 KiB and 2 MiB pages', () => {
     const { mem, ram } = world();
     mem.write64(KERNEL + 8, 0x1122334455667788n);
-    expect([mem.read8(KERNEL + 8), mem.read16(KERNEL + 8), mem.read32(KERNEL + 8), mem.read64(KERNEL + 8)]).toEqual([0x88, 0x7788, 0x55667788, 0x1122334455667788n]);
+    expect([mem.read8(KERNEL + 8), mem.read16(KERNEL + 8), mem.read32(KERNEL + 8), mem.read64(KERNEL + 8)]).toEqual([
+      0x88,
+      0x7788,
+      0x55667788,
+      0x1122334455667788n,
+    ]);
     expect(mem.read64(KERNEL + 0x200000 + 0x10008)).toBe(0x1122334455667788n);
     mem.write8(KERNEL + 0x200000 + 0x10008, 0xff);
     expect(ram.read16(0x10008)).toBe(0x77ff);
@@ -96,8 +119,14 @@ describe('PagedMemory', () => {
     const { mem, ram } = world();
     ram.write64(PT + 8, BigInt(0x40000 | 3));
     mem.write64(KERNEL + 0xffd, 0x8877665544332211n);
-    expect([...ram.readBytes(0x10ffd, 3), ...ram.readBytes(0x40000, 5)]).toEqual([0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88]);
-    expect([mem.read64(KERNEL + 0xffd), mem.read32(KERNEL + 0xffe), mem.read16(KERNEL + 0xfff)]).toEqual([0x8877665544332211n, 0x55443322, 0x4433]);
+    expect([...ram.readBytes(0x10ffd, 3), ...ram.readBytes(0x40000, 5)]).toEqual([
+      0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
+    ]);
+    expect([mem.read64(KERNEL + 0xffd), mem.read32(KERNEL + 0xffe), mem.read16(KERNEL + 0xfff)]).toEqual([
+      0x8877665544332211n,
+      0x55443322,
+      0x4433,
+    ]);
     expect(mem.readBytes(KERNEL + 0xffe, 4)).toEqual(Uint8Array.of(0x22, 0x33, 0x44, 0x55));
   });
 
@@ -126,7 +155,13 @@ describe('PagedMemory', () => {
     mem.write64(KERNEL + 8, 1n);
     mem.fill(KERNEL + 0xff0, 0x20, 1);
     mem.copy(KERNEL + 0x100, KERNEL + 0x4000, 5);
-    expect(written).toEqual([[0x10004, 2], [0x10008, 8], [0x10ff0, 0x10], [0x11000, 0x10], [0x10100, 5]]);
+    expect(written).toEqual([
+      [0x10004, 2],
+      [0x10008, 8],
+      [0x10ff0, 0x10],
+      [0x11000, 0x10],
+      [0x10100, 5],
+    ]);
   });
 
   it('copies like memmove, within and across pages', () => {

@@ -28,7 +28,13 @@ export class GuestRam implements PhysicalMemory {
    * @param flags the core's page flags, one byte a physical page
    * @param onWrite called after a write to a page that is not simply dirty already
    */
-  constructor(memory: WebAssembly.Memory, base: number, size: number, flags: Uint8Array, onWrite: (pa: number, length: number) => void) {
+  constructor(
+    memory: WebAssembly.Memory,
+    base: number,
+    size: number,
+    flags: Uint8Array,
+    onWrite: (pa: number, length: number) => void,
+  ) {
     this.size = size;
     this.bytes = new Uint8Array(memory.buffer, base, size);
     this.view = new DataView(memory.buffer, base, size);
@@ -39,7 +45,8 @@ export class GuestRam implements PhysicalMemory {
 
   /** The one function through which a write from the host side is made known. The bytes have just been written. */
   wrote(pa: number, length: number): void {
-    const first = pa >>> PAGE_SHIFT, last = (pa + length - 1) >>> PAGE_SHIFT;
+    const first = pa >>> PAGE_SHIFT,
+      last = (pa + length - 1) >>> PAGE_SHIFT;
     if (first === last && this.flags[first] === PF_DIRTY) return;
     this.onWrite(pa, length);
   }
@@ -115,9 +122,14 @@ export interface PagingState {
 const CACHE_ENTRIES = 1024;
 const CACHE_MASK = CACHE_ENTRIES - 1;
 
-const P = 1, RW = 2, PS = 0x80;
-const ERROR_PRESENT = 1, ERROR_WRITE = 2, ERROR_RESERVED = 8;
-const VECTOR_GP = 13, VECTOR_PF = 14;
+const P = 1,
+  RW = 2,
+  PS = 0x80;
+const ERROR_PRESENT = 1,
+  ERROR_WRITE = 2,
+  ERROR_RESERVED = 8;
+const VECTOR_GP = 13,
+  VECTOR_PF = 14;
 
 /**
  * Memory through a processor's page tables at CPL 0 (SDM vol. 3, 4.5). The tables are walked here, in RAM, and a walk's result is remembered in a small
@@ -158,17 +170,22 @@ export class PagedMemory implements VirtualMemory {
   }
 
   read8(va: number): number {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK;
     if (this.readTag[i] === va - (lo & PAGE_MASK)) return this.view.getUint8(this.readPage[i] + (lo & PAGE_MASK));
     return this.readSlow(va, 1);
   }
   read16(va: number): number {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     if (this.readTag[i] === va - at && at <= PAGE_SIZE - 2) return this.view.getUint16(this.readPage[i] + at, true);
     return this.readSlow(va, 2);
   }
   read32(va: number): number {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     if (this.readTag[i] === va - at && at <= PAGE_SIZE - 4) return this.view.getUint32(this.readPage[i] + at, true);
     return this.readSlow(va, 4);
   }
@@ -176,14 +193,18 @@ export class PagedMemory implements VirtualMemory {
     return this.read32(va) | 0;
   }
   read64(va: number): bigint {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     if (this.readTag[i] === va - at && at <= PAGE_SIZE - 8) return this.ram.read64(this.readPage[i] + at);
     const pa = this.span(va, 8, false);
     if (pa >= 0) return this.ram.read64(pa);
     return new DataView(this.readBytes(va, 8).buffer).getBigUint64(0, true);
   }
   readPtr(va: number): number {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     let low: number, high: number;
     if (this.readTag[i] === va - at && at <= PAGE_SIZE - 8) {
       const pa = this.readPage[i] + at;
@@ -199,7 +220,9 @@ export class PagedMemory implements VirtualMemory {
   }
 
   write8(va: number, value: number): void {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at) {
       const pa = this.writePage[i] + at;
       this.view.setUint8(pa, value);
@@ -207,7 +230,9 @@ export class PagedMemory implements VirtualMemory {
     } else this.writeSlow(va, 1, value);
   }
   write16(va: number, value: number): void {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 2) {
       const pa = this.writePage[i] + at;
       this.view.setUint16(pa, value, true);
@@ -215,7 +240,9 @@ export class PagedMemory implements VirtualMemory {
     } else this.writeSlow(va, 2, value);
   }
   write32(va: number, value: number): void {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 4) {
       const pa = this.writePage[i] + at;
       this.view.setUint32(pa, value, true);
@@ -223,7 +250,9 @@ export class PagedMemory implements VirtualMemory {
     } else this.writeSlow(va, 4, value);
   }
   write64(va: number, value: bigint): void {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 8) this.ram.write64(this.writePage[i] + at, value);
     else this.write32Pair(va, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
   }
@@ -232,7 +261,9 @@ export class PagedMemory implements VirtualMemory {
   }
 
   private write32Pair(va: number, low: number, high: number): void {
-    const lo = va >>> 0, i = (lo >>> PAGE_SHIFT) & CACHE_MASK, at = lo & PAGE_MASK;
+    const lo = va >>> 0,
+      i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
+      at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 8) {
       const pa = this.writePage[i] + at;
       this.view.setUint32(pa, low, true);
@@ -247,7 +278,7 @@ export class PagedMemory implements VirtualMemory {
 
   readBytes(va: number, length: number): Uint8Array {
     const out = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const chunk = Math.min(length - done, PAGE_SIZE - ((va + done) & PAGE_MASK));
       const pa = this.span(va + done, chunk, false);
       if (pa >= 0) out.set(this.ram.bytes.subarray(pa, pa + chunk), done);
@@ -259,7 +290,7 @@ export class PagedMemory implements VirtualMemory {
 
   writeBytes(va: number, bytes: Uint8Array): void {
     this.probe(va, bytes.length, true);
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const chunk = Math.min(bytes.length - done, PAGE_SIZE - ((va + done) & PAGE_MASK));
       const pa = this.span(va + done, chunk, true);
       if (pa >= 0) this.ram.writeBytes(pa, bytes.subarray(done, done + chunk));
@@ -270,7 +301,7 @@ export class PagedMemory implements VirtualMemory {
 
   fill(va: number, length: number, value: number): void {
     this.probe(va, length, true);
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const chunk = Math.min(length - done, PAGE_SIZE - ((va + done) & PAGE_MASK));
       const pa = this.span(va + done, chunk, true);
       if (pa >= 0) this.ram.fill(pa, chunk, value);
@@ -281,7 +312,8 @@ export class PagedMemory implements VirtualMemory {
 
   copy(to: number, from: number, length: number): void {
     if (length === 0) return;
-    const source = this.span(from, length, false), target = this.span(to, length, true);
+    const source = this.span(from, length, false),
+      target = this.span(to, length, true);
     if (source >= 0 && target >= 0) {
       this.ram.bytes.copyWithin(target, source, source + length);
       this.ram.wrote(target, length);
@@ -294,7 +326,8 @@ export class PagedMemory implements VirtualMemory {
     if (length <= 0) return;
     const last = va + length - 1;
     for (let page = va - ((va >>> 0) & PAGE_MASK); page <= last; page += PAGE_SIZE) {
-      const address = Math.max(page, va), i = ((page >>> 0) >>> PAGE_SHIFT) & CACHE_MASK;
+      const address = Math.max(page, va),
+        i = ((page >>> 0) >>> PAGE_SHIFT) & CACHE_MASK;
       if ((write ? this.writeTag : this.readTag)[i] !== page) this.physical(address, write);
     }
   }
@@ -317,7 +350,8 @@ export class PagedMemory implements VirtualMemory {
 
   private readSlow(va: number, size: 1 | 2 | 4): number {
     const pa = this.span(va, size, false);
-    if (pa >= 0) return size === 1 ? this.view.getUint8(pa) : size === 2 ? this.view.getUint16(pa, true) : this.view.getUint32(pa, true);
+    if (pa >= 0)
+      return size === 1 ? this.view.getUint8(pa) : size === 2 ? this.view.getUint16(pa, true) : this.view.getUint32(pa, true);
     if (((va >>> 0) & PAGE_MASK) + size <= PAGE_SIZE) return this.state.deviceRead(this.physical(va, false), size);
     this.probe(va, size, false);
     let value = 0;
@@ -353,7 +387,8 @@ export class PagedMemory implements VirtualMemory {
     }
     const writable = this.walkWritable || !this.state.writeProtect();
     if (write && !writable) throw new GuestFault(VECTOR_PF, ERROR_PRESENT | ERROR_WRITE, va);
-    const at = (va >>> 0) & PAGE_MASK, page = pa - at;
+    const at = (va >>> 0) & PAGE_MASK,
+      page = pa - at;
     if (page >= 0 && page + PAGE_SIZE <= this.ram.size) {
       const i = ((va >>> 0) >>> PAGE_SHIFT) & CACHE_MASK;
       if (this.readTag[i] === 0.5 && this.writeTag[i] === 0.5) this.used.push(i);
@@ -368,11 +403,13 @@ export class PagedMemory implements VirtualMemory {
 
   /** 4-level walk (SDM vol. 3, 4.5.4): the physical address, or -1 and walkError when an entry is not present or has reserved bits set. Sets walkWritable. */
   private walk(va: number): number {
-    const lo = va >>> 0, hi = Math.floor(va / TWO_32) >>> 0;
+    const lo = va >>> 0,
+      hi = Math.floor(va / TWO_32) >>> 0;
     let writable = RW;
     let table = this.state.root();
     for (let level = 4; level >= 1; level--) {
-      const index = (level === 4 ? hi >>> 7 : level === 3 ? (hi << 2) | (lo >>> 30) : level === 2 ? lo >>> 21 : lo >>> 12) & 0x1ff;
+      const index =
+        (level === 4 ? hi >>> 7 : level === 3 ? (hi << 2) | (lo >>> 30) : level === 2 ? lo >>> 21 : lo >>> 12) & 0x1ff;
       const at = table + index * 8;
       const entry = at + 8 <= this.ram.size ? this.view.getUint32(at, true) : 0;
       if ((entry & P) === 0) return this.noPage(0);

@@ -2,14 +2,24 @@ import { describe, expect, it } from 'vitest';
 import { Pacing } from './pacing.ts';
 
 /** A host that runs `rate` cycles a millisecond, and a guest: how far it gets in `forMs`, and how long its slices were. */
-function play(pacing: Pacing, rate: number, forMs: number, nextActivity: (cycle: number) => number | null = () => null): { cycle: number; slices: number[]; ran: number; waits: number } {
-  let now = 1000, cycle = 0, ran = 0, waits = 0;
-  const slices: number[] = [], end = now + forMs;
+function play(
+  pacing: Pacing,
+  rate: number,
+  forMs: number,
+  nextActivity: (cycle: number) => number | null = () => null,
+): { cycle: number; slices: number[]; ran: number; waits: number } {
+  let now = 1000,
+    cycle = 0,
+    ran = 0,
+    waits = 0;
+  const slices: number[] = [],
+    end = now + forMs;
   while (now < end) {
     const { until, waitMs } = pacing.plan(now, cycle, nextActivity(cycle));
     const cycles = Math.max(0, until - cycle);
     if (cycles > 0) {
-      const halted = nextActivity(cycle) !== null, took = halted ? 0 : cycles / rate;
+      const halted = nextActivity(cycle) !== null,
+        took = halted ? 0 : cycles / rate;
       if (!halted) {
         slices.push(took);
         ran += cycles;
@@ -56,7 +66,12 @@ describe('Pacing', () => {
 
   it('sleeps while the guest does', () => {
     // A clock interrupt every 15.625 ms.
-    const { cycle, waits, ran } = play(new Pacing({ tscHz: 100_000_000 }), 1_000_000, 1_000, at => (Math.floor(at / 1_562_500) + 1) * 1_562_500);
+    const { cycle, waits, ran } = play(
+      new Pacing({ tscHz: 100_000_000 }),
+      1_000_000,
+      1_000,
+      at => (Math.floor(at / 1_562_500) + 1) * 1_562_500,
+    );
     expect(ran).toBe(0);
     expect(waits).toBeLessThan(200);
     expect(cycle).toBeGreaterThan(90_000_000);

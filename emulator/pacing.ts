@@ -42,7 +42,8 @@ export class Pacing {
     this.tscHz = options.tscHz;
     this.sliceMs = options.sliceMs ?? 8;
     this.factor = options.speed ?? 1;
-    if (!(this.tscHz > 0 && this.sliceMs > 0 && this.factor > 0)) throw new RangeError('pacing needs a frequency, a slice and a speed above 0');
+    if (!(this.tscHz > 0 && this.sliceMs > 0 && this.factor > 0))
+      throw new RangeError('pacing needs a frequency, a slice and a speed above 0');
   }
 
   get speed(): number {

@@ -2,7 +2,8 @@ import type { MachineBus } from './bus.ts';
 import type { CoreExports } from './core/abi.ts';
 import type { GuestRam } from './memory.ts';
 
-const LOCAL_APIC = 0xfee0_0000, IO_APIC = 0xfec0_0000;
+const LOCAL_APIC = 0xfee0_0000,
+  IO_APIC = 0xfec0_0000;
 
 /** The physical address space as a processor sees it: RAM from 0 up, the APICs at their places, devices, and nothing elsewhere. */
 export class PhysicalSpace {

@@ -34,11 +34,13 @@ class Answerer implements Device {
     this.bus?.clock.schedule(this, `answer ${id}`, this.bus.clock.now() + (code < 100 ? code * 100_000 : code), id);
   }
   event(_name: string, id: number): void {
-    const at = this.waiting.findIndex(w => w.id === id), [{ value }] = this.waiting.splice(at, 1);
+    const at = this.waiting.findIndex(w => w.id === id),
+      [{ value }] = this.waiting.splice(at, 1);
     this.reply(id, 0, PHASE_DONE, value * 2);
   }
   private reply(id: number, status: number, phase: number, byte: number): void {
-    const out = new Uint8Array(REPLY_HEADER + 1), view = new DataView(out.buffer);
+    const out = new Uint8Array(REPLY_HEADER + 1),
+      view = new DataView(out.buffer);
     [id, status, 1, 0, phase, 1].forEach((v, i) => view.setUint32(i * 4, v, true));
     out[REPLY_HEADER] = byte;
     this.bus?.output(this, 'reply', out);
@@ -46,8 +48,19 @@ class Answerer implements Device {
 }
 
 const guestOs: GuestOs = {
-  name: 'test', boot: () => {}, gate: () => {}, booted: () => true, idle: () => true, bugCheck: () => null, modules: () => [], symbolAt: () => null, addressOf: () => null,
-  command: () => [], inspect: () => null, restored: () => {}, exportStatus: () => null,
+  name: 'test',
+  boot: () => {},
+  gate: () => {},
+  booted: () => true,
+  idle: () => true,
+  bugCheck: () => null,
+  modules: () => [],
+  symbolAt: () => null,
+  addressOf: () => null,
+  command: () => [],
+  inspect: () => null,
+  restored: () => {},
+  exportStatus: () => null,
 };
 /** jmp $ */
 const machineWithAnswers = (): Machine => bareMachine({ code: hex('ebfe'), devices: [new Answerer()], guestOs });
@@ -55,7 +68,8 @@ const ask = (code: number, value: number): ReturnType<typeof request.ioctl> => r
 
 describe('Requests', () => {
   it('runs the machine until the reply comes', () => {
-    const machine = machineWithAnswers(), requests = new Requests(machine);
+    const machine = machineWithAnswers(),
+      requests = new Requests(machine);
     const told: number[] = [];
     requests.onReply = reply => told.push(reply.id);
     const result = requests.wait(requests.submit(ask(250_000, 21)), 1_000_000);
@@ -67,21 +81,27 @@ describe('Requests', () => {
   });
 
   it('stops waiting for what is pending when the guest is idle, and waits on when asked to', () => {
-    const machine = machineWithAnswers(), requests = new Requests(machine);
+    const machine = machineWithAnswers(),
+      requests = new Requests(machine);
     const id = requests.submit(ask(5, 3));
     expect(requests.wait(id, 10_000_000)).toMatchObject({ outcome: 'pending', reply: { status: 0x103 } });
     expect(requests.wait(id, 10_000_000, true)).toMatchObject({ outcome: 'done', reply: { data: Uint8Array.of(6) } });
   });
 
   it('gives up at its limit', () => {
-    const machine = machineWithAnswers(), requests = new Requests(machine);
-    expect(requests.wait(requests.submit(ask(0, 3)), 300_000, true)).toMatchObject({ outcome: 'limit', reply: { phase: PHASE_PENDING } });
+    const machine = machineWithAnswers(),
+      requests = new Requests(machine);
+    expect(requests.wait(requests.submit(ask(0, 3)), 300_000, true)).toMatchObject({
+      outcome: 'limit',
+      reply: { phase: PHASE_PENDING },
+    });
     expect(machine.cycle).toBeGreaterThanOrEqual(300_000);
     expect(requests.wait(requests.submit(ask(9_000_000, 3)), 300_000)).toMatchObject({ outcome: 'limit', reply: null });
   });
 
   it('forgets with the machine: after a restore the replies and ids are those of that state', () => {
-    const machine = machineWithAnswers(), requests = new Requests(machine);
+    const machine = machineWithAnswers(),
+      requests = new Requests(machine);
     requests.wait(requests.submit(ask(1_000, 1)), 1_000_000);
     const checkpoint = machine.checkpoint();
     expect(requests.wait(requests.submit(ask(1_000, 2)), 1_000_000)).toMatchObject({ id: 2, reply: { data: Uint8Array.of(4) } });

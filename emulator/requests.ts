@@ -1,12 +1,26 @@
 import {
-  decodeReply, encodeOffer, encodeRequest, OP_CANCEL, OP_CLOSE, OP_IOCTL, OP_LOAD, OP_OPEN, OP_PNP, OP_READ, OP_UNLOAD, OP_WRITE, PHASE_PENDING,
+  decodeReply,
+  encodeOffer,
+  encodeRequest,
+  OP_CANCEL,
+  OP_CLOSE,
+  OP_IOCTL,
+  OP_LOAD,
+  OP_OPEN,
+  OP_PNP,
+  OP_READ,
+  OP_UNLOAD,
+  OP_WRITE,
+  PHASE_PENDING,
 } from '../hal/bus/index.ts';
 import type { Reply, Request } from '../hal/bus/index.ts';
 import type { Machine, Stop, StopReason } from './machine.ts';
 
 /** Device and channels through which requests go in and replies come out. */
 export const REQUEST_DEVICE = 'requestport';
-const REQUEST_CHANNEL = 'request', REPLY_CHANNEL = 'reply', OFFER_CHANNEL = 'offer';
+const REQUEST_CHANNEL = 'request',
+  REPLY_CHANNEL = 'reply',
+  OFFER_CHANNEL = 'offer';
 
 /** Cycles to go on for before the machine is looked at again. Only a slice: it does not show in the state. */
 const SLICE = 100_000;
@@ -95,7 +109,13 @@ export const request = {
   close: (handle: number): Omit<Request, 'id'> => ({ op: OP_CLOSE, handle }),
   read: (handle: number, length: number): Omit<Request, 'id'> => ({ op: OP_READ, handle, outLength: length }),
   write: (handle: number, data: Uint8Array): Omit<Request, 'id'> => ({ op: OP_WRITE, handle, data }),
-  ioctl: (handle: number, code: number, data: Uint8Array, outLength: number): Omit<Request, 'id'> => ({ op: OP_IOCTL, handle, code, data, outLength }),
+  ioctl: (handle: number, code: number, data: Uint8Array, outLength: number): Omit<Request, 'id'> => ({
+    op: OP_IOCTL,
+    handle,
+    code,
+    data,
+    outLength,
+  }),
   cancel: (handle: number): Omit<Request, 'id'> => ({ op: OP_CANCEL, handle }),
   /** Enumerate, start, stop, remove, surprise removal: codes 0 to 4. */
   pnp: (instance: string, action: 'enumerate' | 'start' | 'stop' | 'remove' | 'surprise'): Omit<Request, 'id'> => ({

@@ -64,7 +64,9 @@ export class RunControl {
 
   /** One instruction; a call is run to its return. An interrupt that comes first is run to its end. */
   stepOver(): ControlStop {
-    const { cpu } = this, before = cpu.rip, depth = cpu.gpr(RSP);
+    const { cpu } = this,
+      before = cpu.rip,
+      depth = cpu.gpr(RSP);
     const { length, call } = this.instruction(cpu, before);
     if (call) return this.untilAt(before + length, r => r.gpr(RSP) >= depth);
     for (;;) {
@@ -107,7 +109,8 @@ export class RunControl {
         const from = Math.max(this.timeline.start, here - window);
         this.timeline.goTo(from);
         // A moment in the middle of a sleep is no boundary; the one at which the sleep began lies further back.
-        let asleep = this.cpu.halted && from > this.timeline.start, last = -1;
+        let asleep = this.cpu.halted && from > this.timeline.start,
+          last = -1;
         while (this.machine.cycle < here) {
           const at = this.machine.cycle;
           if (this.stepOnce(here).reason !== 'step') break;
@@ -140,7 +143,8 @@ export class RunControl {
   /** To after the last instruction before this moment that wrote any of `length` bytes at physical address `pa`. */
   lastWrite(pa: number, length: number): ControlStop {
     const { machine } = this;
-    const breakpoints = machine.breakpoints, watches = machine.watches;
+    const breakpoints = machine.breakpoints,
+      watches = machine.watches;
     machine.setBreakpoints([]);
     machine.setWatches([{ start: pa, end: pa + length, physical: true, read: false, write: true }]);
     try {
@@ -168,7 +172,8 @@ export class RunControl {
   private stepOnce(limit: number): ControlStop {
     const { machine } = this;
     for (;;) {
-      const cpu = machine.cpus[machine.currentCpu], { halted } = cpu;
+      const cpu = machine.cpus[machine.currentCpu],
+        { halted } = cpu;
       const stop = this.timeline.run(halted ? machine.nextActivity(limit) : machine.cycle + 1);
       if (stop.reason !== 'limit') return stop;
       if (!halted) return this.at('step');
@@ -178,7 +183,9 @@ export class RunControl {
   }
 
   private untilAt(address: number, holds: (cpu: CpuView) => boolean): ControlStop {
-    const { machine } = this, limit = machine.cycle + this.reach, own = machine.breakpoints;
+    const { machine } = this,
+      limit = machine.cycle + this.reach,
+      own = machine.breakpoints;
     machine.setBreakpoints([...own, address]);
     try {
       for (;;) {
@@ -213,10 +220,15 @@ export class RunControl {
   }
 
   /** Runs from a checkpoint to before cycle `end` and counts the stops; ends at stop number `last`. */
-  private countStops(checkpoint: Checkpoint, end: number, reasons: readonly StopReason[], last: number): { count: number; stop: ControlStop } {
+  private countStops(
+    checkpoint: Checkpoint,
+    end: number,
+    reasons: readonly StopReason[],
+    last: number,
+  ): { count: number; stop: ControlStop } {
     const { timeline } = this;
     timeline.restore(checkpoint);
-    for (let count = 0; ; ) {
+    for (let count = 0; ;) {
       const stop: Stop = timeline.run(end);
       if (stop.cycle >= end || stop.reason === 'limit') return { count, stop };
       if (reasons.includes(stop.reason)) count++;
@@ -226,7 +238,9 @@ export class RunControl {
   }
 
   private withInterruptStops<T>(act: () => T): T {
-    const { machine } = this, breakpoints = machine.breakpoints, watches = machine.watches;
+    const { machine } = this,
+      breakpoints = machine.breakpoints,
+      watches = machine.watches;
     machine.setBreakpoints([]);
     machine.setWatches([]);
     const undo = machine.addCoreSink(event => {
@@ -246,7 +260,8 @@ export class RunControl {
 function isInterruptFrame(cpu: CpuView, rip: number): boolean {
   const rsp = cpu.gprPtr(RSP);
   for (const at of [rsp, rsp + 8]) {
-    if (cpu.mem.translate(at) >= 0 && cpu.mem.translate(at + 7) >= 0 && cpu.mem.read64(at) === BigInt.asUintN(64, BigInt(rip))) return true;
+    if (cpu.mem.translate(at) >= 0 && cpu.mem.translate(at + 7) >= 0 && cpu.mem.read64(at) === BigInt.asUintN(64, BigInt(rip)))
+      return true;
   }
   return false;
 }
@@ -257,10 +272,26 @@ export function decodeCall(cpu: CpuView, va: number): InstructionInfo {
   let at = va;
   const byte = (): number => (cpu.mem.translate(at) < 0 ? -1 : cpu.mem.read8(at++));
   let op = byte();
-  for (let n = 0; n < 14 && ((op >= 0x40 && op <= 0x4f) || op === 0x66 || op === 0xf2 || op === 0xf3 || op === 0x2e || op === 0x3e || op === 0x64 || op === 0x65); n++) op = byte();
+  for (
+    let n = 0;
+    n < 14 &&
+    ((op >= 0x40 && op <= 0x4f) ||
+      op === 0x66 ||
+      op === 0xf2 ||
+      op === 0xf3 ||
+      op === 0x2e ||
+      op === 0x3e ||
+      op === 0x64 ||
+      op === 0x65);
+    n++
+  )
+    op = byte();
   if (op === 0xe8) return { length: at - va + 4, call: true };
   if (op !== 0xff) return none;
-  const modrm = byte(), mod = modrm >> 6, rm = modrm & 7, reg = (modrm >> 3) & 7;
+  const modrm = byte(),
+    mod = modrm >> 6,
+    rm = modrm & 7,
+    reg = (modrm >> 3) & 7;
   if (modrm < 0 || (reg !== 2 && reg !== 3)) return none;
   let length = at - va;
   if (mod !== 3 && rm === 4) {

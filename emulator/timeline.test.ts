@@ -11,7 +11,8 @@ const HANDLER_TIMER = CODE + 0x100;
 
 /** Hash of an untouched machine at each of these cycles. */
 function truth(cycles: readonly number[], make = busyMachine): Map<number, string> {
-  const machine = make(), out = new Map<number, string>();
+  const machine = make(),
+    out = new Map<number, string>();
   for (const cycle of [...cycles].sort((a, b) => a - b)) {
     machine.run(cycle);
     out.set(cycle, machine.stateHash());
@@ -21,7 +22,8 @@ function truth(cycles: readonly number[], make = busyMachine): Map<number, strin
 
 describe('checkpoint and restore', () => {
   it('comes back to the same state from anywhere, in this machine and in another', () => {
-    const machine = busyMachine(), checkpoints: { checkpoint: Checkpoint; hash: string }[] = [];
+    const machine = busyMachine(),
+      checkpoints: { checkpoint: Checkpoint; hash: string }[] = [];
     for (let at = 0; at <= 50_000; at += 5_000) {
       machine.run(at);
       checkpoints.push({ checkpoint: machine.checkpoint(), hash: machine.stateHash() });
@@ -57,7 +59,8 @@ describe('checkpoint and restore', () => {
     // mov edx,704h ; mov al,'a' ; L: out dx,al ; inc al ; jmp L
     const machine = bareMachineWithOutput();
     machine.run(30);
-    const checkpoint = machine.checkpoint(), before = machine.output.count;
+    const checkpoint = machine.checkpoint(),
+      before = machine.output.count;
     machine.run(90);
     machine.input('pulse0', 'in', Uint8Array.of(1));
     machine.run(120);
@@ -77,7 +80,8 @@ describe('checkpoint and restore', () => {
       machine.ram.write32(0x1000 * (100 + (at % 50)), at);
       machine.cpus[0].mem.write16(0x300000 + at, at);
     }
-    const hash = machine.stateHash(), last = machine.checkpoint();
+    const hash = machine.stateHash(),
+      last = machine.checkpoint();
     machine.core.hostWrote(0, machine.ram.size);
     expect(machine.stateHash()).toBe(hash);
     expect(machine.checkpoint().copied).toBe(machine.ram.size);
@@ -99,7 +103,8 @@ describe('checkpoint and restore', () => {
 
 describe('Timeline', () => {
   it('goes to any moment, past or future, in the state that it was in', () => {
-    const cycles = [1, 333, 5_000, 12_345, 20_000, 29_999, 40_000], states = truth(cycles);
+    const cycles = [1, 333, 5_000, 12_345, 20_000, 29_999, 40_000],
+      states = truth(cycles);
     const timeline = new Timeline(busyMachine(), { interval: 3_000 });
     timeline.run(30_000);
     fc.assert(
@@ -115,13 +120,15 @@ describe('Timeline', () => {
   });
 
   it('replays inputs, and tells sinks of nothing twice', () => {
-    const machine = busyMachine(), timeline = new Timeline(machine, { interval: 2_000 });
+    const machine = busyMachine(),
+      timeline = new Timeline(machine, { interval: 2_000 });
     const told: number[] = [];
     machine.addOutputSink((_d, _c, data) => told.push(data.length));
     timeline.run(5_000);
     machine.input('pulse0', 'in', Uint8Array.of(1, 2));
     timeline.run(15_000);
-    const end = machine.stateHash(), before = told.length;
+    const end = machine.stateHash(),
+      before = told.length;
     timeline.goTo(4_000);
     timeline.goTo(15_000);
     expect(machine.stateHash()).toBe(end);
@@ -129,7 +136,8 @@ describe('Timeline', () => {
   });
 
   it('starts a branch when the past is changed, and keeps the old course', () => {
-    const machine = busyMachine(), timeline = new Timeline(machine, { interval: 2_000 });
+    const machine = busyMachine(),
+      timeline = new Timeline(machine, { interval: 2_000 });
     timeline.run(7_000);
     machine.input('pulse0', 'in', Uint8Array.of(9));
     timeline.run(20_000);
@@ -141,7 +149,10 @@ describe('Timeline', () => {
     timeline.run(20_000);
     const changed = machine.stateHash();
     expect(changed).not.toBe(original);
-    expect(timeline.branches.map(b => [b.id, b.parent?.id ?? null])).toEqual([[0, null], [1, 0]]);
+    expect(timeline.branches.map(b => [b.id, b.parent?.id ?? null])).toEqual([
+      [0, null],
+      [1, 0],
+    ]);
     expect(machine.inputs.records.length).toBe(1);
 
     timeline.switchTo(0, 20_000);
@@ -154,7 +165,8 @@ describe('Timeline', () => {
   });
 
   it('changes a register as it changes memory', () => {
-    const machine = busyMachine(), timeline = new Timeline(machine);
+    const machine = busyMachine(),
+      timeline = new Timeline(machine);
     timeline.run(3_000);
     machine.poke({ kind: 'register', cpu: 0, register: 9, value: 0x1234_5678_9abc_def0n });
     timeline.run(9_000);
@@ -185,7 +197,8 @@ describe('Timeline', () => {
 
 describe('RunControl', () => {
   const controlled = (cycle: number): { control: RunControl; machine: Machine } => {
-    const machine = busyMachine(), timeline = new Timeline(machine, { interval: 1_500 });
+    const machine = busyMachine(),
+      timeline = new Timeline(machine, { interval: 1_500 });
     timeline.run(cycle);
     return { control: new RunControl(timeline), machine };
   };
@@ -214,7 +227,9 @@ describe('RunControl', () => {
   });
 
   it('steps back without running much again, however far the last checkpoint is', () => {
-    const machine = busyMachine(), timeline = new Timeline(machine, { interval: 100_000_000 }), control = new RunControl(timeline);
+    const machine = busyMachine(),
+      timeline = new Timeline(machine, { interval: 100_000_000 }),
+      control = new RunControl(timeline);
     timeline.run(1_000_000);
     const instructions = (): number => machine.instructions;
     const end = instructions();
@@ -303,7 +318,9 @@ describe('RunControl', () => {
     code.set(hex('e80b000000 ffc3 ebfe'));
     code.set(hex('ffc1 e809000000 c3'), 0x10);
     code.set(hex('ffc2 c3'), 0x20);
-    const machine = bareMachine({ code }), control = new RunControl(new Timeline(machine)), cpu = machine.cpus[0];
+    const machine = bareMachine({ code }),
+      control = new RunControl(new Timeline(machine)),
+      cpu = machine.cpus[0];
     expect(control.stepOver().reason).toBe('address');
     expect([cpu.rip - CODE, cpu.gprLo(1), cpu.gprLo(2), cpu.gprLo(3)]).toEqual([5, 1, 1, 0]);
     control.stepBack();

@@ -43,7 +43,13 @@ export class Timeline {
     this.interval = options.interval ?? 2_000_000;
     this.budget = options.budget ?? 256 << 20;
     if (!(this.interval >= 1)) throw new RangeError(`a checkpoint every ${this.interval} cycles`);
-    this.active = { id: 0, parent: null, end: machine.cycle, checkpoints: [machine.checkpoint()], inputs: machine.inputs.records };
+    this.active = {
+      id: 0,
+      parent: null,
+      end: machine.cycle,
+      checkpoints: [machine.checkpoint()],
+      inputs: machine.inputs.records,
+    };
     this.list.push(this.active);
     machine.beforeChange = () => this.fork();
   }
@@ -109,7 +115,8 @@ export class Timeline {
   /** The latest checkpoint of the active branch at or before `cycle`. */
   lastCheckpoint(cycle: number): Checkpoint {
     const { checkpoints } = this.active;
-    let low = 0, high = checkpoints.length;
+    let low = 0,
+      high = checkpoints.length;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
       if (checkpoints[middle].cycle <= cycle) low = middle;

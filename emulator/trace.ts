@@ -25,18 +25,34 @@ export class TraceCollector {
     const undoCore = machine.addCoreSink(event => {
       if (machine.replaying) return;
       const { cycle, cpu } = event;
-      if (event.kind === abi.EVENT_CR8) this.add({ cycle, cpu, kind: 'irql', phase: 'value', name: 'irql', args: { value: event.a } });
+      if (event.kind === abi.EVENT_CR8)
+        this.add({ cycle, cpu, kind: 'irql', phase: 'value', name: 'irql', args: { value: event.a } });
       else if (event.kind === abi.EVENT_INTERRUPT) {
-        this.add({ cycle, cpu, kind: 'interrupt', phase: 'at', name: event.b === 1 ? 'NMI' : `vector ${hex(event.a)}`, args: { vector: event.a } });
+        this.add({
+          cycle,
+          cpu,
+          kind: 'interrupt',
+          phase: 'at',
+          name: event.b === 1 ? 'NMI' : `vector ${hex(event.a)}`,
+          args: { vector: event.a },
+        });
       } else if (event.kind === abi.EVENT_EXCEPTION) {
-        this.add({ cycle, cpu, kind: 'interrupt', phase: 'at', name: `exception ${event.a}`, args: { vector: event.a, ...(event.b === 0xffffffff ? {} : { error: event.b }) } });
+        this.add({
+          cycle,
+          cpu,
+          kind: 'interrupt',
+          phase: 'at',
+          name: `exception ${event.a}`,
+          args: { vector: event.a, ...(event.b === 0xffffffff ? {} : { error: event.b }) },
+        });
       }
     });
     this.detach = () => {
       undoTrace();
       undoCore();
     };
-    for (const cpu of machine.cpus) this.add({ cycle: cpu.cycle, cpu: cpu.index, kind: 'irql', phase: 'value', name: 'irql', args: { value: cpu.cr8 } });
+    for (const cpu of machine.cpus)
+      this.add({ cycle: cpu.cycle, cpu: cpu.index, kind: 'irql', phase: 'value', name: 'irql', args: { value: cpu.cr8 } });
   }
 
   get events(): readonly TraceEvent[] {

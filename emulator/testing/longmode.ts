@@ -6,11 +6,22 @@ import type { MachineOptions } from '../machine.ts';
 
 // A machine without an operating system, for tests: 64-bit mode at CPL 0, memory mapped one to one, an interrupt table to fill in.
 
-const PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, GDT = 0x7000, TSS = 0x7800, IDT = 0x8000;
+const PML4 = 0x1000,
+  PDPT = 0x2000,
+  PD = 0x3000,
+  GDT = 0x7000,
+  TSS = 0x7800,
+  IDT = 0x8000;
 /** Where code goes, and where the stack begins (downwards). */
-export const CODE = 0x10000, STACK = 0xfff0;
-const CR0 = 0x80050033, CR4 = 0x6a0, EFER_NXE_LMA_LME_SCE = 0xd01n, MSR_EFER = 0xc0000080;
-const CODE64 = 0xa09b, DATA = 0xc093, TSS_BUSY = 0x8b;
+export const CODE = 0x10000,
+  STACK = 0xfff0;
+const CR0 = 0x80050033,
+  CR4 = 0x6a0,
+  EFER_NXE_LMA_LME_SCE = 0xd01n,
+  MSR_EFER = 0xc0000080;
+const CODE64 = 0xa09b,
+  DATA = 0xc093,
+  TSS_BUSY = 0x8b;
 
 /** The core as the build left it. Throws when it is not built: a test that skips itself would say nothing. */
 export function compiledCore(): WebAssembly.Module {
@@ -42,7 +53,8 @@ export function bareMachine(options: BareOptions): Machine {
   ram.write64(GDT + 16, 0x00cf93000000ffffn);
   ram.write64(GDT + 24, 0x00008b0000000067n | (BigInt(TSS) << 16n));
   for (const [vector, offset] of Object.entries(handlers)) {
-    const at = IDT + Number(vector) * 16, to = CODE + offset;
+    const at = IDT + Number(vector) * 16,
+      to = CODE + offset;
     // 64-bit interrupt gate, present, DPL 0 (SDM vol. 3, figure 6-8).
     ram.write64(at, (BigInt(to >>> 16) << 48n) | (0x8en << 40n) | (8n << 16n) | BigInt(to & 0xffff));
     ram.write64(at + 8, 0n);
@@ -147,10 +159,12 @@ export function routePulse(machine: Machine): void {
  */
 export const BUSY_GUEST = ((): Uint8Array => {
   const bytes = new Uint8Array(0x180);
-  bytes.set(hex(`
+  bytes.set(
+    hex(`
     bb0000e0fe c783f0000000ff010000 c7832003000040000200 c783e00300000b000000 c78380030000f1060000 fb bf00000200 31c0 31c9 49b8157c4a7fb979379e
     4c01c0 48c1c007 488904cf 4889c2 48c1ea20 31948f00800000 ffc1 81e1ff070000 f6c13f 75da
-    ba00070000 ef ed 4901c1 f7c1ff010000 75c8 f4 ebc5`));
+    ba00070000 ef ed 4901c1 f7c1ff010000 75c8 f4 ebc5`),
+  );
   bytes.set(hex('50 48ff042500800100 b80000e0fe c780b000000000000000 58 48cf'), 0x100);
   bytes.set(hex('50 52 ba04070000 ed 01042508800100 b80000e0fe c780b000000000000000 5a 58 48cf'), 0x140);
   return bytes;
@@ -158,7 +172,12 @@ export const BUSY_GUEST = ((): Uint8Array => {
 
 /** {@link BUSY_GUEST} with its device and its interrupts routed. */
 export function busyMachine(options: Omit<BareOptions, 'code' | 'handlers' | 'devices'> = {}): Machine {
-  const machine = bareMachine({ ...options, code: BUSY_GUEST, handlers: { 0x40: 0x100, 0x51: 0x140 }, devices: [new PulseDevice()] });
+  const machine = bareMachine({
+    ...options,
+    code: BUSY_GUEST,
+    handlers: { 0x40: 0x100, 0x51: 0x140 },
+    devices: [new PulseDevice()],
+  });
   routePulse(machine);
   return machine;
 }
