@@ -8,7 +8,7 @@ declare namespace WebAssembly {
   interface Module {
     readonly [brand: symbol]: never;
   }
-  const Module: { new (bytes: BufferSource): Module };
+  const Module: { new (bytes: BufferSource): Module; exports(module: Module): { name: string; kind: string }[] };
 
   type ExportValue = (...args: number[]) => number;
   interface Instance {
