@@ -117,11 +117,18 @@ export function App() {
           {notice && (
             <div class={notice.bad ? 'notice bad' : 'notice'} role={notice.bad ? 'alert' : 'status'} data-testid="notice">
               <span>{notice.text}</span>
-              <button onClick={() => setNotice(null)} aria-label="dismiss">✕</button>
+              <button onClick={() => setNotice(null)} aria-label="dismiss">
+                ✕
+              </button>
             </div>
           )}
           {bugCheck && <CrashCard bugCheck={bugCheck} onBack={() => step('back')} onStart={() => step('back-interrupt')} />}
-          {state === 'failed' && <div class="card" role="alert"><h2>kmode itself failed</h2>{why}</div>}
+          {state === 'failed' && (
+            <div class="card" role="alert">
+              <h2>kmode itself failed</h2>
+              {why}
+            </div>
+          )}
         </div>
         <div class="body">
           <div class="column left">
@@ -139,7 +146,9 @@ export function App() {
               title={
                 <span class="tabs" role="tablist">
                   {TABS.map(([id, name]) => (
-                    <button key={id} role="tab" aria-selected={tab === id} onClick={() => setTab(id)}>{name}</button>
+                    <button key={id} role="tab" aria-selected={tab === id} onClick={() => setTab(id)}>
+                      {name}
+                    </button>
                   ))}
                 </span>
               }
@@ -149,7 +158,12 @@ export function App() {
               {tab === 'devices' && <Devices />}
               {tab === 'breakpoints' && <Breakpoints onError={fail} />}
               {tab === 'commands' && <Commands initial={command} />}
-              {(tab === 'dpcs' || tab === 'irps' || tab === 'threads' || tab === 'timers' || tab === 'drivers' || tab === 'devtree') && <KernelObjects topic={tab} />}
+              {(tab === 'dpcs' ||
+                tab === 'irps' ||
+                tab === 'threads' ||
+                tab === 'timers' ||
+                tab === 'drivers' ||
+                tab === 'devtree') && <KernelObjects topic={tab} />}
             </Panel>
           </div>
         </div>

@@ -3,12 +3,29 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MachineApi, Status } from './protocol.ts';
 
 /** The machine in its worker. One a page. */
-export const machine = Comlink.wrap<MachineApi>(new Worker(new URL('./worker/worker.ts', import.meta.url), { type: 'module', name: 'kmode' }));
+export const machine = Comlink.wrap<MachineApi>(
+  new Worker(new URL('./worker/worker.ts', import.meta.url), { type: 'module', name: 'kmode' }),
+);
 
 const listeners = new Set<(status: Status) => void>();
 let current: Status = {
-  state: 'booting', version: 0, cycle: 0, time: 0, instructions: 0, speed: 0, chosenSpeed: 1, mips: 0, irql: 0, rip: 0, symbol: null,
-  message: 'starting', thread: null, end: 0, branch: 0, branches: 1, bugCheck: null,
+  state: 'booting',
+  version: 0,
+  cycle: 0,
+  time: 0,
+  instructions: 0,
+  speed: 0,
+  chosenSpeed: 1,
+  mips: 0,
+  irql: 0,
+  rip: 0,
+  symbol: null,
+  message: 'starting',
+  thread: null,
+  end: 0,
+  branch: 0,
+  branches: 1,
+  bugCheck: null,
 };
 
 /** Subscribes to the worker's status; call once. */

@@ -1,7 +1,14 @@
 import type { StepKind } from './protocol.ts';
 
 /** The keys, as debuggers have them; Ctrl+Shift goes backwards. One list for the handler, the buttons and the help. */
-export const KEYS: readonly { key: string; shift?: boolean; ctrl?: boolean; action: StepKind | 'run'; label: string; shown: string }[] = [
+export const KEYS: readonly {
+  key: string;
+  shift?: boolean;
+  ctrl?: boolean;
+  action: StepKind | 'run';
+  label: string;
+  shown: string;
+}[] = [
   { key: 'F5', action: 'run', label: 'Run / pause', shown: 'F5' },
   { key: 'F11', action: 'into', label: 'Step into', shown: 'F11' },
   { key: 'F10', action: 'over', label: 'Step over', shown: 'F10' },

@@ -48,7 +48,8 @@ export interface Status {
   bugCheck: BugCheck | null;
 }
 
-export type StepKind = 'into' | 'over' | 'out' | 'back' | 'back-over' | 'interrupt' | 'back-interrupt' | 'back-breakpoint' | 'to-end' | 'to-start';
+export type StepKind =
+  'into' | 'over' | 'out' | 'back' | 'back-over' | 'interrupt' | 'back-interrupt' | 'back-breakpoint' | 'to-end' | 'to-start';
 
 export interface DisassemblyLine {
   address: number;
@@ -97,9 +98,34 @@ export interface MemoryView {
 }
 
 export interface InterruptView {
-  idt: { vector: number; handler: number; symbol: string | null; ist: number; dpl: number; service: string | null; serviceAddress: number | null }[];
-  apic: { id: number; tpr: number; ppr: number; irr: number[]; isr: number[]; timer: string; lvt: { name: string; value: number }[] };
-  ioapic: { pin: number; vector: number; masked: boolean; level: boolean; pending: boolean; remoteIrr: boolean; line: boolean; device: string | null }[];
+  idt: {
+    vector: number;
+    handler: number;
+    symbol: string | null;
+    ist: number;
+    dpl: number;
+    service: string | null;
+    serviceAddress: number | null;
+  }[];
+  apic: {
+    id: number;
+    tpr: number;
+    ppr: number;
+    irr: number[];
+    isr: number[];
+    timer: string;
+    lvt: { name: string; value: number }[];
+  };
+  ioapic: {
+    pin: number;
+    vector: number;
+    masked: boolean;
+    level: boolean;
+    pending: boolean;
+    remoteIrr: boolean;
+    line: boolean;
+    device: string | null;
+  }[];
 }
 
 /** A row of a kernel panel: what to show by column, and what the row's object is (for the link). */

@@ -35,7 +35,7 @@ export function disassemble(bytes: Uint8Array, rip: number): Disassembly {
   const next = rip + f.length;
   const target = { address: null as number | null };
   const { name, texts } = syntaxOf(form);
-  const parts = texts.map((text, i) => renderOperand(text, form.operands[i], f, next, target));
+  const parts = texts.map((text, i) => renderOperand(form, text, form.operands[i], f, next, target));
   const mnemonic = name.toLowerCase();
   const prefix = `${f.lock ? 'lock ' : ''}${repeatPrefix(form, f)}`;
   return {
@@ -43,7 +43,14 @@ export function disassemble(bytes: Uint8Array, rip: number): Disassembly {
     text: prefix + (parts.length === 0 ? mnemonic : `${mnemonic} ${parts.join(', ')}`),
     mnemonic,
     target: target.address,
-    kind: mnemonic === 'call' ? 'call' : mnemonic.startsWith('ret') || mnemonic.startsWith('iret') || mnemonic.startsWith('sysret') ? 'return' : /^(j|loop)/.test(mnemonic) ? 'branch' : 'other',
+    kind:
+      mnemonic === 'call'
+        ? 'call'
+        : mnemonic.startsWith('ret') || mnemonic.startsWith('iret') || mnemonic.startsWith('sysret')
+          ? 'return'
+          : /^(j|loop)/.test(mnemonic)
+            ? 'branch'
+            : 'other',
   };
 }
 
@@ -54,7 +61,17 @@ function syntaxOf(form: Form): { name: string; texts: string[] } {
   if (s === undefined) {
     const text = form.record.syntax.trim();
     const space = text.indexOf(' ');
-    s = space < 0 ? { name: text, texts: [] } : { name: text.slice(0, space), texts: text.slice(space + 1).split(',').map(t => t.trim()).filter(t => !/^<.*>$/.test(t)) };
+    s =
+      space < 0
+        ? { name: text, texts: [] }
+        : {
+            name: text.slice(0, space),
+            texts: text
+              .slice(space + 1)
+              .split(',')
+              .map(t => t.trim())
+              .filter(t => !/^<.*>$/.test(t)),
+          };
     parsed.set(form, s);
   }
   return s;
@@ -65,7 +82,8 @@ const COMPARE = /^(cmps|scas)/i;
 
 function repeatPrefix(form: Form, f: Fetched): string {
   const name = form.record.syntax;
-  if (STRING.test(name) && /^(movs|stos|lods|ins|outs)[bwdq]?(\s|$)/i.test(name) && f.operandless) return f.repeat === 0 ? '' : 'rep ';
+  if (STRING.test(name) && /^(movs|stos|lods|ins|outs)[bwdq]?(\s|$)/i.test(name) && f.operandless)
+    return f.repeat === 0 ? '' : 'rep ';
   if (COMPARE.test(name) && f.operandless) return f.repeat === 0xf3 ? 'repe ' : f.repeat === 0xf2 ? 'repne ' : '';
   return '';
 }
@@ -85,45 +103,95 @@ export function registerName(n: number, bytes: number, rex = true): string {
 }
 
 const hex = (v: number | bigint): string => `0x${v.toString(16)}`;
-const signedHex = (v: number): string => (v < 0 ? `-${hex(-v)}` : hex(v));
-const POINTERS: { readonly [bytes: number]: string } = { 1: 'byte', 2: 'word', 4: 'dword', 6: 'fword', 8: 'qword', 10: 'tbyte', 16: 'xmmword', 32: 'ymmword' };
+const POINTERS: { readonly [bytes: number]: string } = {
+  1: 'byte',
+  2: 'word',
+  4: 'dword',
+  6: 'fword',
+  8: 'qword',
+  10: 'tbyte',
+  16: 'xmmword',
+  32: 'ymmword',
+};
 
-function renderOperand(text: string, operand: Operand | undefined, f: Fetched, next: number, target: { address: number | null }): string {
+function renderOperand(
+  form: Form,
+  text: string,
+  operand: Operand | undefined,
+  f: Fetched,
+  next: number,
+  target: { address: number | null },
+): string {
   const place = operand?.place ?? implied(text);
-  const bytes = operand?.bytes || widthOf(text, f);
+  // ENTER has two immediates; the other is the nesting level.
+  if (place === 'imm16' && f.firstImmediate !== null) return hex(BigInt.asUintN(16, f.firstImmediate));
+  // A NOP's operand has the size of its prefixes; nothing is read, so one record does for all.
+  const bytes = form.record.exec === 'nop' && text === 'r/m32' ? f.operandSize : operand?.bytes || widthOf(text, f);
   switch (place) {
-    case 'reg': return registerName(f.reg, bytes || f.operandSize, f.rex);
-    case 'op': return registerName(f.opcodeRegister, bytes || f.operandSize, f.rex);
-    case 'vvvv': return registerName(f.vvvv, bytes || f.operandSize);
-    case 'rm': return f.memory ? memory(f, bytes || f.operandSize, next, target) : registerName(f.rm, bytes || f.operandSize, f.rex);
-    case 'm': return memory(f, bytes, next, target);
-    case 'ea': return memory(f, 0, next, target);
-    case 'acc': return registerName(0, bytes || f.operandSize);
-    case 'cl': return 'cl';
-    case 'dx': return 'dx';
-    case '1': return '1';
-    case 'xmm': return `xmm${f.reg}`;
-    case 'xmmv': return `xmm${f.vvvv}`;
-    case 'xmm0': return 'xmm0';
-    case 'xmm/r': return `xmm${f.rm}`;
-    case 'xmm/m': return f.memory ? memory(f, bytes, next, target) : `xmm${f.rm}`;
-    case 'mm': return `mm${f.reg & 7}`;
-    case 'mm/r': return `mm${f.rm & 7}`;
-    case 'mm/m': return f.memory ? memory(f, bytes || 8, next, target) : `mm${f.rm & 7}`;
-    case 'sreg': return SEGMENTS[f.reg & 7] ?? `seg${f.reg & 7}`;
-    case 'cr': return `cr${f.reg}`;
-    case 'dr': return `dr${f.reg}`;
+    case 'reg':
+      return registerName(f.reg, bytes || f.operandSize, f.rex);
+    case 'op':
+      return registerName(f.opcodeRegister, bytes || f.operandSize, f.rex);
+    case 'vvvv':
+      return registerName(f.vvvv, bytes || f.operandSize);
+    case 'rm':
+      return f.memory
+        ? memory(f, form.record.exec === 'nop' ? bytes : memoryWidth(text, bytes || f.operandSize), next, target)
+        : registerName(f.rm, registerWidth(text) || bytes || f.operandSize, f.rex);
+    case 'm':
+      return memory(f, memoryWidth(text, bytes), next, target);
+    case 'ea':
+      return memory(f, 0, next, target);
+    case 'acc':
+      return registerName(0, bytes || f.operandSize);
+    case 'cl':
+      return 'cl';
+    case 'dx':
+      return 'dx';
+    case '1':
+      return '1';
+    case 'xmm':
+      return `xmm${f.reg}`;
+    case 'xmmv':
+      return `xmm${f.vvvv}`;
+    case 'xmm0':
+      return 'xmm0';
+    case 'xmm/r':
+      return `xmm${f.rm}`;
+    case 'xmm/m':
+      return f.memory ? memory(f, bytes, next, target) : `xmm${f.rm}`;
+    case 'mm':
+      return `mm${f.reg & 7}`;
+    case 'mm/r':
+      return `mm${f.rm & 7}`;
+    case 'mm/m':
+      return f.memory ? memory(f, bytes || 8, next, target) : `mm${f.rm & 7}`;
+    case 'sreg':
+      return SEGMENTS[f.reg & 7] ?? `seg${f.reg & 7}`;
+    case 'cr':
+      return `cr${f.reg}`;
+    case 'dr':
+      return `dr${f.reg}`;
     case 'moffs': {
-      target.address = f.displacement;
-      return `${POINTERS[bytes || f.operandSize]} ptr ${segment(f)}[${signedHex(f.displacement)}]`;
+      if (BigInt.asIntN(48, f.immediate) === f.immediate) target.address = Number(f.immediate);
+      return `${POINTERS[bytes || f.operandSize]} ptr ${segment(f)}[${hex(BigInt.asUintN(64, f.immediate))}]`;
     }
-    case 'rel8': case 'rel32': {
+    case 'rel8':
+    case 'rel32': {
       target.address = next + Number(BigInt.asIntN(64, f.immediate));
       return address(target.address);
     }
-    case 'imm8': case 'imm16': case 'imm32': case 'imm64': return hex(BigInt.asUintN(Math.max(8, Number(place.slice(3))), f.immediate));
-    case 'imm8s': case 'imm32s': return signedImmediate(f.immediate);
-    default: return text.toLowerCase();
+    case 'imm8':
+    case 'imm16':
+    case 'imm32':
+    case 'imm64':
+      return hex(BigInt.asUintN(Math.max(8, Number(place.slice(3))), f.immediate));
+    // Sign-extended to the width of what it is combined with, and shown so: a status is 0xc0000010, not its negative.
+    case 'imm8s':
+    case 'imm32s':
+      return hex(BigInt.asUintN(8 * immediateWidth(form, f), f.immediate));
+    default:
+      return text.toLowerCase();
   }
 }
 
@@ -140,12 +208,33 @@ function implied(text: string): string {
   return '';
 }
 
+/** Bytes that the register of `r32/m8` has, which is wider than the operand in memory; 0 for any other text. */
+const registerWidth = (text: string): number => Number(/^r(\d+)\/m\d+$/.exec(text)?.[1] ?? 0) / 8;
+
+/** Bytes to which a sign-extended immediate is extended: the first operand's, or 8 for one that stands alone (PUSH). */
+function immediateWidth(form: Form, f: Fetched): number {
+  const [first] = syntaxOf(form).texts;
+  return first === undefined || /^imm/.test(first)
+    ? f.operandSize === 2
+      ? 2
+      : 8
+    : form.operands[0]?.bytes || widthOf(first, f) || f.operandSize;
+}
+
 function widthOf(text: string, f: Fetched): number {
   const m = /(?:r|m|imm|moffs)(\d+)$/.exec(text);
   return m ? Number(m[1]) / 8 : /^r\/m$|^r$/.test(text) ? f.operandSize : 0;
 }
 
-const signedImmediate = (v: bigint): string => (BigInt.asIntN(64, v) < 0n ? `-${hex(-BigInt.asIntN(64, v))}` : hex(v));
+/** Bytes that an operand in memory has, by its syntax where that says (`r/m16` of a form that fills 64 bits; `m16:32` is a far pointer; `m` and `m16&64` have no keyword). */
+function memoryWidth(text: string, otherwise: number): number {
+  const far = /^m16:(\d+)$/.exec(text);
+  if (far !== null) return 2 + Number(far[1]) / 8;
+  if (text === 'm' || text.includes('&')) return 0;
+  const m = /(?:^|\/)m(\d+)$/.exec(text);
+  return m === null ? otherwise : Number(m[1]) / 8;
+}
+
 const address = (va: number): string => hex(BigInt.asUintN(64, BigInt(va)));
 const segment = (f: Fetched): string => (f.segment === '' ? '' : `${f.segment}:`);
 

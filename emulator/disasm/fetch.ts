@@ -27,6 +27,8 @@ export interface Fetched {
   displacement: number;
   /** As encoded, sign-extended to 64 bits. */
   immediate: bigint;
+  /** The first of two immediates (ENTER); null when there is one at most. */
+  firstImmediate: bigint | null;
 }
 
 const SIZES: { readonly [follow: string]: number } = { ib: 1, cb: 1, iw: 2, id: 4, cd: 4, io: 8 };
@@ -48,7 +50,11 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     return BigInt.asIntN(8 * size, v);
   };
 
-  let has66 = false, has67 = false, lock = false, repeat = 0, rex = 0;
+  let has66 = false,
+    has67 = false,
+    lock = false,
+    repeat = 0,
+    rex = 0;
   let segment: Fetched['segment'] = '';
   let opcode = 0;
   for (;;) {
@@ -68,9 +74,13 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     rex = 0;
   }
 
-  let map = 0, vvvv = 0, vexL = 0;
+  let map = 0,
+    vvvv = 0,
+    vexL = 0;
   let w = (rex >> 3) & 1;
-  let r = (rex >> 2) & 1, x = (rex >> 1) & 1, b = rex & 1;
+  let r = (rex >> 2) & 1,
+    x = (rex >> 1) & 1,
+    b = rex & 1;
   let mandatory = repeat === 0xf3 ? 4 : repeat === 0xf2 ? 8 : has66 ? 2 : 1;
   if (opcode === 0xc4 || opcode === 0xc5) {
     const p1 = byte();
@@ -105,10 +115,18 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
   if (first === 0 || overflow) return null;
   const operandSize = w === 1 ? 8 : has66 ? 2 : 4;
   const context: { [g: string]: number } = {
-    prefix: mandatory, size: w === 1 ? 4 : has66 ? 1 : 2, w: w === 1 ? 2 : 1, mod: hasModrm && mod !== 3 ? 2 : 1, l: vexL ? 2 : 1,
-    b: b ? 2 : 1, address: has67 ? 1 : 2, mode: 1, rm: 1 << (modrm & 7),
+    prefix: mandatory,
+    size: w === 1 ? 4 : has66 ? 1 : 2,
+    w: w === 1 ? 2 : 1,
+    mod: hasModrm && mod !== 3 ? 2 : 1,
+    l: vexL ? 2 : 1,
+    b: b ? 2 : 1,
+    address: has67 ? 1 : 2,
+    mode: 1,
+    rm: 1 << (modrm & 7),
   };
-  let bits = 0, shift = 0;
+  let bits = 0,
+    shift = 0;
   for (const [name, width] of groups) {
     bits |= context[name]! << shift;
     shift += width;
@@ -124,19 +142,48 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
   }
 
   const out: Fetched = {
-    form, length: 0, operandSize, address32: has67, rex: rex !== 0, lock, repeat, segment, operandless: !hasModrm, reg: ((modrm >> 3) & 7) | (r << 3),
-    rm: (modrm & 7) | (b << 3), opcodeRegister: (opcode & 7) | (b << 3), vvvv, memory: hasModrm && mod !== 3, base: -1, index: -1, scale: 0,
-    ripRelative: false, displacement: 0, immediate: 0n,
+    form,
+    length: 0,
+    operandSize,
+    address32: has67,
+    rex: rex !== 0,
+    lock,
+    repeat,
+    segment,
+    operandless: !hasModrm,
+    reg: ((modrm >> 3) & 7) | (r << 3),
+    rm: (modrm & 7) | (b << 3),
+    opcodeRegister: (opcode & 7) | (b << 3),
+    vvvv,
+    memory: hasModrm && mod !== 3,
+    base: -1,
+    index: -1,
+    scale: 0,
+    ripRelative: false,
+    displacement: 0,
+    immediate: 0n,
+    firstImmediate: null,
   };
   if (out.memory) readAddress(out, modrm, x, b, byte, signed);
   const { encoding, immediate } = forms[form - 1]!;
-  if (immediate === 'moffs') out.displacement = Number(signed(has67 ? 4 : 8));
-  for (const f of encoding.follows) out.immediate = signed(SIZES[f]!);
+  // Too wide for a displacement: it is kept where 64 bits are.
+  if (immediate === 'moffs') out.immediate = has67 ? BigInt.asUintN(32, signed(4)) : signed(8);
+  encoding.follows.forEach((f, i) => {
+    if (i > 0) out.firstImmediate = out.immediate;
+    out.immediate = signed(SIZES[f]!);
+  });
   out.length = at;
   return overflow ? null : out;
 }
 
-function readAddress(out: Fetched, modrm: number, x: number, b: number, byte: () => number, signed: (size: number) => bigint): void {
+function readAddress(
+  out: Fetched,
+  modrm: number,
+  x: number,
+  b: number,
+  byte: () => number,
+  signed: (size: number) => bigint,
+): void {
   const mod = modrm >> 6;
   let size = mod === 1 ? 1 : mod === 2 ? 4 : 0;
   if ((modrm & 7) === 4) {

@@ -56,12 +56,12 @@ function line(cpu: CpuView, os: GuestOs | null, va: number): CodeLine {
 export function codeListing(cpu: CpuView, os: GuestOs | null, va: number, before: number, count: number): CodeLine[] {
   const earlier: number[] = [];
   const start = before > 0 ? listingStart(cpu, os, va, before) : va;
-  for (let at = start; at < va; ) {
+  for (let at = start; at < va;) {
     earlier.push(at);
     at += instructionAt(cpu, at).length;
   }
   const lines = earlier.slice(Math.max(0, earlier.length - before)).map(at => line(cpu, os, at));
-  for (let at = va; lines.length < count; ) {
+  for (let at = va; lines.length < count;) {
     const next = line(cpu, os, at);
     lines.push(next);
     at += next.length;

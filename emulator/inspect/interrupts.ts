@@ -25,7 +25,14 @@ export function readIdt(cpu: CpuView): IdtGate[] {
     const high = cpu.mem.readI32(at + 8);
     if ((middle & 0x8000) === 0) continue;
     const offset = ((middle & 0xffff0000) >>> 0) + (low & 0xffff);
-    gates.push({ vector, handler: high * 0x1_0000_0000 + offset, selector: low >>> 16, ist: middle & 7, dpl: (middle >> 13) & 3, type: (middle >> 8) & 15 });
+    gates.push({
+      vector,
+      handler: high * 0x1_0000_0000 + offset,
+      selector: low >>> 16,
+      ist: middle & 7,
+      dpl: (middle >> 13) & 3,
+      type: (middle >> 8) & 15,
+    });
   }
   return gates;
 }
@@ -43,8 +50,22 @@ export interface LocalApicState {
   divide: number;
 }
 
-const APIC_ID = 0x20, APIC_TPR = 0x80, APIC_PPR = 0xa0, APIC_ISR = 0x100, APIC_IRR = 0x200, APIC_DIVIDE = 0x3e0, APIC_INITIAL = 0x380, APIC_CURRENT = 0x390;
-const LVT: readonly (readonly [string, number])[] = [['timer', 0x320], ['thermal', 0x330], ['performance', 0x340], ['LINT0', 0x350], ['LINT1', 0x360], ['error', 0x370]];
+const APIC_ID = 0x20,
+  APIC_TPR = 0x80,
+  APIC_PPR = 0xa0,
+  APIC_ISR = 0x100,
+  APIC_IRR = 0x200,
+  APIC_DIVIDE = 0x3e0,
+  APIC_INITIAL = 0x380,
+  APIC_CURRENT = 0x390;
+const LVT: readonly (readonly [string, number])[] = [
+  ['timer', 0x320],
+  ['thermal', 0x330],
+  ['performance', 0x340],
+  ['LINT0', 0x350],
+  ['LINT1', 0x360],
+  ['error', 0x370],
+];
 /** Divide configuration register, bits 3 and 1-0 (SDM vol. 3, figure 11-10). */
 const DIVIDES = [2, 4, 8, 16, 32, 64, 128, 1];
 
@@ -82,7 +103,9 @@ export interface IoApicPin {
   destination: number;
 }
 
-const IOREGSEL = 0x00, IOWIN = 0x10, PINS = 24;
+const IOREGSEL = 0x00,
+  IOWIN = 0x10,
+  PINS = 24;
 
 /** The I/O APIC's redirection table. The register select is left as it was. */
 export function readIoApic(core: CoreExports): IoApicPin[] {
@@ -92,10 +115,17 @@ export function readIoApic(core: CoreExports): IoApicPin[] {
     return core.ioapicRead(IOWIN) >>> 0;
   };
   const pins = Array.from({ length: PINS }, (_, pin) => {
-    const low = read(0x10 + pin * 2), high = read(0x11 + pin * 2);
+    const low = read(0x10 + pin * 2),
+      high = read(0x11 + pin * 2);
     return {
-      pin, vector: low & 0xff, masked: (low & 0x10000) !== 0, level: (low & 0x8000) !== 0, activeLow: (low & 0x2000) !== 0,
-      remoteIrr: (low & 0x4000) !== 0, pending: (low & 0x1000) !== 0, destination: high >>> 24,
+      pin,
+      vector: low & 0xff,
+      masked: (low & 0x10000) !== 0,
+      level: (low & 0x8000) !== 0,
+      activeLow: (low & 0x2000) !== 0,
+      remoteIrr: (low & 0x4000) !== 0,
+      pending: (low & 0x1000) !== 0,
+      destination: high >>> 24,
     };
   });
   core.ioapicWrite(IOREGSEL, selected);

@@ -6,7 +6,18 @@ const ORDER = [0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /** RFLAGS bits by name, highest first (SDM vol. 1, 3.4.3). */
 export const FLAGS: readonly (readonly [name: string, bit: number])[] = [
-  ['AC', 18], ['RF', 16], ['NT', 14], ['OF', 11], ['DF', 10], ['IF', 9], ['TF', 8], ['SF', 7], ['ZF', 6], ['AF', 4], ['PF', 2], ['CF', 0],
+  ['AC', 18],
+  ['RF', 16],
+  ['NT', 14],
+  ['OF', 11],
+  ['DF', 10],
+  ['IF', 9],
+  ['TF', 8],
+  ['SF', 7],
+  ['ZF', 6],
+  ['AF', 4],
+  ['PF', 2],
+  ['CF', 0],
 ];
 
 /** A processor's registers by name, unsigned 64-bit. */

@@ -16,14 +16,31 @@ export function CrashCard({ bugCheck: b, onBack, onStart }: CrashCardProps) {
         {b.name} (0x{b.code.toString(16)})
       </h2>
       <div>
-        {b.routine ? <>in {b.address === null ? b.routine : <Address address={b.address} text={b.routine} to="code" />}</> : 'in an unknown routine'}
-        {b.driver && <> of <b>{b.driver}</b></>}, at IRQL {irqlName(b.irql)}
-        {b.irp !== null && <>, IRP <Address address={b.irp} /></>}
+        {b.routine ? (
+          <>in {b.address === null ? b.routine : <Address address={b.address} text={b.routine} to="code" />}</>
+        ) : (
+          'in an unknown routine'
+        )}
+        {b.driver && (
+          <>
+            {' '}
+            of <b>{b.driver}</b>
+          </>
+        )}
+        , at IRQL {irqlName(b.irql)}
+        {b.irp !== null && (
+          <>
+            , IRP <Address address={b.irp} />
+          </>
+        )}
       </div>
       <div class="mono dim">parameters {b.parameters.map(hex64).join('  ')}</div>
       <div class="mono">
         {b.stack.slice(0, 8).map((frame, i) => (
-          <div key={i}>{i === 0 ? '' : '← '}<Address address={frame.address} text={frame.symbol} to="code" /></div>
+          <div key={i}>
+            {i === 0 ? '' : '← '}
+            <Address address={frame.address} text={frame.symbol} to="code" />
+          </div>
         ))}
       </div>
       <div class="how">

@@ -6,7 +6,9 @@ import { GoTo } from './disassembly.tsx';
 
 /** Debugger commands (`!irp`, `dt`, `lm`) and what they print. Addresses in the text are links. */
 export function Commands({ initial }: { initial: string | null }) {
-  const [lines, setLines] = useState<string[]>(['Type a debugger command: lm, dt nt!_DRIVER_OBJECT ADDRESS, !irp, !process 0 0, !devstack, !analyze …']);
+  const [lines, setLines] = useState<string[]>([
+    'Type a debugger command: lm, dt nt!_DRIVER_OBJECT ADDRESS, !irp, !process 0 0, !devstack, !analyze …',
+  ]);
   const run = async (command: string): Promise<void> => {
     try {
       const out = await machine.command(command);
@@ -20,8 +22,14 @@ export function Commands({ initial }: { initial: string | null }) {
   }, [initial]);
   return (
     <>
-      <div class="notice"><GoTo placeholder="debugger command" onGo={text => void run(text)} /></div>
-      <pre class="hex" data-testid="command-output">{lines.map((line, i) => <div key={i}>{linked(line)}</div>)}</pre>
+      <div class="notice">
+        <GoTo placeholder="debugger command" onGo={text => void run(text)} />
+      </div>
+      <pre class="hex" data-testid="command-output">
+        {lines.map((line, i) => (
+          <div key={i}>{linked(line)}</div>
+        ))}
+      </pre>
     </>
   );
 }
@@ -57,19 +65,32 @@ export function Breakpoints({ onError }: { onError(message: string): void }) {
   };
   return (
     <>
-      <div class="notice"><GoTo placeholder="address or symbol, e.g. edu!EduIsr" onGo={text => void add(text)} /></div>
+      <div class="notice">
+        <GoTo placeholder="address or symbol, e.g. edu!EduIsr" onGo={text => void add(text)} />
+      </div>
       {list.length === 0 ? (
         <div class="empty">no breakpoints: type a symbol above, or click left of an instruction</div>
       ) : (
         <table class="rows" data-testid="breakpoints">
-          <thead><tr><th></th><th>where</th><th>hits</th><th></th></tr></thead>
+          <thead>
+            <tr>
+              <th></th>
+              <th>where</th>
+              <th>hits</th>
+              <th></th>
+            </tr>
+          </thead>
           <tbody>
             {list.map(b => (
               <tr key={b.id}>
                 <td>{b.id}</td>
-                <td><Address address={b.address} text={b.symbol ?? b.expression} to="code" /></td>
+                <td>
+                  <Address address={b.address} text={b.symbol ?? b.expression} to="code" />
+                </td>
                 <td>{b.hits}</td>
-                <td><button onClick={() => void machine.removeBreakpoint(b.id).then(refresh)}>Remove</button></td>
+                <td>
+                  <button onClick={() => void machine.removeBreakpoint(b.id).then(refresh)}>Remove</button>
+                </td>
               </tr>
             ))}
           </tbody>

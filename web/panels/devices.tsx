@@ -10,7 +10,11 @@ export function Devices() {
       <tbody>
         {value.map(d => (
           <>
-            <tr key={d.id}><th colSpan={3}>{d.title} <span class="dim">{d.id}</span></th></tr>
+            <tr key={d.id}>
+              <th colSpan={3}>
+                {d.title} <span class="dim">{d.id}</span>
+              </th>
+            </tr>
             {d.registers.map(r => (
               <tr key={`${d.id}.${r.name}`}>
                 <td>{r.name}</td>

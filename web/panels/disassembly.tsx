@@ -57,8 +57,17 @@ export function Disassembly({ onError }: { onError(message: string): void }) {
           {value.map(line => (
             <>
               {line.label && <div class="label">{line.label}:</div>}
-              <div class={line.address === rip ? 'row current' : 'row'} data-address={hexAddress(line.address)} ref={line.address === shown ? current : undefined}>
-                <span class={line.breakpoint ? 'bp set' : 'bp'} role="button" aria-label={`breakpoint at ${hexAddress(line.address)}`} onClick={() => void toggle(line)}>
+              <div
+                class={line.address === rip ? 'row current' : 'row'}
+                data-address={hexAddress(line.address)}
+                ref={line.address === shown ? current : undefined}
+              >
+                <span
+                  class={line.breakpoint ? 'bp set' : 'bp'}
+                  role="button"
+                  aria-label={`breakpoint at ${hexAddress(line.address)}`}
+                  onClick={() => void toggle(line)}
+                >
                   ●
                 </span>
                 <Address address={line.address} to="data" />

@@ -10,11 +10,19 @@ export function KernelObjects({ topic }: { topic: KernelTopic }) {
   if (value.rows.length === 0) return <div class="empty">none at the moment</div>;
   return (
     <table class="rows" data-testid={`kernel-${topic}`}>
-      <thead><tr>{value.columns.map(c => <th key={c}>{c}</th>)}</tr></thead>
+      <thead>
+        <tr>
+          {value.columns.map(c => (
+            <th key={c}>{c}</th>
+          ))}
+        </tr>
+      </thead>
       <tbody>
         {value.rows.map((row, i) => (
           <tr key={row.address ?? i}>
-            {row.cells.map((cell, j) => <td key={j}>{cell.address === undefined ? cell.text : <Address address={cell.address} text={cell.text} />}</td>)}
+            {row.cells.map((cell, j) => (
+              <td key={j}>{cell.address === undefined ? cell.text : <Address address={cell.address} text={cell.text} />}</td>
+            ))}
           </tr>
         ))}
       </tbody>

@@ -9,7 +9,10 @@ const LENGTH = 512;
 /** Bytes at the address in focus (RSP when there is none). */
 export function Memory({ onError }: { onError(message: string): void }) {
   const { focus, showData } = useFocus();
-  const { value, error } = useView(async () => machine.memory(focus.data ?? (await machine.evaluate('rsp')), LENGTH), [focus.data]);
+  const { value, error } = useView(
+    async () => machine.memory(focus.data ?? (await machine.evaluate('rsp')), LENGTH),
+    [focus.data],
+  );
   const go = async (expression: string): Promise<void> => {
     try {
       showData(await machine.evaluate(expression));
@@ -24,8 +27,12 @@ export function Memory({ onError }: { onError(message: string): void }) {
     <>
       <div class="notice">
         <GoTo placeholder="address, symbol or register" onGo={go} />
-        <button onClick={() => showData(value.address - LENGTH)} aria-label="earlier">▲</button>
-        <button onClick={() => showData(value.address + LENGTH)} aria-label="later">▼</button>
+        <button onClick={() => showData(value.address - LENGTH)} aria-label="earlier">
+          ▲
+        </button>
+        <button onClick={() => showData(value.address + LENGTH)} aria-label="later">
+          ▼
+        </button>
         <span class="dim">{value.note ?? value.symbol ?? ''}</span>
       </div>
       <div class="hex">
@@ -33,8 +40,7 @@ export function Memory({ onError }: { onError(message: string): void }) {
           <div key={i}>
             <span class="dim">{hexAddress(value.address + i * 16)}</span>
             {'  '}
-            {row.map((b, j) => (b < 0 ? '??' : hexByte(b)) + (j === 7 ? '-' : ' ')).join('')}
-            {' '}
+            {row.map((b, j) => (b < 0 ? '??' : hexByte(b)) + (j === 7 ? '-' : ' ')).join('')}{' '}
             {row.map(b => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : '.')).join('')}
           </div>
         ))}

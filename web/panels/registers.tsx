@@ -7,7 +7,17 @@ import { Missing, Panel } from './panel.tsx';
 export function Registers() {
   const { value, error } = useView(() => machine.cpu(), []);
   return (
-    <Panel title="Registers" testid="registers" tools={value && <span class="dim">CPL {value.cpl}, IRQL {irqlName(value.irql)}</span>}>
+    <Panel
+      title="Registers"
+      testid="registers"
+      tools={
+        value && (
+          <span class="dim">
+            CPL {value.cpl}, IRQL {irqlName(value.irql)}
+          </span>
+        )
+      }
+    >
       {value === null ? (
         <Missing error={error} />
       ) : (

@@ -17,8 +17,16 @@ export function Stack() {
               const target = asAddress(line.value);
               return (
                 <tr key={line.address} class={line.frame ? 'frame' : ''}>
-                  <td><Address address={line.address} /></td>
-                  <td>{target === null || target === 0 ? hex64(line.value) : <Address address={target} to={line.symbol ? 'code' : 'data'} />}</td>
+                  <td>
+                    <Address address={line.address} />
+                  </td>
+                  <td>
+                    {target === null || target === 0 ? (
+                      hex64(line.value)
+                    ) : (
+                      <Address address={target} to={line.symbol ? 'code' : 'data'} />
+                    )}
+                  </td>
                   <td class="dim">{line.symbol}</td>
                 </tr>
               );

@@ -13,10 +13,34 @@ import type { ModuleInfo, Reply } from '../../hal/bus/index.ts';
 import coreUrl from '../../build/core.wasm?url';
 import eduUrl from '../../samples/edu/edu.sys?url';
 import type {
-  Breakpoint, CpuView, DeviceView, DisassemblyLine, InterruptView, KernelTable, KernelTopic, MachineApi, Mark, MemoryView, RunState, StackLine, Status, StepKind, TimelineView,
+  Breakpoint,
+  CpuView,
+  DeviceView,
+  DisassemblyLine,
+  InterruptView,
+  KernelTable,
+  KernelTopic,
+  MachineApi,
+  Mark,
+  MemoryView,
+  RunState,
+  StackLine,
+  Status,
+  StepKind,
+  TimelineView,
 } from '../protocol.ts';
 import { Pump } from './pump.ts';
-import { cpuView, devicesView, disassemblyView, evaluateIn, interruptView, kernelView, memoryView, stackFrames, stackView } from './views.ts';
+import {
+  cpuView,
+  devicesView,
+  disassemblyView,
+  evaluateIn,
+  interruptView,
+  kernelView,
+  memoryView,
+  stackFrames,
+  stackView,
+} from './views.ts';
 
 /** Guest cycles between checkpoints: going back replays at most this. */
 const CHECKPOINT_INTERVAL = 20_000_000;
@@ -28,8 +52,17 @@ const REPORT_MS = 250;
 const LOAD_LIMIT_SECONDS = 10;
 
 const STOP_WORDS: { readonly [reason: string]: string } = {
-  limit: 'paused', step: 'stepped', breakpoint: 'breakpoint', watch: 'a watched address was touched', bugcheck: 'the machine stopped with a bug check', shutdown: 'triple fault: the processor shut down',
-  idle: 'halted, and nothing will wake it', stopped: 'paused', address: 'there', interrupt: 'an interrupt was delivered', start: 'the beginning of the recording',
+  limit: 'paused',
+  step: 'stepped',
+  breakpoint: 'breakpoint',
+  watch: 'a watched address was touched',
+  bugcheck: 'the machine stopped with a bug check',
+  shutdown: 'triple fault: the processor shut down',
+  idle: 'halted, and nothing will wake it',
+  stopped: 'paused',
+  address: 'there',
+  interrupt: 'an interrupt was delivered',
+  start: 'the beginning of the recording',
 };
 
 /** The machine behind the page: runs it in short slices, answers the panels, steps forwards and backwards. */
@@ -59,7 +92,10 @@ export class Session implements MachineApi {
 
   async start(options: { speed?: number } = {}): Promise<void> {
     try {
-      const [core, edu] = await Promise.all([WebAssembly.compileStreaming(fetch(coreUrl)).catch(() => compileBytes(coreUrl)), fetchBytes(eduUrl)]);
+      const [core, edu] = await Promise.all([
+        WebAssembly.compileStreaming(fetch(coreUrl)).catch(() => compileBytes(coreUrl)),
+        fetchBytes(eduUrl),
+      ]);
       // Booting is not paced: the page is there as soon as the machine is.
       this.machine = DriverMachine.create({ core, boot: false, timeline: { interval: CHECKPOINT_INTERVAL } });
       this.machine.addOutputSink((device, channel, data) => this.output(device, channel, data));
@@ -142,7 +178,8 @@ export class Session implements MachineApi {
     if (!this.running) return null;
     try {
       const { machine } = this;
-      const before = performance.now(), from = machine.cycle;
+      const before = performance.now(),
+        from = machine.cycle;
       const wasHalted = this.halted();
       const plan = this.pacing.plan(before, from, wasHalted ? machine.nextActivity(Number.MAX_SAFE_INTEGER) : null);
       let stop: Stop | null = null;
@@ -197,8 +234,23 @@ export class Session implements MachineApi {
     if (!this.statusSink) return;
     if (this.state === 'booting' || this.machine === undefined) {
       this.statusSink({
-        state: this.state, version: this.version, cycle: 0, time: 0, instructions: 0, speed: 0, chosenSpeed: 1, mips: 0, irql: 0, rip: 0, symbol: null, message: this.message,
-        thread: null, end: 0, branch: 0, branches: 1, bugCheck: null,
+        state: this.state,
+        version: this.version,
+        cycle: 0,
+        time: 0,
+        instructions: 0,
+        speed: 0,
+        chosenSpeed: 1,
+        mips: 0,
+        irql: 0,
+        rip: 0,
+        symbol: null,
+        message: this.message,
+        thread: null,
+        end: 0,
+        branch: 0,
+        branches: 1,
+        bugCheck: null,
       });
       return;
     }
@@ -207,14 +259,39 @@ export class Session implements MachineApi {
     if (this.running && now - this.meter.ms >= REPORT_MS) {
       const seconds = (now - this.meter.ms) / 1000;
       const { cycle, instructions } = machine;
-      this.meter = { ms: now, cycle, instructions, speed: (cycle - this.meter.cycle) / machine.config.tscHz / seconds, mips: (instructions - this.meter.instructions) / seconds / 1e6 };
+      this.meter = {
+        ms: now,
+        cycle,
+        instructions,
+        speed: (cycle - this.meter.cycle) / machine.config.tscHz / seconds,
+        mips: (instructions - this.meter.instructions) / seconds / 1e6,
+      };
     }
-    const state: RunState = !this.running ? this.state : this.pacing.state === 'behind' ? 'behind' : this.halted() ? 'halted' : 'running';
+    const state: RunState = !this.running
+      ? this.state
+      : this.pacing.state === 'behind'
+        ? 'behind'
+        : this.halted()
+          ? 'halted'
+          : 'running';
     this.statusSink({
-      state, version: this.version, cycle: machine.cycle, time: machine.cycle / machine.config.tscHz, instructions: machine.instructions,
-      speed: this.meter.speed, chosenSpeed: this.pacing.speed, mips: this.meter.mips, irql: cpu.cr8, rip: cpu.rip,
-      symbol: machine.guestOs?.symbolAt(cpu.rip) ?? null, message: this.message, thread: null,
-      end: Math.max(this.timelineOf.branch.end, machine.cycle), branch: this.timelineOf.branch.id, branches: this.timelineOf.branches.length, bugCheck: machine.bugCheck(),
+      state,
+      version: this.version,
+      cycle: machine.cycle,
+      time: machine.cycle / machine.config.tscHz,
+      instructions: machine.instructions,
+      speed: this.meter.speed,
+      chosenSpeed: this.pacing.speed,
+      mips: this.meter.mips,
+      irql: cpu.cr8,
+      rip: cpu.rip,
+      symbol: machine.guestOs?.symbolAt(cpu.rip) ?? null,
+      message: this.message,
+      thread: null,
+      end: Math.max(this.timelineOf.branch.end, machine.cycle),
+      branch: this.timelineOf.branch.id,
+      branches: this.timelineOf.branches.length,
+      bugCheck: machine.bugCheck(),
     });
   }
 
@@ -230,7 +307,11 @@ export class Session implements MachineApi {
     if (this.state === 'booting' || this.state === 'failed') return;
     const wasRunning = this.running;
     this.running = false;
-    if (!wasRunning && this.state === 'crashed' && (kind === 'into' || kind === 'over' || kind === 'out' || kind === 'interrupt')) {
+    if (
+      !wasRunning &&
+      this.state === 'crashed' &&
+      (kind === 'into' || kind === 'over' || kind === 'out' || kind === 'interrupt')
+    ) {
       throw new Error('the machine has stopped with a bug check: one can only step back from here');
     }
     this.stopped(this.doStep(kind));
@@ -239,20 +320,29 @@ export class Session implements MachineApi {
   private doStep(kind: StepKind): ControlStop {
     const { control } = this;
     switch (kind) {
-      case 'into': return control.stepInto();
-      case 'over': return control.stepOver();
+      case 'into':
+        return control.stepInto();
+      case 'over':
+        return control.stepOver();
       case 'out': {
         const [frame] = stackFrames(this.machine);
         if (frame === undefined) throw new Error('no caller was found: the stack walk ends here');
         return control.stepOut(frame.address);
       }
-      case 'back': return control.stepBack();
-      case 'back-over': return control.stepBack();
-      case 'interrupt': return control.nextInterrupt();
-      case 'back-interrupt': return control.previousInterrupt();
-      case 'back-breakpoint': return control.runBack();
-      case 'to-end': return control.toCycle(this.timelineOf.branch.end);
-      case 'to-start': return control.toCycle(this.timelineOf.start);
+      case 'back':
+        return control.stepBack();
+      case 'back-over':
+        return control.stepBack();
+      case 'interrupt':
+        return control.nextInterrupt();
+      case 'back-interrupt':
+        return control.previousInterrupt();
+      case 'back-breakpoint':
+        return control.runBack();
+      case 'to-end':
+        return control.toCycle(this.timelineOf.branch.end);
+      case 'to-start':
+        return control.toCycle(this.timelineOf.start);
     }
   }
 
@@ -293,7 +383,12 @@ export class Session implements MachineApi {
   }
   async timeline(): Promise<TimelineView> {
     const { branch, start } = this.timelineOf;
-    return { start, end: Math.max(branch.end, this.machine.cycle), checkpoints: branch.checkpoints.map(c => c.cycle), marks: this.marks.slice(-1000) };
+    return {
+      start,
+      end: Math.max(branch.end, this.machine.cycle),
+      checkpoints: branch.checkpoints.map(c => c.cycle),
+      marks: this.marks.slice(-1000),
+    };
   }
   async evaluate(expression: string): Promise<number> {
     return evaluateIn(this.ready(), expression);
@@ -318,7 +413,13 @@ export class Session implements MachineApi {
     const address = evaluateIn(this.ready(), expression);
     const same = this.list.find(b => b.address === address);
     if (same) return { ...same };
-    const made: Breakpoint = { id: this.nextBreakpoint++, address, symbol: this.machine.guestOs?.symbolAt(address) ?? null, expression, hits: 0 };
+    const made: Breakpoint = {
+      id: this.nextBreakpoint++,
+      address,
+      symbol: this.machine.guestOs?.symbolAt(address) ?? null,
+      expression,
+      hits: 0,
+    };
     this.list.push(made);
     this.machine.setBreakpoints(this.list.map(b => b.address));
     this.report();
@@ -334,7 +435,8 @@ export class Session implements MachineApi {
 
   async loadDriver(fileName: string, bytes: Uint8Array): Promise<string> {
     this.ready();
-    if (this.state === 'crashed') throw new Error('the machine has stopped with a bug check: go back to before it, then load the driver');
+    if (this.state === 'crashed')
+      throw new Error('the machine has stopped with a bug check: go back to before it, then load the driver');
     // Throws with the file's name, the offset and what was expected.
     describeImage(fileName, bytes);
     const service = fileName.replace(/^.*[\\/]/, '').replace(/\.sys$/i, '');
@@ -348,15 +450,23 @@ export class Session implements MachineApi {
         else if (this.machine.cycle > end) {
           clearInterval(watch);
           this.waiting.delete(id);
-          reject(new Error(`${fileName}: DriverEntry has not returned after ${LOAD_LIMIT_SECONDS} seconds of guest time. The machine goes on; pause it to see where it is.`));
+          reject(
+            new Error(
+              `${fileName}: DriverEntry has not returned after ${LOAD_LIMIT_SECONDS} seconds of guest time. The machine goes on; pause it to see where it is.`,
+            ),
+          );
         }
       }, 200);
       this.run();
     });
     if (wasPaused) await this.pause();
     const { bugCheck } = { bugCheck: this.machine.bugCheck() };
-    if (reply === null) throw new Error(`${fileName}: the machine stopped while loading it${bugCheck ? `: ${bugCheck.name}` : ''}`);
-    if (reply.status >= 0x80000000) throw new Error(`${fileName} was not loaded: status 0x${reply.status.toString(16)}${reply.data.length ? `, ${new TextDecoder().decode(reply.data)}` : ''}`);
+    if (reply === null)
+      throw new Error(`${fileName}: the machine stopped while loading it${bugCheck ? `: ${bugCheck.name}` : ''}`);
+    if (reply.status >= 0x80000000)
+      throw new Error(
+        `${fileName} was not loaded: status 0x${reply.status.toString(16)}${reply.data.length ? `, ${new TextDecoder().decode(reply.data)}` : ''}`,
+      );
     return `${fileName} is loaded at 0x${reply.information.toString(16)}`;
   }
 

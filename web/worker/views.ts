@@ -4,10 +4,30 @@ import { readIdt, readIoApic, readLocalApic } from '../../emulator/inspect/inter
 import { FLAGS, readRegisters } from '../../emulator/inspect/registers.ts';
 import type { RegisterSet } from '../../emulator/inspect/registers.ts';
 import type { Machine } from '../../emulator/machine.ts';
-import type { CpuView, DeviceView, DisassemblyLine, InterruptView, KernelTable, KernelTopic, MemoryView, StackLine } from '../protocol.ts';
+import type {
+  CpuView,
+  DeviceView,
+  DisassemblyLine,
+  InterruptView,
+  KernelTable,
+  KernelTopic,
+  MemoryView,
+  StackLine,
+} from '../protocol.ts';
 
 /** Who drives which I/O APIC pin on the standard board (emulator/board.ts). */
-const PIN_DEVICES: { readonly [pin: number]: string } = { 1: 'i8042', 2: 'pit', 4: 'uart0', 8: 'rtc', 12: 'i8042', 16: 'PCI INTA', 17: 'PCI INTB', 18: 'PCI INTC', 19: 'PCI INTD', 20: 'requestport' };
+const PIN_DEVICES: { readonly [pin: number]: string } = {
+  1: 'i8042',
+  2: 'pit',
+  4: 'uart0',
+  8: 'rtc',
+  12: 'i8042',
+  16: 'PCI INTA',
+  17: 'PCI INTB',
+  18: 'PCI INTC',
+  19: 'PCI INTD',
+  20: 'requestport',
+};
 
 // What the panels show, made from the machine as it stands. Nothing here changes anything.
 
@@ -16,7 +36,12 @@ const RSP = 4;
 export function disassemblyView(machine: Machine, address: number | null, before: number, count: number): DisassemblyLine[] {
   const cpu = machine.cpus[machine.currentCpu]!;
   return codeListing(cpu, machine.guestOs, address ?? cpu.rip, before, count).map(l => ({
-    address: l.address, bytes: l.bytes, text: l.text, label: l.label, target: l.target, targetSymbol: l.targetSymbol,
+    address: l.address,
+    bytes: l.bytes,
+    text: l.text,
+    label: l.label,
+    target: l.target,
+    targetSymbol: l.targetSymbol,
     breakpoint: machine.breakpoints.includes(l.address),
   }));
 }
@@ -33,9 +58,18 @@ export function cpuView(machine: Machine, last: RegisterSet | null): CpuView {
   return {
     registers: [
       { name: 'rip', value: rip, changed: false, symbol: symbol(rip) },
-      ...now.general.map(r => ({ name: r.name, value: r.value, changed: last !== null && before.get(r.name) !== r.value, symbol: symbol(r.value) })),
+      ...now.general.map(r => ({
+        name: r.name,
+        value: r.value,
+        changed: last !== null && before.get(r.name) !== r.value,
+        symbol: symbol(r.value),
+      })),
     ],
-    flags: FLAGS.map(([name, bit]) => ({ name, set: ((now.rflags >> bit) & 1) === 1, changed: last !== null && (((now.rflags ^ last.rflags) >> bit) & 1) === 1 })),
+    flags: FLAGS.map(([name, bit]) => ({
+      name,
+      set: ((now.rflags >> bit) & 1) === 1,
+      changed: last !== null && (((now.rflags ^ last.rflags) >> bit) & 1) === 1,
+    })),
     control: now.control,
     cpl: now.cpl,
     irql: now.irql,
@@ -92,15 +126,34 @@ export function interruptView(machine: Machine): InterruptView {
   const timer = apic.lvt.find(l => l.name === 'timer')!.value;
   return {
     idt: readIdt(cpu).map(g => ({
-      vector: g.vector, handler: g.handler, symbol: os?.symbolAt(g.handler) ?? null, ist: g.ist, dpl: g.dpl,
-      service: services.get(g.vector)?.service ?? null, serviceAddress: services.get(g.vector)?.serviceAddress ?? null,
+      vector: g.vector,
+      handler: g.handler,
+      symbol: os?.symbolAt(g.handler) ?? null,
+      ist: g.ist,
+      dpl: g.dpl,
+      service: services.get(g.vector)?.service ?? null,
+      serviceAddress: services.get(g.vector)?.serviceAddress ?? null,
     })),
     apic: {
-      id: apic.id, tpr: apic.tpr, ppr: apic.ppr, irr: apic.irr, isr: apic.isr, lvt: apic.lvt,
-      timer: (timer & 0x10000) !== 0 ? 'masked' : `vector 0x${(timer & 0xff).toString(16)}, ${['one-shot', 'periodic', 'TSC deadline'][(timer >> 17) & 3] ?? '?'}, ${apic.currentCount} of ${apic.initialCount}, divided by ${apic.divide}`,
+      id: apic.id,
+      tpr: apic.tpr,
+      ppr: apic.ppr,
+      irr: apic.irr,
+      isr: apic.isr,
+      lvt: apic.lvt,
+      timer:
+        (timer & 0x10000) !== 0
+          ? 'masked'
+          : `vector 0x${(timer & 0xff).toString(16)}, ${['one-shot', 'periodic', 'TSC deadline'][(timer >> 17) & 3] ?? '?'}, ${apic.currentCount} of ${apic.initialCount}, divided by ${apic.divide}`,
     },
     ioapic: readIoApic(machine.core).map(p => ({
-      pin: p.pin, vector: p.vector, masked: p.masked, level: p.level, pending: p.pending, remoteIrr: p.remoteIrr, line: false,
+      pin: p.pin,
+      vector: p.vector,
+      masked: p.masked,
+      level: p.level,
+      pending: p.pending,
+      remoteIrr: p.remoteIrr,
+      line: false,
       device: PIN_DEVICES[p.pin] ?? null,
     })),
   };
@@ -114,4 +167,5 @@ export function devicesView(machine: Machine): DeviceView[] {
   return [...machine.devices.values()].map(d => ({ id: d.id, title: d.title, registers: [...(d.inspect?.() ?? [])] }));
 }
 
-export const evaluateIn = (machine: Machine, expression: string): number => evaluate(expression, machine.cpus[machine.currentCpu]!, machine.guestOs);
+export const evaluateIn = (machine: Machine, expression: string): number =>
+  evaluate(expression, machine.cpus[machine.currentCpu]!, machine.guestOs);
