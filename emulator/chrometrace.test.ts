@@ -62,7 +62,17 @@ describe('toChromeTrace', () => {
     );
   });
 
-  it('closes what is open: inside of an end, at a reused address, and at the end of the trace', () => {
+  it('nests the drivers that an IRP goes through, and ends them with its completion', () => {
+    const out = convert([
+      event(100, 'irp', 'begin', 'edu!IRP_MJ_PNP', { id: 'a' }),
+      event(200, 'irp', 'begin', 'pci!IRP_MJ_PNP', { id: 'a' }),
+      event(300, 'irp', 'end', 'IRP', { id: 'a', args: { status: 0 } }),
+    ]);
+    expect(slices(out)).toEqual(['irp pci!IRP_MJ_PNP 2-3', 'irp edu!IRP_MJ_PNP 1-3']);
+    expect(out.at(-1)).toMatchObject({ name: 'edu!IRP_MJ_PNP', ph: 'e', args: { status: 0 } });
+  });
+
+  it('closes what is open: inside of an end, and at the end of the trace', () => {
     const out = convert([
       event(100, 'isr', 'begin', 'a!Isr'),
       event(200, 'dpc', 'begin', 'a!Inner'),
@@ -72,7 +82,7 @@ describe('toChromeTrace', () => {
       event(600, 'thread', 'begin', 'System'),
       event(700, 'debug', 'at', 'hello'),
     ]);
-    expect(slices(out)).toEqual(['dpc a!Inner 2-3', 'isr a!Isr 1-3', 'irp r 4-5', 'thread System 6-7', 'irp r 5-7']);
+    expect(slices(out)).toEqual(['dpc a!Inner 2-3', 'isr a!Isr 1-3', 'thread System 6-7', 'irp r 5-7', 'irp r 4-7']);
   });
 
   it('is JSON that carries nothing undefined', () => {

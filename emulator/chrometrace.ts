@@ -43,7 +43,7 @@ export function toChromeTrace(
     out.push(threadName(trackOf(cpu, 'thread'), cpus === 1 ? 'threads' : `cpu ${cpu}: threads`));
   }
   const open = new Map<number, ChromeEvent[]>();
-  const openAsync = new Map<string, ChromeEvent>();
+  const openAsync = new Map<string, ChromeEvent[]>();
   let end = 0;
 
   for (const event of events) {
@@ -72,20 +72,16 @@ export function toChromeTrace(
     } else if (event.phase === 'at') {
       out.push({ ...base, ph: 'i', s: 't' });
     } else if (event.kind === 'irp') {
+      // A driver passes an IRP down: slices of one IRP nest, and its completion ends them all.
       const id = event.id ?? event.name,
-        key = `${id}`;
+        stack = openAsync.get(id) ?? [];
+      openAsync.set(id, stack);
       if (event.phase === 'begin') {
-        // The same address may be a new IRP whose predecessor's end was not traced.
-        const before = openAsync.get(key);
-        if (before !== undefined) out.push({ ...before, ph: 'e', ts });
         const begin: ChromeEvent = { ...base, ph: 'b', id };
-        openAsync.set(key, begin);
+        stack.push(begin);
         out.push(begin);
       } else {
-        const begin = openAsync.get(key);
-        if (begin === undefined) continue;
-        openAsync.delete(key);
-        out.push({ ...base, name: begin.name, ph: 'e', id });
+        while (stack.length > 0) closeAsync(stack, out, ts, stack.length === 1 ? event.args : undefined);
       }
     } else {
       const stack = open.get(tid) ?? [];
@@ -103,7 +99,7 @@ export function toChromeTrace(
     }
   }
   for (const stack of open.values()) while (stack.length > 0) closeTop(stack, out, end, undefined);
-  for (const begin of openAsync.values()) out.push({ ...begin, ph: 'e', ts: end, args: undefined });
+  for (const stack of openAsync.values()) while (stack.length > 0) closeAsync(stack, out, end, undefined);
   return { traceEvents: out, displayTimeUnit: 'ns', otherData: { tscHz, dropped } };
 }
 
@@ -119,6 +115,13 @@ function closeTop(stack: ChromeEvent[], out: ChromeEvent[], ts: number, args: Ch
     tid: begin.tid,
     ...(args === undefined ? {} : { args }),
   });
+}
+
+function closeAsync(stack: ChromeEvent[], out: ChromeEvent[], ts: number, args: ChromeEvent['args']): void {
+  const begin = stack.pop();
+  if (begin === undefined) return;
+  const { name, cat, pid, tid, id } = begin;
+  out.push({ name, cat, ph: 'e', ts, pid, tid, id, ...(args === undefined ? {} : { args }) });
 }
 
 function trackOf(cpu: number, kind: TraceEvent['kind']): number {
