@@ -2,6 +2,7 @@ import type { CpuView } from '../hal/bus/cpu.ts';
 import type { BugCheck, GuestOs, ModuleInfo, Platform } from '../hal/bus/guestos.ts';
 import { buildMemory } from './boot/memory.ts';
 import { enablePaging, setUpProcessor } from './boot/processor.ts';
+import { debugCommand, inspect } from './debug/index.ts';
 import { allExports } from './exports/index.ts';
 import { dispatchGate, GateTable } from './gate.ts';
 import { buildKernelImages, type KernelImages } from './image/build.ts';
@@ -99,11 +100,11 @@ class NtOs implements GuestOs {
   }
 
   command(line: string): string[] {
-    throw new Error(`${line.trim().split(/\s+/)[0]} is not a command; there are none`);
+    return debugCommand(this.k, line);
   }
 
   inspect(what: string): unknown {
-    throw new Error(`there is no view ${what}`);
+    return inspect(this.k, what);
   }
 
   restored(): void {

@@ -26,6 +26,8 @@ export const POOL_DESCRIPTOR = struct('_POOL_DESCRIPTOR', {
 
 /** Variables of this manager in ntoskrnl's .data; `kernel/globals.ts` joins them into one structure. Names carry the prefix Mm. */
 export const mmGlobals = {
+  /** Views of sections in all processes: MM_VIEW.Link. */
+  MmViewListHead: LIST_ENTRY,
   MmNonPagedPool: POOL_DESCRIPTOR,
   MmPagedPool: POOL_DESCRIPTOR,
   /** Physical address of the nonpaged pool's first byte. */
