@@ -1,4 +1,4 @@
-import { DISPATCH_LEVEL, type Frame, type NtExport, ntSteps, type Outcome, pointer, ULONG, VOID } from '../exports/declare.ts';
+import { DISPATCH_LEVEL, type Frame, type NtExport, ntSteps, type Outcome, pointer, ret, ULONG, VOID } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import { isKernelAddress } from '../mm/layout.ts';
 import { mmGetPte } from '../mm/pte.ts';
@@ -184,8 +184,21 @@ function unhandled(k: Kernel, trapFrame: number, e: Exception, record: number, c
 /** Exception codes are shown sign-extended in parameters that hold an NTSTATUS. */
 const sign = (status: number): number => status | 0;
 
+/**
+ * DbgBreakPoint asks for the debugger. Whoever watches the machine is one, and can stop it there with a breakpoint of their own, so the call is reported and answered with
+ * "go on", as KdTrap does under a debugger. An INT 3 of the driver's own is an exception like any other.
+ */
+function isBreakRequest(k: Kernel, e: Exception): boolean {
+  return e.status === STATUS_BREAKPOINT && (e.address === k.address('nt!DbgBreakPoint') || e.address === k.address('nt!DbgBreakPointWithStatus'));
+}
+
 function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
   const e = describe(k, trapFrame, vector);
+  if (isBreakRequest(k, e)) {
+    const caller = walkStack(k, trapContext(k, trapFrame))[1];
+    k.debugPrint(`Break instruction exception - code 80000003${caller === undefined ? '' : `, called from ${caller.symbol}`}\n`);
+    return ret();
+  }
   const record = f.get('Record'), context = f.get('Context');
   fillRecord(k, record, e);
   fillContext(k, context, trapFrame);
