@@ -8,11 +8,14 @@ import { exceptionRoutines } from '../ke/exception.ts';
 import { interruptRoutines } from '../ke/interruptdispatch.ts';
 import { trapCode } from '../ke/trapcode.ts';
 import { exports as cm } from './cm.ts';
+import { exports as con } from './console.ts';
 import { exports as crt } from './crt.ts';
 import { exports as data } from './data.ts';
 import type { NtExport } from './declare.ts';
 import { exports as ex } from './ex.ts';
 import { objectExports } from './exobject.ts';
+import { systemExports } from './exsystem.ts';
+import { exports as hal } from './hal.ts';
 import { exports as io } from './io.ts';
 import { exports as ke } from './ke.ts';
 import { exports as mm } from './mm.ts';
@@ -20,6 +23,7 @@ import { exports as ob } from './ob.ts';
 import { exports as pnp } from './pnp.ts';
 import { exports as ps } from './ps.ts';
 import { exports as rtl } from './rtl.ts';
+import { sectionExports } from './section.ts';
 
 /** Everything that the kernel's images contain: the routines of every manager, and the kernel's own internal ones. The order decides the layout of the images. */
 export const allExports: readonly NtExport[] = [
@@ -38,10 +42,14 @@ export const allExports: readonly NtExport[] = [
   ...mm,
   ...io,
   ...pnp,
+  ...hal,
   ...ex,
   ...objectExports,
+  ...systemExports,
+  ...sectionExports,
   ...cm,
   ...rtl,
   ...crt,
+  ...con,
   ...data,
 ];
