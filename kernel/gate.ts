@@ -1,48 +1,54 @@
 import type { CpuView } from '../hal/bus/cpu.ts';
 import { RSP } from '../hal/bus/cpu.ts';
 import { GuestFault } from '../hal/bus/memory.ts';
-import type { ArgTypes, ArgValues, ExportInfo, IrqlName, IrqlRule, Outcome } from './exports/declare.ts';
+import type { ArgTypes, ArgValues, ExportInfo, IrqlName, IrqlRule, Outcome, ReturnValue } from './exports/declare.ts';
 import type { BuiltImage, Gate, KernelImages } from './image/build.ts';
 import { callOfAbsentRoutine } from './image/absent.ts';
 import { stopMachine } from './ke/bugcheck.ts';
 import { switchThread } from './ke/swap.ts';
 import { BugCheckSignal, type Kernel } from './kernel.ts';
-import { applyOutcome, readEntryArgs, runStep } from './steps.ts';
+import { applyOutcome, costOf, readEntryArgs, runStep, setReturnValue } from './steps.ts';
 
 const GATE_LENGTH = 3;
 const VECTOR_UD = 6;
 
-const LEVELS: { readonly [name in IrqlName]: { min: number; max: number } } = {
-  PASSIVE_LEVEL: { min: 0, max: 0 },
-  APC_LEVEL: { min: 1, max: 1 },
-  DISPATCH_LEVEL: { min: 2, max: 2 },
-  DIRQL: { min: 3, max: 12 },
-  HIGH_LEVEL: { min: 15, max: 15 },
-};
+/** The IRQLs that a name in a rule stands for: the lowest and the highest. */
+const LOWEST: { readonly [name in IrqlName]: number } = { PASSIVE_LEVEL: 0, APC_LEVEL: 1, DISPATCH_LEVEL: 2, DIRQL: 3, HIGH_LEVEL: 15 };
+const HIGHEST: { readonly [name in IrqlName]: number } = { PASSIVE_LEVEL: 0, APC_LEVEL: 1, DISPATCH_LEVEL: 2, DIRQL: 12, HIGH_LEVEL: 15 };
+
+/** A gate with what is needed on every pass made ready. */
+interface ReadyGate extends Gate {
+  info: ExportInfo<ArgTypes> | undefined;
+  /** Bounds of the IRQL rule that holds for any arguments. */
+  irqlMin: number;
+  irqlMax: number;
+  /** Address of the code. */
+  stub: number;
+}
+
+function prepare(image: BuiltImage, gate: Gate): ReadyGate {
+  const info = (gate.plain ?? gate.steps) as ExportInfo<ArgTypes> | undefined;
+  const { min, max } = info?.irql ?? {};
+  return { ...gate, stub: image.base + gate.stub, info, irqlMin: min === undefined ? 0 : LOWEST[min], irqlMax: max === undefined ? 15 : HIGHEST[max] };
+}
 
 /** Gates by address, as dense tables over the code of both images. */
 export class GateTable {
-  private readonly images: { base: number; end: number; table: (Gate | undefined)[] }[];
+  private readonly images: { base: number; end: number; table: (ReadyGate | undefined)[] }[];
   constructor(images: KernelImages) {
     this.images = [images.nt, images.hal].map((image: BuiltImage) => {
       const text = image.sections[0]!;
-      const table = new Array<Gate | undefined>(text.rva + text.size + GATE_LENGTH);
-      for (const [rva, gate] of image.gates) table[rva] = { ...gate, stub: image.base + gate.stub };
+      const table = new Array<ReadyGate | undefined>(text.rva + text.size + GATE_LENGTH);
+      for (const [rva, gate] of image.gates) table[rva] = prepare(image, gate);
       return { base: image.base, end: image.base + table.length, table };
     });
   }
   /** The gate whose instruction ends at `rip`. */
-  at(rip: number): Gate | undefined {
-    for (const image of this.images) if (rip >= image.base && rip < image.end) return image.table[rip - image.base];
-    return undefined;
+  at(rip: number): ReadyGate | undefined {
+    const [nt, hal] = this.images;
+    if (rip >= nt!.base && rip < nt!.end) return nt!.table[rip - nt!.base];
+    return rip >= hal!.base && rip < hal!.end ? hal!.table[rip - hal!.base] : undefined;
   }
-}
-
-/** Text of a broken IRQL rule, or null. */
-function brokenRule(rule: IrqlRule | undefined, irql: number): string | null {
-  if (rule?.max !== undefined && irql > LEVELS[rule.max].max) return `must be called at IRQL <= ${rule.max}`;
-  if (rule?.min !== undefined && irql < LEVELS[rule.min].min) return `must be called at IRQL >= ${rule.min}`;
-  return null;
 }
 
 /** DRIVER_VERIFIER_DETECTED_VIOLATION and the parameter that stands for "a rule of the IRQL family was broken" (WDK, bug check 0xC4). */
@@ -54,47 +60,48 @@ function ruleNumber(rule: IrqlRule): number {
   return rule.min !== undefined && rule.max === undefined ? RULE_IRQL_DISPATCH : RULE_IRQL_APC_LTE;
 }
 
-/** The verifier's check of every call: the IRQL rule that the declaration states. */
-function checkIrql(k: Kernel, e: ExportInfo<ArgTypes>, args: ArgValues<ArgTypes>): void {
+/** The verifier's check of every call: the IRQL rule that the declaration states, and what it adds for these arguments. */
+function checkIrql(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void {
   const irql = k.cpu.cr8;
-  const sharpened = e.irql!.when?.(args);
-  for (const rule of [e.irql!, sharpened]) {
-    const broken = brokenRule(rule, irql);
-    if (broken === null) continue;
-    const text = `${e.name} ${broken}; the IRQL is ${irql}`;
-    k.bugCheck(DRIVER_VERIFIER_DETECTED_VIOLATION, ruleNumber(rule!), k.global.address('KiBugCheckTextBuffer'), k.caller(), irql, text);
-  }
+  const rule = gate.info!.irql!;
+  if (irql > gate.irqlMax || irql < gate.irqlMin) breakRule(k, gate.info!.name, rule);
+  const sharpened = rule.when?.(args);
+  if (sharpened === undefined) return;
+  if ((sharpened.max !== undefined && irql > HIGHEST[sharpened.max]) || (sharpened.min !== undefined && irql < LOWEST[sharpened.min])) breakRule(k, gate.info!.name, sharpened);
 }
 
-function cost(k: Kernel, e: ExportInfo<ArgTypes>, args: ArgValues<ArgTypes>): number {
-  return typeof e.cycles === 'number' ? e.cycles : e.cycles(k, args);
+function breakRule(k: Kernel, name: string, rule: IrqlRule): never {
+  const irql = k.cpu.cr8;
+  const bound = rule.max !== undefined && irql > HIGHEST[rule.max] ? `<= ${rule.max}` : `>= ${rule.min}`;
+  const text = `${name} must be called at IRQL ${bound}; the IRQL is ${irql}`;
+  k.bugCheck(DRIVER_VERIFIER_DETECTED_VIOLATION, ruleNumber(rule), k.global.address('KiBugCheckTextBuffer'), k.caller(), irql, text);
 }
 
-function asOutcome(value: unknown): Outcome {
-  return typeof value === 'object' && value !== null ? (value as Outcome) : { do: 'ret', value: value as number | bigint | boolean | undefined };
-}
-
-function run(k: Kernel, gate: Gate, cpu: CpuView): void {
-  const e = (gate.plain ?? gate.steps) as ExportInfo<ArgTypes> | undefined;
+function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
+  const e = gate.info;
   if (gate.kind === 'absent' || e === undefined) {
     callOfAbsentRoutine(k, gate.slot);
     return;
   }
-  if (k.tracing && gate.kind !== 'resume') k.trace('gate', 'at', gate.name);
-  let args: ArgValues<ArgTypes>;
-  let outcome: Outcome;
+  if (gate.kind !== 'resume' && k.tracing) k.trace('gate', 'at', gate.name);
   if (gate.plain) {
     const rsp = cpu.gprPtr(RSP);
-    args = readEntryArgs(gate, cpu, rsp);
+    const args = readEntryArgs(gate, cpu, rsp);
     // Variadic routines walk their arguments in memory, and the stub stores only three of the four registers.
     if (e.variadic) cpu.mem.write64(rsp + 0x20, cpu.gpr(9));
-    if (k.config.verifier && e.irql) checkIrql(k, e, args);
-    outcome = asOutcome(gate.plain.impl(k, args));
-  } else {
-    if (gate.kind === 'start' && k.config.verifier && e.irql) checkIrql(k, e, readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize));
-    ({ outcome, args } = runStep(k, gate, cpu));
+    if (e.irql !== undefined && k.config.verifier) checkIrql(k, gate, args);
+    const value = gate.plain.impl(k, args);
+    if (typeof value === 'object' && value !== null) {
+      applyOutcome(k, gate, cpu, value as Outcome, e, args, switchThread);
+      return;
+    }
+    setReturnValue(cpu, value as ReturnValue);
+    cpu.charge(costOf(k, e, args));
+    return;
   }
-  applyOutcome(k, gate, cpu, outcome, () => cost(k, e, args), switchThread);
+  if (gate.kind === 'start' && e.irql !== undefined && k.config.verifier) checkIrql(k, gate, readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize));
+  const { outcome, args } = runStep(k, gate, cpu);
+  applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { R8, R9, RAX, RCX, RDX, RSP } from '../hal/bus/cpu.ts';
 import type { CpuView } from '../hal/bus/cpu.ts';
 import type { VirtualMemory } from '../hal/bus/memory.ts';
-import type { ArgTypes, ArgValues, Frame, FrameSpec, Outcome, ReturnValue, StepExport } from './exports/declare.ts';
+import type { ArgTypes, ArgValues, ExportInfo, Frame, FrameSpec, Outcome, ReturnValue, StepExport } from './exports/declare.ts';
 import { FRAME_LOCALS, FRAME_STEP, type Gate, MAX_CALL_ARGUMENTS, PLAIN_RESUME, STEP_EPILOGUE, STEP_RESUME } from './image/build.ts';
 import type { Kernel } from './kernel.ts';
 import type { Field, StructType } from './types/struct.ts';
@@ -75,7 +75,8 @@ function setRegister(cpu: CpuView, r: number, value: number | bigint): void {
   else cpu.setGpr32(r, value >>> 0, Math.floor(value / 0x100000000) >>> 0);
 }
 
-function setReturnValue(cpu: CpuView, value: ReturnValue): void {
+/** What a routine returns, into RAX. */
+export function setReturnValue(cpu: CpuView, value: ReturnValue): void {
   if (value === undefined) cpu.setGpr32(RAX, 0, 0);
   else if (typeof value === 'boolean') cpu.setGpr32(RAX, value ? 1 : 0, 0);
   else setRegister(cpu, RAX, value);
@@ -122,14 +123,25 @@ export function runStep(k: Kernel, gate: Gate, cpu: CpuView): { outcome: Outcome
   return { outcome, args };
 }
 
-/** Carries out how a routine or a step ended. `cost` is charged when the routine ends; `switchThread` saves the current thread at an address and runs another. */
-export function applyOutcome(k: Kernel, gate: Gate, cpu: CpuView, outcome: Outcome, cost: () => number, switchThread: (k: Kernel, resumeAt: number) => void): void {
+/** What a call of a routine costs, in cycles. */
+export const costOf = (k: Kernel, e: ExportInfo<ArgTypes>, args: ArgValues<ArgTypes>): number => (typeof e.cycles === 'number' ? e.cycles : e.cycles(k, args));
+
+/** Carries out how a routine or a step ended. Its cost is charged when the routine ends; `switchThread` saves the current thread at an address and runs another. */
+export function applyOutcome(
+  k: Kernel,
+  gate: Gate,
+  cpu: CpuView,
+  outcome: Outcome,
+  e: ExportInfo<ArgTypes>,
+  args: ArgValues<ArgTypes>,
+  switchThread: (k: Kernel, resumeAt: number) => void,
+): void {
   const steps = gate.steps !== undefined;
   switch (outcome.do) {
     case 'ret':
       setReturnValue(cpu, outcome.value);
       if (steps) cpu.rip = gate.stub + STEP_EPILOGUE;
-      cpu.charge(cost());
+      cpu.charge(costOf(k, e, args));
       return;
     case 'jump': {
       const rsp = cpu.gprPtr(RSP) + gate.frameSize;
@@ -137,7 +149,7 @@ export function applyOutcome(k: Kernel, gate: Gate, cpu: CpuView, outcome: Outco
       passArguments(cpu, outcome.args, rsp + 8);
       cpu.setGprPtr(RSP, rsp);
       cpu.rip = outcome.to;
-      cpu.charge(cost());
+      cpu.charge(costOf(k, e, args));
       return;
     }
     case 'call': {
@@ -157,7 +169,7 @@ export function applyOutcome(k: Kernel, gate: Gate, cpu: CpuView, outcome: Outco
         if (outcome.then === undefined) throw new Error(`${gate.name} waits without saying which step is next`);
         cpu.mem.write32(cpu.gprPtr(RSP) + FRAME_STEP, stepNumber(gate, outcome.then));
       }
-      cpu.charge(cost());
+      cpu.charge(costOf(k, e, args));
       switchThread(k, resumePoint(gate));
       return;
     case 'next':

@@ -1,7 +1,7 @@
 /** APCs and queues of work (device queues: kernel/io/startio.ts). Source: the WDK page of each routine; ntifs.h. */
 import { keInitializeApc, keInsertQueueApc } from '../ke/apc.ts';
 import { initializeHeader } from '../ke/event.ts';
-import { initializeListHead, insertHeadList, insertTailList, isListEmpty, listEntries, removeEntryList } from '../ke/list.ts';
+import { initializeListHead, insertHeadList, insertTailList, isListEmpty, removeEntryList } from '../ke/list.ts';
 import { keWait } from '../ke/wait.ts';
 import { signalObject } from '../ke/signal.ts';
 import type { Kernel } from '../kernel.ts';
@@ -11,7 +11,6 @@ import { BOOLEAN, CHAR, type Frame, KPRIORITY, LONG, type NtExport, ntExport, nt
 
 const PKQUEUE = pointer('PKQUEUE'), PKAPC = pointer('PKAPC');
 const Q = KQUEUE.f, T = KTHREAD.f;
-const DISPATCH_ONLY = { min: 'DISPATCH_LEVEL', max: 'DISPATCH_LEVEL' } as const;
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 
 const apcs: NtExport[] = [
