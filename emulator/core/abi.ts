@@ -100,6 +100,7 @@ export const EVENT_INTERRUPT = 0,
   EVENT_EXCEPTION = 3,
   EVENT_EOI = 4;
 
+/** What the core asks of its host; 64-bit values are two halves. See assembly/core/env.ts. */
 export interface CoreImports {
   portIn(port: number, size: number): number;
   portOut(port: number, size: number, value: number): void;
@@ -108,6 +109,7 @@ export interface CoreImports {
   event(kind: number, cpu: number, a: number, b: number): void;
 }
 
+/** What the core offers: assembly/README.md, "The ABI", describes each. Answers are 32-bit integers: `>>> 0` makes an address of one. */
 export interface CoreExports {
   init(ramBytes: number, cpus: number): void;
   reset(cpu: number): void;
@@ -145,13 +147,19 @@ export interface CoreExports {
   setApicDivider(divider: number): void;
   setMmioHigh(value: number): void;
   setTracing(on: number): void;
+  opsMissing(): number;
+  flagsMaterialize(cpu: number): void;
+  blocksDecoded(): number;
+  codeFlushes(): number;
 }
 
+/** Linear memory for a machine with `ramBytes` (a multiple of 64 KiB) of RAM. It never grows: growing would detach every view of it. */
 export function createMemory(ramBytes: number, _cpus: number): WebAssembly.Memory {
   const pages = (RAM_BASE + ramBytes) / 65536;
   return new WebAssembly.Memory({ initial: Math.ceil(pages), maximum: Math.ceil(pages) });
 }
 
+/** A core that lives in `memory` and asks `imports` about ports and devices. `init` comes next. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, imports: CoreImports): CoreExports {
   const instance = new WebAssembly.Instance(module, { env: { memory, ...imports } as never });
   return instance.exports as unknown as CoreExports;
