@@ -123,6 +123,7 @@ const TYPES: readonly (ObjectTypeSpec & { variable: string; global?: boolean })[
     poolType: PagedPool,
     mapping: [0x20005, 0x20002, 0x20008, 0xf001f],
     validAccess: 0x1f001f,
+    deleteProcedure: 'MiDeleteSection',
   },
   {
     variable: 'CmKeyObjectType',
