@@ -1,11 +1,14 @@
 /** I/O manager routines: each lives with its subject in kernel/io/. */
 import type { NtExport } from './declare.ts';
+import { exports as build } from '../io/build.ts';
 import { exports as call } from '../io/call.ts';
 import { exports as cancel } from '../io/cancel.ts';
 import { exports as complete } from '../io/complete.ts';
 import { exports as csq } from '../io/csq.ts';
 import { exports as devices } from '../io/devicecalls.ts';
+import { exports as dma } from '../io/dmacalls.ts';
 import { exports as files } from '../io/file.ts';
+import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
 import { exports as requests } from '../io/request.ts';
 import { exports as startIo } from '../io/startio.ts';
@@ -26,6 +29,9 @@ export const exports: NtExport[] = [
   ...startIo,
   ...timer,
   ...workItems,
+  ...build,
+  ...interrupts,
+  ...dma,
   ...requesterInit,
   ...requesterThread,
 ];
