@@ -10,11 +10,27 @@ import { CommandError } from './command.ts';
 export const address = (va: number): string => formatAddress(va);
 export const hex = (n: number | bigint): string => `0x${(typeof n === 'bigint' ? BigInt.asUintN(64, n) : n).toString(16)}`;
 
+/** Name of a variable of the kernel (`nt!PsLoadedModuleList+0x8`), or null: the images' own symbols of addresses are those of code. */
+function kernelVariable(k: Kernel, va: number): string | null {
+  const data = k.images.nt.sections.find(s => s.name === '.data');
+  const start = data ? k.images.nt.base + data.rva : 0;
+  if (!data || va < start || va >= start + data.size) return null;
+  let best: string | null = null, at = start - 1;
+  for (const [name, a] of k.images.symbols)
+    if (a <= va && a > at) {
+      best = name;
+      at = a;
+    }
+  return best === null || at === va ? best : `${best}+0x${(va - at).toString(16)}`;
+}
+
+const nameOf = (k: Kernel, va: number): string | null => (va ? (kernelVariable(k, va) ?? symbolAt(k, modulesOf(k), va)) : null);
+
 /** `edu!EduInterrupt+0x12`, or the address when no image has it. */
-export const symbol = (k: Kernel, va: number): string => symbolAt(k, modulesOf(k), va) ?? address(va);
+export const symbol = (k: Kernel, va: number): string => nameOf(k, va) ?? address(va);
 /** The address with its symbol behind it, where there is one. */
 export function addressAndSymbol(k: Kernel, va: number): string {
-  const name = va ? symbolAt(k, modulesOf(k), va) : null;
+  const name = nameOf(k, va);
   return name ? `${address(va)} ${name}` : address(va);
 }
 
