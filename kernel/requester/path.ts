@@ -1,5 +1,6 @@
 /** Names of devices as people give them. */
 import type { Kernel } from '../kernel.ts';
+import { driverOfService } from '../io/load.ts';
 import { attachedDevice, baseDevice, D, driverDevices } from '../io/device.ts';
 import { obFind } from '../ob/attributes.ts';
 import { directoryEntries, linkTarget, obLookup, obName, obPath } from '../ob/directory.ts';
@@ -7,10 +8,15 @@ import { exportedType, obTypeOf } from '../ob/type.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 
 /**
- * The NT path to open for a name: `\\.\Echo` and `\\?\Echo` are Win32's, `\Device\Echo` is NT's, `Echo` is short for `\\.\Echo`. `\Driver\echo` means "the device of that driver": one that
+ * The NT path to open for a name: `\\.\Echo` and `\\?\Echo` are Win32's, `\Device\Echo` is NT's, `Echo` is short for `\\.\Echo`. `driver:echo` and `\Driver\echo` mean "the device of that driver": one that
  * a symbolic link leads to, if there is one, as a program would open it; else one with a name; else the device that it is attached to. Empty when the driver has none.
  */
 export function devicePath(k: Kernel, name: string): string {
+  const service = /^driver:(.+)$/.exec(name);
+  if (service) {
+    const driver = driverOfService(k, service[1]!);
+    return driver ? driverDevicePath(k, driver) : '';
+  }
   const win32 = /^\\\\[.?]\\(.+)$/.exec(name);
   if (win32) return `\\??\\${win32[1]!}`;
   if (!name.startsWith('\\')) return name ? `\\??\\${name}` : '';
