@@ -42,6 +42,7 @@ export function createBoard(config: MachineConfig): Board {
       createI8254(),
       createRtc({ epoch: config.rtcEpoch }),
       createPciHost({ slots: [{ device: EDU_SLOT, plugged: edu }] }),
+      edu,
       createRequestPort(),
     ],
     guestOs: createKernel(),
