@@ -1,10 +1,12 @@
 /** The console's commands: one table, from which the dispatch and `help` derive. */
-import { GuestFault } from '../../hal/bus/memory.ts';
+import { bigIntToAddress, GuestFault } from '../../hal/bus/memory.ts';
 import { OP_IOCTL, OP_READ, OP_WRITE } from '../../hal/bus/requests.ts';
+import { CommandError, debugCommand, commands as DEBUGGER } from '../debug/index.ts';
+import { evaluate } from '../debug/text.ts';
 import type { Kernel } from '../kernel.ts';
 import { findOffer, offeredFiles } from './offers.ts';
 import { requestRows, startCancel, startLoad, startTransfer, startUnload } from './requests.ts';
-import { address, columns, CommandError, count, parseBytes, parseNumber, type Word, words } from './text.ts';
+import { address, columns, count, parseBytes, parseNumber, type Word, words } from './text.ts';
 import * as views from './views.ts';
 
 /** What a command gives: lines to show; nothing when it has started a request whose end will speak; or text for the terminal as it is. */
@@ -14,10 +16,13 @@ interface Command {
   name: string;
   /** As `help` shows them; [x] may be left out. */
   arguments?: string;
+  /** A few words for the list. */
   help: string;
+  /** What `help COMMAND` says beyond that. */
+  more?: readonly string[];
   /** How many words may follow the name. */
   words: readonly [min: number, max: number];
-  run(k: Kernel, given: readonly Word[], line: string): Result;
+  run(k: Kernel, given: readonly Word[]): Result;
 }
 
 /** Output buffer of an ioctl when no length is given, and the longest one. */
@@ -25,6 +30,7 @@ const DEFAULT_OUTPUT = 4096, MAX_TRANSFER = 0x100000;
 /** Bytes that `mem` shows by itself, and at most. */
 const DEFAULT_MEMORY = 128, MAX_MEMORY = 0x1000;
 const CLEAR_SCREEN = '\x1b[2J\x1b[H';
+const NAME = 'NAME is a driver (echo), a Win32 name (\\\\.\\Echo) or a path of the namespace (\\Device\\Echo).';
 
 const offered = (k: Kernel): string[] => columns(offeredFiles(k).map(f => [`  ${f.name}`, count(f.length, 'byte')]));
 
@@ -32,25 +38,27 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'help',
     arguments: '[COMMAND]',
-    help: 'lists the commands, or says what one does',
+    help: 'lists the commands, or explains one',
     words: [0, 1],
-    run: (_k, [name]) => (name === undefined ? overview() : [usage(find(name.text)), `  ${find(name.text).help}`]),
+    run: (k, [name]) => (name === undefined ? overview() : explain(k, name.text)),
   },
   { name: 'drivers', help: 'loaded images with base, size and driver object', words: [0, 0], run: k => views.drivers(k) },
   { name: 'devices', help: 'device objects with their driver and type', words: [0, 0], run: k => views.devices(k) },
   { name: 'devtree', help: 'the Plug and Play tree with drivers and states', words: [0, 0], run: k => views.devtree(k) },
-  { name: 'threads', help: 'threads with process, state, priority and start routine', words: [0, 0], run: k => views.threads(k) },
+  { name: 'threads', help: 'threads with state, priority and start routine', words: [0, 0], run: k => views.threads(k) },
   {
     name: 'objects',
     arguments: '[PATH]',
-    help: 'lists a directory of the object namespace (\\ without a path)',
+    help: 'lists a directory of the object namespace',
+    more: ['Without PATH: the root. Of an object that is no directory it shows type and address.'],
     words: [0, 1],
     run: (k, [path]) => views.objects(k, path?.text ?? '\\'),
   },
   {
     name: 'load',
     arguments: '[NAME]',
-    help: 'loads a driver that was offered to the machine; lists what is offered without a name',
+    help: 'loads an offered driver; alone, lists what is offered',
+    more: ['A file is offered by dropping it on the page; its name without .sys is that of the service.'],
     words: [0, 1],
     run(k, [name]) {
       const files = offeredFiles(k);
@@ -74,7 +82,8 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'read',
     arguments: 'NAME LENGTH',
-    help: 'opens a device and reads; NAME is a driver, a Win32 name (\\\\.\\Echo) or a path (\\Device\\Echo)',
+    help: 'opens a device, reads from it and closes it',
+    more: [NAME],
     words: [2, 2],
     run(k, [name, length]) {
       startTransfer(k, { op: OP_READ, target: name!.text, outLength: parseNumber(length!.text, 'LENGTH', MAX_TRANSFER) });
@@ -84,7 +93,8 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'write',
     arguments: 'NAME HEX|"TEXT"',
-    help: 'opens a device and writes bytes (0a0b0c) or text to it',
+    help: 'opens a device, writes bytes or text, closes it',
+    more: [NAME, 'HEX is pairs of digits: 0a0b0c. In a text \\n, \\r, \\t, \\0, \\" and \\\\ stand for what they do in C.'],
     words: [2, Infinity],
     run(k, [name, ...data]) {
       startTransfer(k, { op: OP_WRITE, target: name!.text, input: parseBytes(data) });
@@ -94,7 +104,8 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'ioctl',
     arguments: 'NAME CODE [HEX|"TEXT"]',
-    help: `opens a device and sends a control code with input bytes; the output buffer has ${DEFAULT_OUTPUT} bytes`,
+    help: 'opens a device, sends a control code, closes it',
+    more: [NAME, `CODE is decimal or 0x...; then the input. The output buffer has ${DEFAULT_OUTPUT} bytes.`],
     words: [2, Infinity],
     run(k, [name, code, ...data]) {
       startTransfer(k, { op: OP_IOCTL, target: name!.text, code: parseNumber(code!.text, 'CODE'), outLength: DEFAULT_OUTPUT, input: parseBytes(data) });
@@ -123,9 +134,10 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'mem',
     arguments: 'ADDRESS [LENGTH]',
-    help: 'shows memory; ADDRESS is hexadecimal or a symbol (nt!KeTickCount)',
+    help: 'shows memory',
+    more: [`ADDRESS is hexadecimal, a symbol (nt!IoFileObjectType), or a sum of these. ${DEFAULT_MEMORY} bytes unless said; ?? cannot be read.`],
     words: [1, 2],
-    run: (k, [at, length]) => views.memory(k, views.addressOf(k, at!.text), length === undefined ? DEFAULT_MEMORY : parseNumber(length.text, 'LENGTH', MAX_MEMORY)),
+    run: (k, [at, length]) => views.memory(k, addressOf(k, at!.text), length === undefined ? DEFAULT_MEMORY : parseNumber(length.text, 'LENGTH', MAX_MEMORY)),
   },
   { name: 'time', help: 'the system time', words: [0, 0], run: k => views.time(k) },
   { name: 'uptime', help: 'time since the system came up', words: [0, 0], run: k => views.uptime(k) },
@@ -135,28 +147,62 @@ const COMMANDS: readonly Command[] = [
 /** `echo` of `echo.sys`. */
 const serviceName = (name: string): string => name.replace(/\.sys$/i, '');
 
-const usage = (c: Command): string => (c.arguments ? `${c.name} ${c.arguments}` : c.name);
+const usage = (c: { name: string; arguments?: string }): string => (c.arguments ? `${c.name} ${c.arguments}` : c.name);
+
+function addressOf(k: Kernel, text: string): number {
+  const value = evaluate(k, text);
+  const signed = BigInt.asIntN(64, value);
+  if (BigInt.asIntN(48, signed) !== signed) throw new CommandError(`'${text}' is no address: bits 47 to 63 must be equal`);
+  return bigIntToAddress(value);
+}
+
+/** The debugger's commands, without those that the console has itself under the same name. */
+const debuggerNames = (): string[] => DEBUGGER.map(c => c.name).filter(name => !COMMANDS.some(c => c.name === name));
+
+/** Words as lines of at most 78 characters. */
+function fill(names: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const name of names) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + name.length > 77) lines.push(`  ${name}`);
+    else lines[lines.length - 1] = `${last} ${name}`;
+  }
+  return lines;
+}
 
 function overview(): string[] {
-  const rows = COMMANDS.map(c => [usage(c), c.help]);
-  return [...columns(rows), `Keys: arrows, Home, End, Ctrl+U clears the line, Ctrl+C abandons it or stops waiting for a request.`];
+  return [
+    ...columns(COMMANDS.map(c => [usage(c), c.help])),
+    'Debugger commands (help !irp explains one):',
+    ...fill(debuggerNames()),
+    'Keys: arrows, Home, End; Ctrl+U clears the line; Ctrl+C abandons it, or stops',
+    'waiting for a request.',
+  ];
 }
 
-function find(name: string): Command {
-  const command = COMMANDS.find(c => c.name === name.toLowerCase());
-  if (command === undefined) throw new CommandError(`'${name}' is not a command; 'help' lists them`);
-  return command;
+function explain(k: Kernel, name: string): string[] {
+  const own = COMMANDS.find(c => c.name === name.toLowerCase());
+  if (own === undefined && debuggerNames().some(n => n === name || n === `!${name}`)) return debugCommand(k, `help ${name}`);
+  if (own === undefined) throw unknown(name);
+  return [usage(own), ...[own.help, ...(own.more ?? [])].map(line => `    ${line}`)];
 }
+
+const unknown = (name: string): CommandError => new CommandError(`'${name}' is not a command; 'help' lists them`);
 
 /** Carries a line out. What the person did wrong comes back as text, and so does a list in guest memory that leads nowhere. */
 export function runCommand(k: Kernel, line: string): Result {
   try {
-    const [name, ...given] = words(line);
-    if (name === undefined) return null;
-    const command = find(name.text);
+    const first = line.trim().split(/\s+/)[0]!;
+    if (first === '') return null;
+    const command = COMMANDS.find(c => c.name === first.toLowerCase());
+    if (command === undefined) {
+      if (debuggerNames().includes(first)) return debugCommand(k, line);
+      throw unknown(first);
+    }
+    const given = words(line).slice(1);
     const [min, max] = command.words;
     if (given.length < min || given.length > max) throw new CommandError(`usage: ${usage(command)}`);
-    return command.run(k, given, line);
+    return command.run(k, given);
   } catch (e) {
     if (e instanceof CommandError) return [e.message];
     if (e instanceof GuestFault) return [`the kernel's lists lead to ${address(e.address)}, which is not mapped`];

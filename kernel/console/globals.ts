@@ -52,6 +52,7 @@ export const consoleGlobals = {
   ConHistory: array(u8, CON_LINE_SIZE * CON_HISTORY_LINES),
   /** Requests that commands have made and that have not ended: CON_REQUESTs, oldest first. */
   ConRequestListHead: LIST_ENTRY,
+  /** Numbers given to them so far. */
   ConRequestCount: u32,
   /** The one that the prompt waits for, or 0. */
   ConForeground: ptr,

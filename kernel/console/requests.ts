@@ -3,6 +3,7 @@
  * never answers holds up one of those and not the prompt. A transfer is three requests: open, transfer, close.
  */
 import { OP_CANCEL, OP_CLOSE, OP_IOCTL, OP_LOAD, OP_OPEN, OP_READ, OP_UNLOAD, OP_WRITE, type Request } from '../../hal/bus/requests.ts';
+import { CommandError } from '../debug/command.ts';
 import { driverOfService } from '../io/load.ts';
 import { ntSuccess } from '../io/irp.ts';
 import type { Kernel } from '../kernel.ts';
@@ -18,7 +19,7 @@ import { STATUS_NOT_FOUND, STATUS_OBJECT_NAME_NOT_FOUND } from '../types/status.
 import { statusName } from '../types/statusname.ts';
 import { array, ptr, struct, u32, u8 } from '../types/struct.ts';
 import { fetchOffer, type OfferedFile } from './offers.ts';
-import { address, CommandError, count, hex, hexDump } from './text.ts';
+import { address, count, hex, hexDump } from './text.ts';
 
 const TAG = poolTag('ConR');
 const TARGET_SIZE = 128;
@@ -29,6 +30,7 @@ const OPENING = 0, TRANSFER = 1, CLOSING = 2, SINGLE = 3;
 export const CON_REQUEST = struct('_CON_REQUEST', {
   Link: LIST_ENTRY,
   Packet: REQUEST_PACKET,
+  /** How the person refers to it; 0 until somebody has to. */
   Number: u32,
   /** OP_READ and so on: what the person asked for. */
   Operation: u32,
@@ -62,6 +64,16 @@ const targetOf = (k: Kernel, request: number): string => readAnsiZ(k.mem, reques
 /** The requests that have not ended, oldest first. */
 export const conRequests = (k: Kernel): number[] => [...listEntries(k.mem, k.global.address('ConRequestListHead'))].map(link => link - R.Link.offset);
 
+/** The number of a request; it gets one when it is first spoken of. */
+function numberOf(k: Kernel, request: number): number {
+  const given = R.Number.get(k.mem, request);
+  if (given) return given;
+  const number = k.global.get('ConRequestCount') + 1;
+  k.global.set('ConRequestCount', number);
+  R.Number.set(k.mem, request, number);
+  return number;
+}
+
 /** `read echo`, `ioctl edu 0x222000` */
 function describe(k: Kernel, request: number): string {
   const target = targetOf(k, request);
@@ -87,7 +99,7 @@ export function requestRows(k: Kernel): string[][] {
     const outstanding = P.Phase.get(k.mem, packetOf(request)) === OUTSTANDING;
     const stage = R.Stage.get(k.mem, request);
     const state = outstanding ? 'pending' : stage === OPENING ? 'opening' : stage === CLOSING ? 'closing' : 'in the driver';
-    return [`${R.Number.get(k.mem, request)}`, describe(k, request), state];
+    return [`${numberOf(k, request)}`, describe(k, request), state];
   });
 }
 
@@ -115,15 +127,12 @@ function submit(k: Kernel, request: number, r: Omit<Request, 'id' | 'data'>, fil
   return false;
 }
 
-/** Enters a request that has been sent: it gets its number, and the prompt waits for it. */
+/** Enters a request that has been sent: the prompt waits for it. */
 function enter(k: Kernel, request: number, sent: boolean): void {
   if (!sent) {
     release(k, request);
     throw new CommandError('there is no nonpaged pool left for a request');
   }
-  const number = k.global.get('ConRequestCount') + 1;
-  k.global.set('ConRequestCount', number);
-  R.Number.set(k.mem, request, number);
   insertTailList(k.mem, k.global.address('ConRequestListHead'), request + R.Link.offset);
   k.global.set('ConForeground', request);
 }
@@ -187,7 +196,7 @@ export function leaveForeground(k: Kernel): string | null {
   const request = k.global.get('ConForeground');
   if (!request) return null;
   k.global.set('ConForeground', 0);
-  return `request ${R.Number.get(k.mem, request)} (${describe(k, request)}) goes on; its end will be announced`;
+  return `request ${numberOf(k, request)} (${describe(k, request)}) goes on; its end will be announced`;
 }
 
 /** What happened to requests since this was asked last: the lines to say, or null when nothing did. */
@@ -197,7 +206,7 @@ export function requestNews(k: Kernel): string[] | null {
     if (phase === OUTSTANDING && !R.Announced.get(k.mem, request)) {
       R.Announced.set(k.mem, request, 1);
       if (k.global.get('ConForeground') === request) k.global.set('ConForeground', 0);
-      return [`pending (request ${R.Number.get(k.mem, request)})`];
+      return [`pending (request ${numberOf(k, request)})`];
     }
     if (phase === ANSWERED) return advance(k, request);
   }
@@ -212,7 +221,7 @@ function advance(k: Kernel, request: number): string[] {
   const stage = R.Stage.get(mem, request);
   // Who does not watch the request any more is told which one it was.
   const background = k.global.get('ConForeground') !== request;
-  const label = (lines: string[]): string[] => (background ? [`request ${R.Number.get(mem, request)} (${describe(k, request)}): ${lines[0] ?? ''}`, ...lines.slice(1)] : lines);
+  const label = (lines: string[]): string[] => (background ? [`request ${numberOf(k, request)} (${describe(k, request)}): ${lines[0] ?? ''}`, ...lines.slice(1)] : lines);
   if (stage === OPENING) {
     if (!ntSuccess(status)) {
       const lines = label([openFailure(k, targetOf(k, request), status)]);

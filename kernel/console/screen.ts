@@ -55,10 +55,10 @@ export function conDebugText(k: Kernel, text: string): void {
  */
 export function say(k: Kernel, lines: readonly string[]): void {
   if (k.global.get('ConText') !== 0) throw new Error('the console has text on its way already');
+  if (lines.length === 0) return;
   const clear = k.global.get('ConAtPrompt') !== 0 ? CLEAR_LINE : '';
   const text = toBytes(clear + lines.map(line => `${terminalText(line)}\r\n`).join(''));
   k.global.set('ConAtPrompt', 0);
-  if (text.length === 0) return;
   const block = exAllocatePool(k, NonPagedPoolNx, text.length, TAG);
   if (block === 0) {
     const sorry = '[no nonpaged pool for the output]\r\n';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { columns, CommandError, hexDump, parseAddress, parseBytes, parseNumber, words } from './text.ts';
+import { CommandError } from '../debug/command.ts';
+import { columns, hexDump, parseBytes, parseNumber, words } from './text.ts';
 
 describe('words of a command line', () => {
   it('are separated by blanks; a text in quotation marks is one', () => {
@@ -30,13 +31,6 @@ describe('values', () => {
   it('bytes are hexadecimal pairs or text', () => {
     expect(parseBytes(words('0a00 ff "hi"'))).toEqual(Uint8Array.of(10, 0, 255, 0x68, 0x69));
     expect(() => parseBytes(words('0a0'))).toThrow(/0a0/);
-  });
-
-  it('addresses are canonical', () => {
-    expect(parseAddress('fffff800`00001000')).toBe(-0x80000000000 + 0x1000);
-    expect(parseAddress('0x7ffe0000')).toBe(0x7ffe0000);
-    expect(parseAddress('0000800000000000')).toBeNull();
-    expect(parseAddress('nt!x')).toBeNull();
   });
 });
 

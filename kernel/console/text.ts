@@ -1,18 +1,11 @@
 /** Words of a command line, and the forms in which the console shows things. Pure functions. */
-import { addressToBigInt, bigIntToAddress, formatAddress } from '../../hal/bus/memory.ts';
+import { addressToBigInt, formatAddress } from '../../hal/bus/memory.ts';
+import { CommandError } from '../debug/command.ts';
 
 export interface Word {
   text: string;
   /** It stood in quotation marks: text, not hexadecimal digits. */
   quoted: boolean;
-}
-
-/** A command that cannot be carried out as it was given. The message names what is wrong and what to do. */
-export class CommandError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'CommandError';
-  }
 }
 
 /** Splits a line at blanks; "..." is one word, with \" and \\ and \n \r \t \0 in it. */
@@ -45,15 +38,6 @@ export function parseBytes(given: readonly Word[]): Uint8Array {
     else throw new CommandError(`'${w.text}' is neither pairs of hexadecimal digits (0a0b) nor "text"`);
   }
   return Uint8Array.from(out);
-}
-
-/** An address in hexadecimal, with or without 0x and WinDbg's back-tick; null for anything else. */
-export function parseAddress(text: string): number | null {
-  const digits = text.replace(/^0x/i, '').replace('`', '');
-  if (!/^[0-9a-f]{1,16}$/i.test(digits)) return null;
-  const value = BigInt(`0x${digits}`);
-  const high = value >> 47n;
-  return high === 0n || high === 0x1ffffn ? bigIntToAddress(value) : null;
 }
 
 export const hex = (value: number, digits = 1): string => value.toString(16).padStart(digits, '0');

@@ -1,11 +1,11 @@
 /** What the console's commands show of the kernel: lists read from guest memory, as lines of text. */
 import type { Kernel } from '../kernel.ts';
+import { CommandError } from '../debug/command.ts';
 import { interruptTime, systemTime } from '../ke/time.ts';
 import { listEntries } from '../ke/list.ts';
 import { modulesOf, symbolAt } from '../ke/stackwalk.ts';
 import { attachedDevice, D, driverDevices } from '../io/device.ts';
 import { DRV } from '../io/driver.ts';
-import { ldrAddressOf } from '../ldr/symbols.ts';
 import { directoryEntries, isDirectory, linkTarget, obLookup, obName, obPath } from '../ob/directory.ts';
 import { obFind } from '../ob/attributes.ts';
 import { readString } from '../ob/string.ts';
@@ -19,7 +19,7 @@ import { EPROCESS, ETHREAD } from '../types/ps.ts';
 import { TIME_FIELDS } from '../types/rtl.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 import { statusName } from '../types/statusname.ts';
-import { address, columns, CommandError, count, hex, hexDump, parseAddress, plainAddress } from './text.ts';
+import { address, columns, count, hex, hexDump, plainAddress } from './text.ts';
 
 const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
@@ -114,13 +114,6 @@ export function objects(k: Kernel, path: string): string[] {
   if (!isDirectory(k, found.object)) return columns([describe(found.object)]);
   const entries = directoryEntries(k, found.object).map(o => ({ name: obName(k, o).toLowerCase(), row: describe(o) }));
   return entries.length ? columns(entries.sort(byName).map(e => e.row)) : ['(empty)'];
-}
-
-/** The address that a person means: hexadecimal, or a symbol as the debugger has it. */
-export function addressOf(k: Kernel, text: string): number {
-  const found = parseAddress(text) ?? k.images.symbols.get(text) ?? ldrAddressOf(k, text);
-  if (found === null || found === undefined) throw new CommandError(`'${text}' is neither an address in hexadecimal nor a symbol (nt!KeSetEvent, echo!DriverEntry)`);
-  return found;
 }
 
 const PAGE = 0x1000;
