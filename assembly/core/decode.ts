@@ -13,7 +13,7 @@ import {
   FORM_FUSE_MEMORY, FORM_FUSE_REGISTER, FORM_HIGH_BYTES, FORM_IMMEDIATE, FORM_LOCK, FORM_NO_SEGMENT, FORM_ONLY_REGISTER, FORM_PLACES, FORM_SSE, FORM_DIRECT_BRANCH,
   IMM_16, IMM_16_8, IMM_32, IMM_32S, IMM_64, IMM_8, IMM_8S, IMM_MOFFS, IMM_NONE, IMM_ONE, IMM_REL32, IMM_REL8,
   PLACE_ACC, PLACE_CL, PLACE_DX, PLACE_OPCODE, PLACE_REG, PLACE_REG_NUMBER, PLACE_RM, PLACE_RM_NUMBER, PLACE_VVVV, PLACE_VVVV_NUMBER,
-  candidates, forms, functionIndex, fused, hasModrm, opcodeIndex,
+  candidates, forms, functionIndex, fused, hasModrm, opcodeIndex, withoutIndex,
 } from '../generated/tables';
 
 // The decoder: bytes to ops. What an opcode means comes from the tables made from the records (gen/tables.ts); here is only the
@@ -226,7 +226,11 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
     store<u8>(o + (slot == 0 ? OP_R0 : slot == 1 ? OP_R1 : OP_R2), <u8>number);
   }
 
-  const code = <u32>load<u16>(info + (isMemory ? FORM_CODE_MEMORY : FORM_CODE_REGISTER));
+  let code = <u32>load<u16>(info + (isMemory ? FORM_CODE_MEMORY : FORM_CODE_REGISTER));
+  if (isMemory && index == ZERO) {
+    const simple = <u32>load<u16>(withoutIndex + (<usize>code << 1));
+    if (simple != 0) code = simple;
+  }
   store<u16>(o, <u16>code, OP_CODE);
   store<u8>(o, load<u8>(info, FORM_CC), OP_CC);
   store<u8>(o, <u8>size, OP_SIZE);

@@ -1,7 +1,7 @@
 import type { Form } from './tables.ts';
 import type { Operand } from './operands.ts';
 import { templates, type Variant } from './templates.ts';
-import { address, condition, follow, fusedCondition, loadFrom, modify, next, registerField, storeTo, writeRegister } from './text.ts';
+import { address, addressWithoutIndex, condition, follow, fusedCondition, loadFrom, modify, next, registerField, storeTo, writeRegister } from './text.ts';
 
 // The bodies of the dense switch. Forms whose bodies are the same text share a case: 01 /r and 03 /r between registers, an imm8 and an imm32.
 
@@ -105,6 +105,20 @@ function fusedCodes(f: Form, v: Variant): number[] {
   return [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15].filter(cc => !(constant && type === 'u64' && (cc & 14) === 8));
 }
 
+/** Condition codes with which an operation on a register and a constant is fused: how loops end. */
+const resultCodes: Record<string, number[]> = { sub: [4, 5], add: [4, 5], dec: [4, 5, 8, 9], inc: [4, 5], and: [4, 5] };
+
+/** Codes that a form's variant is fused with; none for most. */
+function codesToFuse(f: Form, v: Variant): number[] {
+  if (f.exec.kind !== 'value') return [];
+  if (f.exec.name === 'cmp' || f.exec.name === 'test') return fusedCodes(f, v);
+  const wide = f.exec.types === 'u32' || f.exec.types === 'u64';
+  return v === 'reg' && wide && f.operands.every((o, i) => i === 0 || isConstant(o)) ? (resultCodes[f.exec.name] ?? []) : [];
+}
+
+/** Forms whose memory operand has a case of its own for an address without index, the most frequent kind. */
+const splitNames = new Set(['mov', 'movzx', 'lea']);
+
 export interface Dispatch {
   /** Case bodies; the index is the code. Fixed codes have an empty text here. */
   bodies: string[];
@@ -116,13 +130,15 @@ export interface Dispatch {
   fuse: Map<string, number>;
   /** By class, by condition code: code of the fused case, or 0. Class 0 holds the plain Jcc. */
   fused: number[][];
+  /** By code: the code of the same form when its address has no index, or absent. */
+  withoutIndex: Map<number, number>;
 }
 
 export const variantKey = (f: Form, v: Variant): string => `${f.number}${v}`;
 
 /** Gives every hot form its case and every fused pair another. */
 export function dispatchOf(forms: Form[]): Dispatch {
-  const d: Dispatch = { bodies: fixedCodes.map(() => ''), titles: [...fixedCodes], codes: new Map(), fuse: new Map(), fused: [new Array<number>(16).fill(0)] };
+  const d: Dispatch = { bodies: fixedCodes.map(() => ''), titles: [...fixedCodes], codes: new Map(), fuse: new Map(), fused: [new Array<number>(16).fill(0)], withoutIndex: new Map() };
   const byText = new Map<string, number>(), classes = new Map<string, number>();
   for (const f of forms) {
     const hot = f.record.hot;
@@ -137,13 +153,17 @@ export function dispatchOf(forms: Form[]): Dispatch {
         byText.set(text, code);
         d.bodies.push(text);
         d.titles.push(`${f.record.syntax} (${v})`);
+        if (v === 'mem' && f.exec.kind === 'value' && splitNames.has(f.exec.name)) {
+          d.withoutIndex.set(code, d.bodies.length);
+          d.bodies.push(text.replace(address, addressWithoutIndex));
+          d.titles.push(`${f.record.syntax} (${v}, no index)`);
+        }
       }
       d.codes.set(variantKey(f, v), code);
       if (f.exec.name === 'jcc' && f.exec.kind === 'hot') d.fused[0][f.record.cc!] = code;
-      if (f.exec.kind !== 'value' || (f.exec.name !== 'cmp' && f.exec.name !== 'test')) continue;
       let c = classes.get(text);
       if (c === undefined) {
-        const codes = fusedCodes(f, v);
+        const codes = codesToFuse(f, v);
         c = codes.length === 0 ? 0 : d.fused.length;
         classes.set(text, c);
         if (c !== 0) d.fused.push(fuseAll(d, f, v, codes));
@@ -155,12 +175,14 @@ export function dispatchOf(forms: Form[]): Dispatch {
 }
 
 function fuseAll(d: Dispatch, f: Form, v: Variant, codes: number[]): number[] {
-  const { text, names } = readOperands(f, v), name = f.exec.name as 'cmp' | 'test', type = f.operands[0].type;
+  const { text, names } = readOperands(f, v), name = f.exec.name, type = f.operands[0].type, compares = name === 'cmp' || name === 'test';
+  // The operation itself: a comparison leaves its operands in `a` and `b`, so that the condition need not ask the flags.
+  const operation = compares ? `${text}${callOf(f, names)};` : valueBody(f, v).slice(0, -next.length);
   const row = new Array<number>(16).fill(0);
   for (const cc of codes) {
-    const test = fusedCondition(name, type, cc);
+    const test = compares ? fusedCondition(name, type, cc) : '';
     row[cc] = d.bodies.length;
-    d.bodies.push(`${text}${callOf(f, names)}; if (${test || condition(cc)}) ${follow('ip + 48', true)} else ${follow('ip + 48', false)}`);
+    d.bodies.push(`${operation} if (${test || condition(cc)}) ${follow('ip + 48', true)} else ${follow('ip + 48', false)}`);
     d.titles.push(`${f.record.syntax} (${v}) + Jcc ${cc}`);
   }
   return row;

@@ -76,6 +76,8 @@ ${data('opcodeIndex', 'u16', t.opcodeIndex)}
 ${data('candidates', 'u32', t.candidates.flatMap(([mask, form, last]) => [mask, form + last * 0x10000]))}
 /** By fuse class << 4 | condition: code of the fused case (u16). */
 ${data('fused', 'u16', d.fused.flat())}
+/** By code: the code for an address without index, or 0 (u16). */
+${data('withoutIndex', 'u16', d.bodies.map((_, code) => d.withoutIndex.get(code) ?? 0))}
 /** Function table index of a cold function by its number. */
 export function functionIndex(n: u32): u32 { return n < ${functionCount} ? functions[n].index : 0; }
 `;

@@ -9,6 +9,9 @@ export const registerField = (i: number): number => [2, 3, 8][i];
 /** Effective address of the op's memory operand. */
 export const address = 'load<u64>(cpu + <usize>load<u8>(ip, 4)) + (load<u64>(cpu + <usize>load<u8>(ip, 5)) << <u64>load<u8>(ip, 6)) + load<u64>(ip, 24)';
 
+/** The same where the decoder found no index. */
+export const addressWithoutIndex = 'load<u64>(cpu + <usize>load<u8>(ip, 4)) + load<u64>(ip, 24)';
+
 /** Goes on with the next op. */
 export const next = 'ip += 48; continue;';
 
