@@ -233,8 +233,9 @@ static NTSTATUS EduStartHardware(PEDU_EXTENSION x, PCM_RESOURCE_LIST Translated)
 
     if (!Translated)
         return STATUS_DEVICE_CONFIGURATION_ERROR;
-    for (i = 0; i < Translated->List[0].PartialResourceList.Count; i++) {
-        d = &Translated->List[0].PartialResourceList.PartialDescriptors[i];
+    /* One pointer that walks: an index into PartialDescriptors[1] would tell gcc that there is only one. */
+    d = Translated->List[0].PartialResourceList.PartialDescriptors;
+    for (i = Translated->List[0].PartialResourceList.Count; i != 0; i--, d++) {
         if (d->Type == CmResourceTypeMemory && !x->Registers) {
             x->RegistersLength = d->u.Memory.Length;
             x->Registers = MmMapIoSpace(d->u.Memory.Start, d->u.Memory.Length, MmNonCached);
