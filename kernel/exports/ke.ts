@@ -20,6 +20,7 @@ import { STATUS_MUTANT_NOT_OWNED, STATUS_SEMAPHORE_LIMIT_EXCEEDED } from '../typ
 import {
   BOOLEAN, CHAR, KPRIORITY, LONG, LONGLONG, type NtExport, ntExport, NTSTATUS, type Outcome, pointer, PVOID, UCHAR, ULONG, VOID, wait,
 } from './declare.ts';
+import { exports as guarded } from './keguarded.ts';
 import { exports as locks } from './kelock.ts';
 import { exports as threads } from './kethread.ts';
 import { exports as queues } from './kequeue.ts';
@@ -340,4 +341,4 @@ const dpcs: NtExport[] = [
 ];
 
 
-export const exports: NtExport[] = [...events, ...waits, ...timers, ...dpcs, ...locks, ...threads, ...queues, ...system];
+export const exports: NtExport[] = [...events, ...waits, ...timers, ...dpcs, ...locks, ...guarded, ...threads, ...queues, ...system];

@@ -83,6 +83,7 @@ const threads: NtExport[] = [
   ofThread('PsGetThreadId', 'Returns the id of a thread.', HANDLE, (k, t) => cidOf(k, t, 'UniqueThread')),
   ofThread('PsGetThreadProcessId', 'Returns the id of the process of a thread.', HANDLE, (k, t) => cidOf(k, t, 'UniqueProcess')),
   ofThread('PsGetThreadProcess', 'Returns the process that owns a thread.', PEPROCESS, (k, t) => T.Process.get(k.mem, t)),
+  ofThread('IoThreadToProcess', 'Returns the process that owns a thread.', PEPROCESS, (k, t) => T.Process.get(k.mem, t)),
   ofThread('PsGetThreadTeb', 'Returns the thread environment block.', PVOID, (k, t) => T.Teb.get(k.mem, t)),
   ofThread('PsGetThreadWin32Thread', 'Returns the graphics part of a thread.', PVOID, (k, t) => T.Win32Thread.get(k.mem, t)),
   ofThread('PsGetThreadSessionId', 'Returns the session of a thread: 0.', ULONG, () => 0),
@@ -167,6 +168,7 @@ const notifications: NtExport[] = [
       ['PsSetCreateThreadNotifyRoutine', 'Adds a routine that is called when a thread is created or deleted.', addNotify, 'Thread'],
       ['PsRemoveCreateThreadNotifyRoutine', 'Removes a routine that PsSetCreateThreadNotifyRoutine added.', removeNotify, 'Thread'],
       ['PsSetLoadImageNotifyRoutine', 'Adds a routine that is called when an image is mapped.', addNotify, 'Image'],
+      ['PsSetLoadImageNotifyRoutineEx', 'Adds a routine that is called when an image is mapped, with flags.', addNotify, 'Image'],
       ['PsRemoveLoadImageNotifyRoutine', 'Removes a routine that PsSetLoadImageNotifyRoutine added.', removeNotify, 'Image'],
     ] as const
   ).map(([name, doc, action, kind]) =>

@@ -29,7 +29,7 @@ export function stopMachine(k: Kernel, signal: BugCheckSignal): void {
     g.set('KiBugCheckData', [BigInt(signal.code), ...signal.parameters]);
     const context = signal.trapFrame === 0 ? currentContext(k) : trapContext(k, signal.trapFrame);
     g.set('KiBugCheckContext', [context.rip, ...KEPT.map(r => context.registers[r]!)].map(a => BigInt.asUintN(64, BigInt(a))));
-    g.set('KiBugCheckAddress', signal.trapFrame === 0 ? 0 : context.rip);
+    g.set('KiBugCheckAddress', signal.trapFrame === 0 ? signal.routine : context.rip);
     g.set('KiBugCheckIrql', signal.trapFrame === 0 ? k.irql : KTRAP_FRAME.f.PreviousIrql.get(k.mem, signal.trapFrame));
     g.set('KiBugCheckCpu', k.cpu.index);
     g.set('KiBugCheckCycle', BigInt(k.cpu.cycle));

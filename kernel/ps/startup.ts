@@ -1,4 +1,5 @@
 import { call, HANDLE, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ULONG, VOID, wait } from '../exports/declare.ts';
+import { abortFrames } from '../ke/abort.ts';
 import type { Kernel } from '../kernel.ts';
 import { obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { exportedType } from '../ob/type.ts';
@@ -18,6 +19,7 @@ const E = ETHREAD.f;
 /** PsTerminateSystemThread's part that does not come back: only system threads end this way. */
 export function psTerminate(k: Kernel, status: number): Outcome | number {
   if ((KTHREAD.f.MiscFlags.get(k.mem, k.currentThread()) & (1 << 10)) === 0) return STATUS_INVALID_PARAMETER;
+  abortFrames(k);
   psExitCurrentThread(k, status);
   return wait();
 }
