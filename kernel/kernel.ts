@@ -14,13 +14,16 @@ export class BugCheckSignal extends Error {
   readonly text: string | null;
   /** Address of the KTRAP_FRAME of the code at fault; 0 when the stop comes from the routine that runs. */
   readonly trapFrame: number;
-  constructor(code: number, parameters: readonly bigint[], text: string | null, trapFrame: number) {
+  /** Address of the routine at fault when it has returned already and the stack cannot tell; else 0. */
+  readonly routine: number;
+  constructor(code: number, parameters: readonly bigint[], text: string | null, trapFrame: number, routine = 0) {
     super(`bug check 0x${code.toString(16)}`);
     this.name = 'BugCheckSignal';
     this.code = code;
     this.parameters = parameters;
     this.text = text;
     this.trapFrame = trapFrame;
+    this.routine = routine;
   }
 }
 
@@ -114,7 +117,14 @@ export class Kernel {
   }
 
   /** Stops the machine: the guest is at fault. Does not return. Parameters are addresses (numbers) or 64-bit values; `text` explains the stop to a person. */
-  bugCheck(code: number, p1: number | bigint = 0, p2: number | bigint = 0, p3: number | bigint = 0, p4: number | bigint = 0, text: string | null = null): never {
+  bugCheck(
+    code: number,
+    p1: number | bigint = 0,
+    p2: number | bigint = 0,
+    p3: number | bigint = 0,
+    p4: number | bigint = 0,
+    text: string | null = null,
+  ): never {
     throw new BugCheckSignal(
       code >>> 0,
       [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
@@ -122,8 +132,25 @@ export class Kernel {
       0,
     );
   }
+  /** The same for what a routine left behind that has returned: the report names it. */
+  bugCheckBy(routine: number, code: number, p1: number | bigint, p2: number | bigint, text: string): never {
+    throw new BugCheckSignal(
+      code >>> 0,
+      [p1, p2, 0, 0].map(p => BigInt.asUintN(64, BigInt(p))),
+      text,
+      0,
+      routine,
+    );
+  }
   /** The same for code that was interrupted or faulted: the report starts at its KTRAP_FRAME. */
-  bugCheckAt(trapFrame: number, code: number, p1: number | bigint = 0, p2: number | bigint = 0, p3: number | bigint = 0, p4: number | bigint = 0): never {
+  bugCheckAt(
+    trapFrame: number,
+    code: number,
+    p1: number | bigint = 0,
+    p2: number | bigint = 0,
+    p3: number | bigint = 0,
+    p4: number | bigint = 0,
+  ): never {
     throw new BugCheckSignal(
       code >>> 0,
       [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
@@ -144,7 +171,15 @@ export class Kernel {
     id?: string,
     args?: { readonly [name: string]: string | number },
   ): void {
-    this.platform.trace({ cycle: this.cpu.cycle, cpu: this.cpu.index, kind, phase, name, ...(id === undefined ? {} : { id }), ...(args === undefined ? {} : { args }) });
+    this.platform.trace({
+      cycle: this.cpu.cycle,
+      cpu: this.cpu.index,
+      kind,
+      phase,
+      name,
+      ...(id === undefined ? {} : { id }),
+      ...(args === undefined ? {} : { args }),
+    });
   }
 
   /** Text of DbgPrint: into the kernel's print buffer (guest memory) and to the host's sink as a `debug` event. */

@@ -12,14 +12,15 @@ import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
 import { exFreePool } from '../mm/pool.ts';
 import { mmMapPage, mmUnmapPage } from '../mm/pte.ts';
 import { poolTag } from '../ob/globals.ts';
-import { obCreateHandle } from '../ob/handle.ts';
+import { attachedDevice } from '../io/device.ts';
+import { entryObject, findHandle, obCreateHandle } from '../ob/handle.ts';
 import { setPreviousMode } from '../ob/mode.ts';
 import { obCreateObject } from '../ob/object.ts';
 import { allocateString, freeString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
 import { psCreateSystemThread } from '../ps/thread.ts';
 import { APC_INDEX_MISMATCH, IRQL_GT_ZERO_AT_SYSTEM_SERVICE } from '../types/bugcodes.ts';
-import { IO_STATUS_BLOCK } from '../types/io.ts';
+import { DEVICE_OBJECT, DRIVER_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, IRP_MJ_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE } from '../types/io.ts';
 import { KernelMode, KEVENT, KTHREAD, UserMode } from '../types/ke.ts';
 import { OBJ_CASE_INSENSITIVE, OBJECT_ATTRIBUTES } from '../types/ob.ts';
 import { UNICODE_STRING } from '../types/rtl.ts';
@@ -140,11 +141,22 @@ function serve(k: Kernel, f: F, service: string, args: readonly (number | bigint
   return call(address, args, then);
 }
 
+/** The dispatch routine that a transfer went to, for the report of what it left behind; 0 for other requests. */
+function dispatchRoutine(k: Kernel, f: F): number {
+  const { op, handle } = readRequest(k, f.get('Request'));
+  const major = op === OP_READ ? IRP_MJ_READ : op === OP_WRITE ? IRP_MJ_WRITE : op === OP_IOCTL ? IRP_MJ_DEVICE_CONTROL : -1;
+  const { entry } = findHandle(k, handle, UserMode);
+  if (major < 0 || !entry) return 0;
+  const device = attachedDevice(k, FILE_OBJECT.f.DeviceObject.get(k.mem, entryObject(k, entry)));
+  const driver = DEVICE_OBJECT.f.DriverObject.get(k.mem, device);
+  return k.mem.readPtr(driver + DRIVER_OBJECT.f.MajorFunction.offset + major * 8);
+}
+
 /** What KiSystemServiceExit checks before it goes back to user mode. */
 function checkReturn(k: Kernel, f: F): void {
   setPreviousMode(k, KernelMode);
   const service = f.get('Service');
-  if (k.irql > 0) k.bugCheck(IRQL_GT_ZERO_AT_SYSTEM_SERVICE, service, k.irql, 0, 0, 'a system service returned to user mode at a raised IRQL');
+  if (k.irql > 0) k.bugCheckBy(dispatchRoutine(k, f), IRQL_GT_ZERO_AT_SYSTEM_SERVICE, service, k.irql, 'a system service returned to user mode at a raised IRQL');
   const thread = k.currentThread();
   const disabled = KTHREAD.f.CombinedApcDisable.get(k.mem, thread);
   if (disabled) {
