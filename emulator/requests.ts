@@ -47,6 +47,8 @@ export interface Runner {
 export class Requests {
   private readonly machine: Machine;
   private readonly runner: Runner;
+  /** Request that {@link wait} runs the machine for. */
+  private awaited = 0;
   /** Called for each reply as it comes, once. */
   onReply: (reply: Reply) => void = () => {};
 
@@ -54,7 +56,11 @@ export class Requests {
     this.machine = machine;
     this.runner = runner;
     machine.addOutputSink((device, channel, data) => {
-      if (device === REQUEST_DEVICE && channel === REPLY_CHANNEL) this.onReply(decodeReply(data));
+      if (device !== REQUEST_DEVICE || channel !== REPLY_CHANNEL) return;
+      const reply = decodeReply(data);
+      // The machine stops where the reply left it, not at the end of a slice: the next request follows at once.
+      if (reply.id === this.awaited) machine.stop();
+      this.onReply(reply);
     });
   }
 
@@ -79,7 +85,15 @@ export class Requests {
    * With `complete`, pending is not enough: it waits until the request is done.
    */
   wait(id: number, limit: number, complete = false): RequestResult {
-    const end = this.machine.cycle + limit;
+    this.awaited = id;
+    try {
+      return this.runUntil(id, this.machine.cycle + limit, complete);
+    } finally {
+      this.awaited = 0;
+    }
+  }
+
+  private runUntil(id: number, end: number, complete: boolean): RequestResult {
     let reply = this.reply(id);
     for (;;) {
       if (reply !== null && reply.phase !== PHASE_PENDING) return { id, reply, outcome: 'done' };
@@ -87,8 +101,9 @@ export class Requests {
       if (this.machine.cycle >= end) return { id, reply, outcome: 'limit' };
       const seen = this.machine.output.count;
       const stop = this.runner.run(Math.min(end, this.machine.cycle + SLICE));
-      reply = this.reply(id, seen) ?? reply;
-      if (stop.reason !== 'limit') return { id, reply, outcome: stop.reason };
+      const news = this.reply(id, seen);
+      reply = news ?? reply;
+      if (stop.reason !== 'limit' && !(stop.reason === 'stopped' && news !== null)) return { id, reply, outcome: stop.reason };
     }
   }
 }
