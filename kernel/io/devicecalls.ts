@@ -53,6 +53,7 @@ import {
 } from './device.ts';
 import { allocateDriverExtension, DRV, findDriverExtension, freeDriverParts, REINIT_SIZE } from './driver.ts';
 import { ntSuccess } from './irp.ts';
+import { removalDue } from '../pnp/removal.ts';
 import { stopDeviceTimer } from './timer.ts';
 
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
@@ -129,6 +130,8 @@ const devices: NtExport[] = [
     frame: { Driver: ptr },
     steps: {
       start(k, f, _rax, { DeviceObject }) {
+        const node = removalDue(k, DeviceObject);
+        if (node) startSystemThread(k, 'nt!PipCompleteRemoval', node);
         const flags = extensionFlags(k, DeviceObject);
         f.set('Driver', flags & DOE_UNLOAD_PENDING ? D.DriverObject.get(k.mem, DeviceObject) : 0);
         if (!(flags & DOE_DELETE_PENDING) || !deletable(k, DeviceObject)) return unloadIfIdle(k, f.get('Driver'));
@@ -237,9 +240,14 @@ const devices: NtExport[] = [
 function unloadIfIdle(k: Kernel, driver: number): Outcome {
   if (driver && unloadable(k, driver)) {
     DRV.Flags.set(k.mem, driver, DRV.Flags.get(k.mem, driver) | DRVO_UNLOAD_INVOKED);
-    psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), k.address('nt!IopUnloadDriverThread'), driver);
+    startSystemThread(k, 'nt!IopUnloadDriverThread', driver);
   }
   return ret();
+}
+
+/** Work that calls drivers and may wait, for whoever cannot: a thread of its own in the system process. */
+function startSystemThread(k: Kernel, routine: string, context: number): void {
+  psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), k.address(routine), context);
 }
 
 /** A registration for shutdown: links, device. */

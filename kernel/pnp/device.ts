@@ -3,7 +3,7 @@
  * of whoever asked; the requests go to the whole stack of the device.
  */
 import type { Kernel } from '../kernel.ts';
-import { D, driverDevices, setExtensionFlags, extensionFlags, extensionOf, X } from '../io/device.ts';
+import { driverDevices, extensionOf, setExtensionFlags, X } from '../io/device.ts';
 import { DRV, DRX } from '../io/driver.ts';
 import { LOAD_PACKET } from '../io/load.ts';
 import { ntSuccess } from '../io/irp.ts';
@@ -46,6 +46,7 @@ import {
   DeviceNodeAwaitingQueuedRemoval,
   DeviceNodeDriversAdded,
   DeviceNodeInitialized,
+  DeviceNodeRemoved,
   DeviceNodeStarted,
   DeviceNodeStopped,
   instancePath,
@@ -53,6 +54,7 @@ import {
   serviceName,
   unlinkNode,
 } from './node.ts';
+import { inUse, stackOf } from './removal.ts';
 import { sendFrame, sendPnp } from './send.ts';
 import { driverOfService } from '../io/load.ts';
 
@@ -63,25 +65,6 @@ const BusRelations = 0;
 const ENUMERATE = 0, START = 1, STOP = 2, REMOVE = 3, SURPRISE = 4;
 
 const pdoOf = (k: Kernel, node: number): number => N.PhysicalDeviceObject.get(k.mem, node);
-
-/** The devices of a stack from the bottom up. */
-function stackOf(k: Kernel, node: number): number[] {
-  const out: number[] = [];
-  for (let device = pdoOf(k, node); device; device = D.AttachedDevice.get(k.mem, device)) out.push(device);
-  return out;
-}
-
-/** Is a handle open on any device of the stack? */
-const inUse = (k: Kernel, node: number): boolean => stackOf(k, node).some(d => D.ReferenceCount.get(k.mem, d) > 0);
-
-/** Called by the I/O manager when a device that waits for its removal is closed: the node whose stack is idle now, or 0. */
-export function removalDue(k: Kernel, device: number): number {
-  if (!(extensionFlags(k, device) & DOE_REMOVE_PENDING)) return 0;
-  let base = device;
-  for (let below = X.AttachedTo.get(k.mem, extensionOf(k, base)); below; below = X.AttachedTo.get(k.mem, extensionOf(k, base))) base = below;
-  const node = X.DeviceNode.get(k.mem, extensionOf(k, base));
-  return node && N.State.get(k.mem, node) === DeviceNodeAwaitingQueuedRemoval && !inUse(k, node) ? node : 0;
-}
 
 const addFrame = { Node: ptr, Started: u32, Failure: u32, RootTried: u32 } as const;
 type AddFrame = Frame<typeof addFrame>;
@@ -322,8 +305,9 @@ const ending: NtExport[] = [
         return sendPnp(k, f, pdoOf(k, Node), IRP_MN_SURPRISE_REMOVAL, [], 'told');
       },
       told(k, _f, _rax, { Node }) {
-        N.State.set(k.mem, Node, DeviceNodeAwaitingQueuedRemoval);
-        return inUse(k, Node) ? ret(STATUS_SUCCESS) : call(k.address('nt!PipCompleteRemoval'), [Node], 'gone');
+        const open = inUse(k, Node);
+        N.State.set(k.mem, Node, open ? DeviceNodeAwaitingQueuedRemoval : DeviceNodeRemoved);
+        return open ? ret(STATUS_SUCCESS) : call(k.address('nt!PipCompleteRemoval'), [Node], 'gone');
       },
       gone: () => ret(STATUS_SUCCESS),
     },
