@@ -1,5 +1,17 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generate } from '../assembly/gen/generate.ts';
@@ -29,15 +41,34 @@ mkdirSync(target, { recursive: true });
 function sourceKey(): string {
   const hash = createHash('sha256');
   for (const folder of ['core', 'gen', 'isa', 'sem']) {
-    for (const name of readdirSync(join(source, folder)).filter(n => n.endsWith('.ts') && !n.endsWith('.test.ts')).sort()) hash.update(`${folder}/${name}\0`).update(readFileSync(join(source, folder, name))).update('\0');
+    for (const name of readdirSync(join(source, folder))
+      .filter(n => n.endsWith('.ts') && !n.endsWith('.test.ts'))
+      .sort())
+      hash
+        .update(`${folder}/${name}\0`)
+        .update(readFileSync(join(source, folder, name)))
+        .update('\0');
   }
   const compiler = readFileSync(join(root, 'node_modules/assemblyscript/package.json'));
-  return hash.update(compiler).update(readFileSync(fileURLToPath(import.meta.url))).update(readFileSync(join(root, 'scripts/optimize-core.ts'))).update(args.filter(a => a === '--debug').join()).digest('hex');
+  return hash
+    .update(compiler)
+    .update(readFileSync(fileURLToPath(import.meta.url)))
+    .update(readFileSync(join(root, 'scripts/optimize-core.ts')))
+    .update(args.filter(a => a === '--debug').join())
+    .digest('hex');
 }
 
-const keyFile = join(target, 'core.key'), key = sourceKey(), wasm = join(target, 'core.wasm');
+const keyFile = join(target, 'core.key'),
+  key = sourceKey(),
+  wasm = join(target, 'core.wasm');
 const generatedThere = existsSync(join(out ? join(out, 'generated') : join(source, 'generated'), 'execute.ts'));
-if (!args.includes('--force') && generatedThere && existsSync(wasm) && existsSync(keyFile) && readFileSync(keyFile, 'utf8') === key) {
+if (
+  !args.includes('--force') &&
+  generatedThere &&
+  existsSync(wasm) &&
+  existsSync(keyFile) &&
+  readFileSync(keyFile, 'utf8') === key
+) {
   process.stdout.write('core.wasm is up to date\n');
 } else await build();
 
@@ -47,7 +78,8 @@ async function build(): Promise<void> {
   try {
     for (const folder of ['core', 'sem']) symlinkSync(join(source, folder), join(work, folder));
     // Loaded only now: the compiler takes seconds to start.
-    const { default: asc } = await import('assemblyscript/asc'), { optimizeCore } = await import('./optimize-core.ts');
+    const { default: asc } = await import('assemblyscript/asc'),
+      { optimizeCore } = await import('./optimize-core.ts');
     const counts = generate(allForms, source, join(work, 'generated'));
     const cut = (name: string) => join(work, name);
     const begin = performance.now();

@@ -44,11 +44,22 @@ export interface Accept {
 }
 
 /** Widths of the groups in the order of the decoder's context word (decode.ts builds the same). */
-export const groups: [keyof Accept, number][] = [['prefix', 4], ['size', 3], ['w', 2], ['mod', 2], ['l', 2], ['b', 2], ['address', 2], ['mode', 2], ['rm', 8]];
+export const groups: [keyof Accept, number][] = [
+  ['prefix', 4],
+  ['size', 3],
+  ['w', 2],
+  ['mod', 2],
+  ['l', 2],
+  ['b', 2],
+  ['address', 2],
+  ['mode', 2],
+  ['rm', 8],
+];
 
 /** The accept groups as the decoder tests them: a form matches when no bit of the context is outside of the mask. */
 export function acceptMask(a: Accept): number {
-  let mask = 0, shift = 0;
+  let mask = 0,
+    shift = 0;
   for (const [name, width] of groups) {
     mask |= a[name] << shift;
     shift += width;
@@ -62,22 +73,44 @@ const vexMaps: Record<string, OpcodeMap> = { '0F': 4, '0F38': 5, '0F3A': 6 };
 
 /** Parses `form.encoding`; throws an Error that names the form when it is not understood. */
 export function parseEncoding(form: InsnForm): Encoding {
-  const words = form.encoding.trim().split(/\s+/).filter(w => w !== '+');
-  const fail = (why: string): never => { throw new Error(`${form.syntax}: encoding "${form.encoding}": ${why}`); };
-  const accept: Accept = { prefix: 15, size: 7, w: 3, mod: 3, l: 3, b: 3, address: 3, mode: form.mode === '64' ? 1 : form.mode === 'not64' ? 2 : 3, rm: 255 };
+  const words = form.encoding
+    .trim()
+    .split(/\s+/)
+    .filter(w => w !== '+');
+  const fail = (why: string): never => {
+    throw new Error(`${form.syntax}: encoding "${form.encoding}": ${why}`);
+  };
+  const accept: Accept = {
+    prefix: 15,
+    size: 7,
+    w: 3,
+    mod: 3,
+    l: 3,
+    b: 3,
+    address: 3,
+    mode: form.mode === '64' ? 1 : form.mode === 'not64' ? 2 : 3,
+    rm: 255,
+  };
   const e: Encoding = { map: 0, opcode: -1, plusRegister: false, modrm: false, digit: -1, follows: [], vex: false, accept };
   let i = 0;
   for (; i < words.length; i++) {
     const w = words[i];
     // REX.W makes the operand 64 bits wide, whatever 66 says.
-    if (sizeBit[w]) { accept.size = sizeBit[w]; accept.w = 1; }
-    else if (w === 'REX.W' || w === 'REX.W1') { accept.w = 2; accept.size = 4; }
-    else if (w === 'REX.W0') { accept.w = 1; accept.size = 3; }
-    else if (w === 'REX.B0') accept.b = 1;
+    if (sizeBit[w]) {
+      accept.size = sizeBit[w];
+      accept.w = 1;
+    } else if (w === 'REX.W' || w === 'REX.W1') {
+      accept.w = 2;
+      accept.size = 4;
+    } else if (w === 'REX.W0') {
+      accept.w = 1;
+      accept.size = 3;
+    } else if (w === 'REX.B0') accept.b = 1;
     else if (w === 'a32') accept.address = 1;
     else if (w === 'a64') accept.address = 2;
     else if (w === 'NP') accept.prefix = 1;
-    else if ((w === '66' || w === 'F3' || w === 'F2') && words.slice(i + 1).some(x => /^[0-9A-F]{2}(\+r\w)?$/.test(x))) accept.prefix = prefixBit[w];
+    else if ((w === '66' || w === 'F3' || w === 'F2') && words.slice(i + 1).some(x => /^[0-9A-F]{2}(\+r\w)?$/.test(x)))
+      accept.prefix = prefixBit[w];
     else if (w.startsWith('VEX.')) parseVex(w, e, fail);
     else break;
   }
@@ -109,8 +142,10 @@ export function parseEncoding(form: InsnForm): Encoding {
   for (; i < words.length; i++) {
     const w = words[i];
     if (w === '/r') e.modrm = true;
-    else if (/^\/[0-7]$/.test(w)) { e.modrm = true; e.digit = Number(w[1]); }
-    else if (/^(ib|iw|id|io|cb|cd)$/.test(w)) e.follows.push(w as Follows);
+    else if (/^\/[0-7]$/.test(w)) {
+      e.modrm = true;
+      e.digit = Number(w[1]);
+    } else if (/^(ib|iw|id|io|cb|cd)$/.test(w)) e.follows.push(w as Follows);
     else if (w === 'mem') accept.mod = 2;
     else if (w === 'reg') accept.mod = 1;
     else fail(`"${w}" is not understood`);

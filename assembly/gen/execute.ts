@@ -29,7 +29,10 @@ const fixed: Record<string, string> = {
 
 /** Text of generated/execute.ts; \`semantics\` maps a semantic function to its file. */
 export function executeText(d: Dispatch, imports: string): string {
-  const cases = d.bodies.map((text, code) => `      case ${code}: { // ${d.titles[code]}\n      ${code < fixedCodes.length ? fixed[fixedCodes[code]] : text}\n      }`);
+  const cases = d.bodies.map(
+    (text, code) =>
+      `      case ${code}: { // ${d.titles[code]}\n      ${code < fixedCodes.length ? fixed[fixedCodes[code]] : text}\n      }`,
+  );
   return `// Made by gen/generate.ts from the records in isa/. Never edited by hand.
 import * as layout from '../core/layout';
 import { ATTENTION, CYCLES, EA, FAST, FL_RES, RBP, RIP, RSP, SCRATCH, TIMER_DUE, XMM } from '../core/layout';

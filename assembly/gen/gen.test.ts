@@ -7,7 +7,8 @@ import { parseEncoding } from './encoding.ts';
 import { parseOperands } from './operands.ts';
 import { decodeTables, parseForms, type Form } from './tables.ts';
 
-const form = (encoding: string, syntax = 'TEST', ops?: string, exec = 'nop'): InsnForm => insn(encoding, syntax, { exec, cycles: 1, ops });
+const form = (encoding: string, syntax = 'TEST', ops?: string, exec = 'nop'): InsnForm =>
+  insn(encoding, syntax, { exec, cycles: 1, ops });
 
 describe('encodings', () => {
   test('are read as the SDM writes them', () => {
@@ -44,12 +45,26 @@ describe('opcodes', () => {
 
 /** Bytes of a form's plainest instruction: registers 0 (1 in the opcode, where 90 is NOP), memory [rax], constants 0. */
 function example(f: Form): number[] {
-  const e = f.encoding, a = e.accept, follows: Record<string, number> = { ib: 1, iw: 2, id: 4, io: 8, cb: 1, cd: 4 };
-  const mod = a.mod & 1 ? 3 : 0, rm = Math.log2(a.rm & -a.rm);
+  const e = f.encoding,
+    a = e.accept,
+    follows: Record<string, number> = { ib: 1, iw: 2, id: 4, io: 8, cb: 1, cd: 4 };
+  const mod = a.mod & 1 ? 3 : 0,
+    rm = Math.log2(a.rm & -a.rm);
   const modrm = e.modrm ? [(mod << 6) | (Math.max(e.digit, 0) << 3) | rm] : [];
-  const rest = [...e.follows.flatMap(x => Array<number>(follows[x]).fill(0)), ...(f.immediate === 'moffs' ? Array<number>(8).fill(0) : [])];
+  const rest = [
+    ...e.follows.flatMap(x => Array<number>(follows[x]).fill(0)),
+    ...(f.immediate === 'moffs' ? Array<number>(8).fill(0) : []),
+  ];
   const pp = [1, 2, 4, 8].findIndex(bit => a.prefix & bit);
-  if (e.vex) return [0xc4, 0xe0 | (e.map - 3), ((a.w & 1 ? 0 : 1) << 7) | 0x78 | ((a.l & 1 ? 0 : 1) << 2) | pp, e.opcode, ...modrm, ...rest];
+  if (e.vex)
+    return [
+      0xc4,
+      0xe0 | (e.map - 3),
+      ((a.w & 1 ? 0 : 1) << 7) | 0x78 | ((a.l & 1 ? 0 : 1) << 2) | pp,
+      e.opcode,
+      ...modrm,
+      ...rest,
+    ];
   const bytes: number[] = [];
   // Operand size 16 and a mandatory 66 are the same byte; with F2 or F3 as mandatory prefix both may stand.
   if ((a.size & 6) === 0 || a.prefix === 2) bytes.push(0x66);
@@ -62,10 +77,15 @@ function example(f: Form): number[] {
   return bytes;
 }
 
-const ARENA = 0x1400000, HEADER = 48, OP_FORM = 42, OP_CODE = 0, CODE_EA = 5;
+const ARENA = 0x1400000,
+  HEADER = 48,
+  OP_FORM = 42,
+  OP_CODE = 0,
+  CODE_EA = 5;
 
 test('the core decodes an example of every form as that form', () => {
-  const b = createBox('f4'), wrong: string[] = [];
+  const b = createBox('f4'),
+    wrong: string[] = [];
   // SSE on, so that nothing is refused before it is decoded.
   set(b, abi.CR4, 0x6a0n | 0x10000n);
   b.core.setState(0);
@@ -83,7 +103,10 @@ test('the core decodes an example of every form as that form', () => {
     let op = ARENA + HEADER;
     if (b.view.getUint16(op + OP_CODE, true) === CODE_EA) op += 48;
     const got = b.view.getUint16(op + OP_FORM, true);
-    if (got !== f.number) wrong.push(`${f.record.syntax} [${f.record.encoding}] ${bytes.map(x => x.toString(16)).join(' ')}: ${got === 0 ? 'none' : `${allForms[got - 1].syntax} [${allForms[got - 1].encoding}]`}`);
+    if (got !== f.number)
+      wrong.push(
+        `${f.record.syntax} [${f.record.encoding}] ${bytes.map(x => x.toString(16)).join(' ')}: ${got === 0 ? 'none' : `${allForms[got - 1].syntax} [${allForms[got - 1].encoding}]`}`,
+      );
   }
   expect(wrong).toEqual([]);
 });

@@ -4,8 +4,36 @@ import type { Encoding } from './encoding.ts';
 // Reads `ops` and `exec` of a record: where each operand is, how it is accessed, how wide it is.
 
 export type Place =
-  | 'reg' | 'rm' | 'op' | 'vvvv' | 'acc' | 'cl' | 'dx' | 'm' | 'ea' | 'xmm' | 'xmm/m' | 'xmm/r' | 'xmmv' | 'xmm0' | 'mm' | 'mm/m' | 'mm/r' | 'sreg' | 'cr' | 'dr' | 'moffs'
-  | 'imm8' | 'imm8s' | 'imm16' | 'imm32' | 'imm32s' | 'imm64' | 'rel8' | 'rel32' | '1';
+  | 'reg'
+  | 'rm'
+  | 'op'
+  | 'vvvv'
+  | 'acc'
+  | 'cl'
+  | 'dx'
+  | 'm'
+  | 'ea'
+  | 'xmm'
+  | 'xmm/m'
+  | 'xmm/r'
+  | 'xmmv'
+  | 'xmm0'
+  | 'mm'
+  | 'mm/m'
+  | 'mm/r'
+  | 'sreg'
+  | 'cr'
+  | 'dr'
+  | 'moffs'
+  | 'imm8'
+  | 'imm8s'
+  | 'imm16'
+  | 'imm32'
+  | 'imm32s'
+  | 'imm64'
+  | 'rel8'
+  | 'rel32'
+  | '1';
 
 export interface Operand {
   place: Place;
@@ -25,8 +53,36 @@ export interface Exec {
 }
 
 const places = new Set<string>([
-  'reg', 'rm', 'op', 'vvvv', 'acc', 'cl', 'dx', 'm', 'ea', 'xmm', 'xmm/m', 'xmm/r', 'xmmv', 'xmm0', 'mm', 'mm/m', 'mm/r', 'sreg', 'cr', 'dr', 'moffs',
-  'imm8', 'imm8s', 'imm16', 'imm32', 'imm32s', 'imm64', 'rel8', 'rel32', '1',
+  'reg',
+  'rm',
+  'op',
+  'vvvv',
+  'acc',
+  'cl',
+  'dx',
+  'm',
+  'ea',
+  'xmm',
+  'xmm/m',
+  'xmm/r',
+  'xmmv',
+  'xmm0',
+  'mm',
+  'mm/m',
+  'mm/r',
+  'sreg',
+  'cr',
+  'dr',
+  'moffs',
+  'imm8',
+  'imm8s',
+  'imm16',
+  'imm32',
+  'imm32s',
+  'imm64',
+  'rel8',
+  'rel32',
+  '1',
 ]);
 /** Other names that records may use for the same place. */
 const synonyms: Record<string, Place> = { al: 'acc', ax: 'acc', eax: 'acc', rax: 'acc' };
@@ -52,14 +108,24 @@ export function syntaxBytes(text: string): number {
 export function parseOperands(form: InsnForm): Operand[] {
   const list = (form.ops ?? '').trim();
   if (list === '') return [];
-  const exec = parseExec(form), types = exec.types === '' ? [] : exec.types.split(',');
-  const texts = form.syntax.replace(/^\S+(\s+(?=REP))?/, '').split(',').map(t => t.trim());
+  const exec = parseExec(form),
+    types = exec.types === '' ? [] : exec.types.split(',');
+  const texts = form.syntax
+    .replace(/^\S+(\s+(?=REP))?/, '')
+    .split(',')
+    .map(t => t.trim());
   return list.split(/\s+/).map((word, i) => {
     const m = /^(r|w|rw):(.+)$/.exec(word);
-    const place = m ? synonyms[m[2]] ?? (m[2] as Place) : undefined;
+    const place = m ? (synonyms[m[2]] ?? (m[2] as Place)) : undefined;
     if (!m || place === undefined || !places.has(place)) throw new Error(`${form.syntax}: operand "${word}" is not understood`);
     const type = exec.kind === 'vec' || types.length === 0 ? '' : types[Math.min(i, types.length - 1)];
-    return { place, read: m[1] !== 'w', write: m[1] !== 'r', type, bytes: type !== '' ? typeBytes[type] ?? 0 : syntaxBytes(texts[i] ?? '') };
+    return {
+      place,
+      read: m[1] !== 'w',
+      write: m[1] !== 'r',
+      type,
+      bytes: type !== '' ? (typeBytes[type] ?? 0) : syntaxBytes(texts[i] ?? ''),
+    };
   });
 }
 
@@ -67,7 +133,14 @@ export function parseOperands(form: InsnForm): Operand[] {
 export function immediateOf(form: InsnForm, e: Encoding, operands: Operand[]): string {
   const follows = e.follows.join(' ');
   const named = operands.find(o => /^(imm|rel|moffs|1$)/.test(o.place))?.place;
-  const size: Record<string, string[]> = { ib: ['imm8', 'imm8s'], iw: ['imm16'], id: ['imm32', 'imm32s'], io: ['imm64'], cb: ['rel8'], cd: ['rel32'] };
+  const size: Record<string, string[]> = {
+    ib: ['imm8', 'imm8s'],
+    iw: ['imm16'],
+    id: ['imm32', 'imm32s'],
+    io: ['imm64'],
+    cb: ['rel8'],
+    cd: ['rel32'],
+  };
   if (named === 'moffs' || named === '1') return named;
   if (follows === 'iw ib') return 'imm16_8';
   if (follows === '') {

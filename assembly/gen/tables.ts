@@ -16,14 +16,23 @@ export interface Form {
 /** Derives all forms; throws an Error on a record that is not understood. */
 export function parseForms(records: InsnForm[]): Form[] {
   return records.map((record, i) => {
-    const encoding = parseEncoding(record), operands = parseOperands(record);
+    const encoding = parseEncoding(record),
+      operands = parseOperands(record);
     // ModRM is there when an operand lives in it, even if the encoding names only a digit.
     if (!encoding.modrm && operands.some(o => /^(reg|rm|m|ea|xmm|xmm\/m|xmm\/r|mm|mm\/m|mm\/r|sreg|cr|dr)$/.test(o.place)))
       throw new Error(`${record.syntax}: an operand is in ModRM, but "${record.encoding}" has no /r or /digit`);
     if (operands.some(o => o.place === 'm' || o.place === 'ea')) encoding.accept.mod = 2;
     if (operands.some(o => o.place === 'xmm/r' || o.place === 'mm/r')) encoding.accept.mod = 1;
-    if (encoding.digit >= 0 && operands.some(o => o.place === 'reg' || o.place === 'xmm' || o.place === 'mm')) throw new Error(`${record.syntax}: ModRM.reg is both a digit and an operand`);
-    return { record, number: i + 1, encoding, operands, immediate: immediateOf(record, encoding, operands), exec: parseExec(record) };
+    if (encoding.digit >= 0 && operands.some(o => o.place === 'reg' || o.place === 'xmm' || o.place === 'mm'))
+      throw new Error(`${record.syntax}: ModRM.reg is both a digit and an operand`);
+    return {
+      record,
+      number: i + 1,
+      encoding,
+      operands,
+      immediate: immediateOf(record, encoding, operands),
+      exec: parseExec(record),
+    };
   });
 }
 
@@ -32,9 +41,11 @@ const within = (a: Accept, b: Accept) => groups.every(([g]) => (a[g] & ~b[g]) ==
 
 /** Which of two forms that share opcodes is tried first: negative for `a`. Throws when neither is more specific. */
 function precedence(a: Form, b: Form): number {
-  const x = a.encoding.accept, y = b.encoding.accept;
+  const x = a.encoding.accept,
+    y = b.encoding.accept;
   if (!overlaps(x, y)) return 0;
-  const ab = within(x, y), ba = within(y, x);
+  const ab = within(x, y),
+    ba = within(y, x);
   if (ab !== ba) return ab ? -1 : 1;
   // A form with a mandatory prefix comes before one that does not care (CRC32 with 66 before MOVBE, PAUSE before XCHG), then one that names REX.B (NOP before XCHG).
   for (const group of ['prefix', 'b'] as const) {
@@ -42,12 +53,15 @@ function precedence(a: Form, b: Form): number {
     if ((x[group] & ~y[group]) === 0) return -1;
     if ((y[group] & ~x[group]) === 0) return 1;
   }
-  throw new Error(`"${a.record.encoding}" (${a.record.syntax}) and "${b.record.encoding}" (${b.record.syntax}) claim the same opcode`);
+  throw new Error(
+    `"${a.record.encoding}" (${a.record.syntax}) and "${b.record.encoding}" (${b.record.syntax}) claim the same opcode`,
+  );
 }
 
 /** Orders the candidates of one opcode so that a form stands before every less specific one. */
 function order(list: Form[]): Form[] {
-  const rest = [...list], out: Form[] = [];
+  const rest = [...list],
+    out: Form[] = [];
   while (rest.length > 0) {
     const i = rest.findIndex(f => rest.every(g => g === f || precedence(f, g) <= 0));
     if (i < 0) throw new Error(`no order among ${rest.map(f => f.record.encoding).join('; ')}`);
@@ -67,7 +81,8 @@ export interface DecodeTables {
 
 /** The tables by which the decoder finds a form. */
 export function decodeTables(forms: Form[]): DecodeTables {
-  const hasModrm = new Array<number>(7 * 256).fill(0), opcodeIndex = new Array<number>(7 * 256 * 8).fill(0);
+  const hasModrm = new Array<number>(7 * 256).fill(0),
+    opcodeIndex = new Array<number>(7 * 256 * 8).fill(0);
   const candidates: [number, number, number][] = [[0, 0, 1]];
   const byOpcode = new Map<number, Form[]>();
   for (const f of forms) {
@@ -78,7 +93,8 @@ export function decodeTables(forms: Form[]): DecodeTables {
   }
   const known = new Map<string, number>();
   for (const [key, list] of byOpcode) {
-    if (list.some(f => f.encoding.modrm !== list[0].encoding.modrm)) throw new Error(`opcode ${key.toString(16)}: ModRM in ${list.map(f => f.record.encoding).join('; ')} differs`);
+    if (list.some(f => f.encoding.modrm !== list[0].encoding.modrm))
+      throw new Error(`opcode ${key.toString(16)}: ModRM in ${list.map(f => f.record.encoding).join('; ')} differs`);
     hasModrm[key] = list[0].encoding.modrm ? 1 : 0;
     for (let reg = 0; reg < 8; reg++) {
       const here = order(list.filter(f => f.encoding.digit < 0 || f.encoding.digit === reg));

@@ -7,7 +7,8 @@ import { typeBytes } from './operands.ts';
 export const registerField = (i: number): number => [2, 3, 8][i];
 
 /** Effective address of the op's memory operand. */
-export const address = 'load<u64>(cpu + <usize>load<u8>(ip, 4)) + (load<u64>(cpu + <usize>load<u8>(ip, 5)) << <u64>load<u8>(ip, 6)) + load<u64>(ip, 24)';
+export const address =
+  'load<u64>(cpu + <usize>load<u8>(ip, 4)) + (load<u64>(cpu + <usize>load<u8>(ip, 5)) << <u64>load<u8>(ip, 6)) + load<u64>(ip, 24)';
 
 /** The same where the decoder found no index. */
 export const addressWithoutIndex = 'load<u64>(cpu + <usize>load<u8>(ip, 4)) + load<u64>(ip, 24)';
@@ -20,8 +21,10 @@ const last = (type: string): string => (typeBytes[type] === 1 ? '' : ` + ${typeB
 
 /** Looks `va` up in the fast tables: declares the entry `e${tag}`. */
 export const entry = (tag: string, va: string): string => `const e${tag} = fast + <usize>(<u32>(${va} >> 8) & 0x1ff0);`;
-const hit = (tag: string, va: string, type: string, write: boolean): string => `load<u64>(e${tag}${write ? ', FAST_WRITE' : ''}) == ((${va}${last(type)}) & PAGE)`;
-const place = (tag: string, va: string, write: boolean): string => `<usize>(<u32>${va} + load<u32>(e${tag}, ${write ? 'FAST_WRITE + 8' : '8'}))`;
+const hit = (tag: string, va: string, type: string, write: boolean): string =>
+  `load<u64>(e${tag}${write ? ', FAST_WRITE' : ''}) == ((${va}${last(type)}) & PAGE)`;
+const place = (tag: string, va: string, write: boolean): string =>
+  `<usize>(<u32>${va} + load<u32>(e${tag}, ${write ? 'FAST_WRITE + 8' : '8'}))`;
 
 /** Declares `name` and loads it from linear address `va` (a variable). `onTrap` runs before leaving. */
 export function loadFrom(name: string, type: string, va: string, onTrap = ''): string {
@@ -37,8 +40,10 @@ export function storeTo(tag: string, type: string, va: string, value: string, on
 /** A read-modify-write at `va`: `compute` makes the new value from the text of the old one. */
 export function modify(type: string, va: string, compute: (old: string) => string): string {
   const n = typeBytes[type] * 8;
-  return `${entry('m', va)} if (${hit('m', va, type, true)}) { const at = ${place('m', va, true)}; store<${type}>(at, ${compute(`load<${type}>(at)`)}); } ` +
-    `else { const old: ${type} = ldw${n}(cpu, ${va}); if (trap) break; st${n}(cpu, ${va}, ${compute('old')}); if (trap) break; }`;
+  return (
+    `${entry('m', va)} if (${hit('m', va, type, true)}) { const at = ${place('m', va, true)}; store<${type}>(at, ${compute(`load<${type}>(at)`)}); } ` +
+    `else { const old: ${type} = ldw${n}(cpu, ${va}); if (trap) break; st${n}(cpu, ${va}, ${compute('old')}); if (trap) break; }`
+  );
 }
 
 /** Writes a general register: 32-bit results clear the upper half. */
@@ -48,20 +53,34 @@ export function writeRegister(at: string, type: string, value: string): string {
 
 /** Follows a link of the direct branch op at `op`: field 24 (taken, target at 16) or 28 (not taken, target at 32). */
 export function follow(op: string, taken: boolean): string {
-  const link = taken ? 24 : 28, target = taken ? 16 : 32;
-  return `{ if (load<u32>(${op}, 44) == linkGeneration) { const n = <usize>load<u32>(${op}, ${link}), c = acc - load<u64>(n); if (<i64>c >= 0) { acc = c; ip = n + 48; continue; } } ` +
-    `to = load<u64>(${op}, ${target}); slot = ${op} + ${link}; break; }`;
+  const link = taken ? 24 : 28,
+    target = taken ? 16 : 32;
+  return (
+    `{ if (load<u32>(${op}, 44) == linkGeneration) { const n = <usize>load<u32>(${op}, ${link}), c = acc - load<u64>(n); if (<i64>c >= 0) { acc = c; ip = n + 48; continue; } } ` +
+    `to = load<u64>(${op}, ${target}); slot = ${op} + ${link}; break; }`
+  );
 }
 
 /** Goes to the address in `to`; `commit` is done when the target is known to be canonical. */
 export function jumpTo(commit: string): string {
-  return `const j = jumps + <usize>(((<u32>to ^ (<u32>to >> 10)) << 4) & JUMP_MASK); ` +
+  return (
+    `const j = jumps + <usize>(((<u32>to ^ (<u32>to >> 10)) << 4) & JUMP_MASK); ` +
     `if (load<u64>(j) == to && load<u32>(j, 12) == linkGeneration) { const n = <usize>load<u32>(j, 8), c = acc - load<u64>(n); if (<i64>c >= 0) { ${commit} acc = c; ip = n + 48; continue; } } ` +
-    `if (!canonical(to)) { raiseError(cpu, GP, 0); break; } ${commit} slot = 1; break;`;
+    `if (!canonical(to)) { raiseError(cpu, GP, 0); break; } ${commit} slot = 1; break;`
+  );
 }
 
 /** Conditions on the lazy flags by the upper three bits of a condition code. */
-const lazy = ['overflow(cpu)', 'carry(cpu)', 'zero(cpu)', '(zero(cpu) || carry(cpu))', 'sign(cpu)', 'parity(cpu)', '(sign(cpu) != overflow(cpu))', '(zero(cpu) || sign(cpu) != overflow(cpu))'];
+const lazy = [
+  'overflow(cpu)',
+  'carry(cpu)',
+  'zero(cpu)',
+  '(zero(cpu) || carry(cpu))',
+  'sign(cpu)',
+  'parity(cpu)',
+  '(sign(cpu) != overflow(cpu))',
+  '(zero(cpu) || sign(cpu) != overflow(cpu))',
+];
 /** Text of condition code `cc` on the lazy flags. */
 export const condition = (cc: number): string => (cc & 1 ? '!' : '') + lazy[cc >> 1];
 

@@ -15,8 +15,7 @@ export function missingOpcodes(core: CoreExports, memory: WebAssembly.Memory): M
   const counts = new Uint32Array(memory.buffer, core.opsMissing() >>> 0, MAPS.length * 256);
   const found: MissingOpcode[] = [];
   counts.forEach((count, i) => {
-    if (count !== 0)
-      found.push({ opcode: MAPS[i >> 8] + (i & 0xff).toString(16).toUpperCase().padStart(2, '0'), count });
+    if (count !== 0) found.push({ opcode: MAPS[i >> 8] + (i & 0xff).toString(16).toUpperCase().padStart(2, '0'), count });
   });
   return found.sort((a, b) => b.count - a.count || (a.opcode < b.opcode ? -1 : 1));
 }
