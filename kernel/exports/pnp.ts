@@ -2,6 +2,8 @@
 import type { NtExport } from './declare.ts';
 import { exports as devices } from '../pnp/device.ts';
 import { exports as pdos } from '../pnp/pdo.ts';
+import { exports as power } from '../po/power.ts';
+import { exports as properties } from '../pnp/property.ts';
 import { exports as send } from '../pnp/send.ts';
 
-export const exports: NtExport[] = [...send, ...pdos, ...devices];
+export const exports: NtExport[] = [...send, ...pdos, ...devices, ...properties, ...power];
