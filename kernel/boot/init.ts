@@ -37,8 +37,8 @@ function bootMemory(k: Kernel): BootMemory {
   };
 }
 
-/** The dispatcher's part of the KPRCB. */
-function initializeDispatcher(k: Kernel): void {
+/** The dispatcher's part of the KPRCB: empty ready queues and timer table. */
+export function initializeDispatcher(k: Kernel): void {
   for (let priority = 0; priority < 32; priority++) initializeListHead(k.mem, readyListHead(k, priority));
   initializeListHead(k.mem, k.prcb + P.WaitListHead.offset);
   initializeTimerTable(k);
@@ -70,7 +70,7 @@ function initializeSharedPage(k: Kernel, pages: number): void {
   set(f.CyclesPerYield.offset, 2, 40);
   set(f.Cookie.offset, 4, Number(nextRandom(k) & 0xffffffffn));
   set(f.LargePageMinimum.offset, 4, 0x200000);
-  set(f.ActiveProcessorCount.offset, 4, k.platform.cpus.length);
+  set(f.ActiveProcessorCount.offset, 4, 1);
   set(f.ActiveGroupCount.offset, 1, 1);
   set(f.TestRetInstruction.offset, 1, 0xc3);
 }
@@ -78,6 +78,7 @@ function initializeSharedPage(k: Kernel, pages: number): void {
 /** Phase 0, on the boot stack at HIGH_LEVEL: everything that other parts stand on, in NT's order. */
 function phase0(k: Kernel): void {
   const boot = bootMemory(k);
+  k.global.set('KeActiveProcessors', 1n);
   k.global.set('KiRandomState', BigInt.asUintN(64, BigInt(Math.trunc(k.config.seed))));
   mmInitialize(k, boot);
   initializeDispatcher(k);

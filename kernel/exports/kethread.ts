@@ -14,7 +14,9 @@ const PASSIVE_OR_APC = { max: 'APC_LEVEL' } as const;
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 const STATUS_INVALID_PARAMETER = 0xc000000d;
 
-const activeMask = (k: Kernel): bigint => (1n << BigInt(k.platform.cpus.length)) - 1n;
+const activeMask = (k: Kernel): bigint => k.global.get('KeActiveProcessors');
+/** Processors that run; they are started in order. */
+const activeCount = (k: Kernel): number => activeMask(k).toString(2).length;
 
 /** Critical regions hold normal kernel APCs back, guarded regions special ones too, by counts that are negative inside. */
 function enter(k: Kernel, which: 'KernelApcDisable' | 'SpecialApcDisable'): void {
@@ -205,7 +207,7 @@ const processors: NtExport[] = [
     status: 'full',
     impl(k, { ActiveProcessors }) {
       if (ActiveProcessors !== 0) k.mem.write64(ActiveProcessors, activeMask(k));
-      return k.platform.cpus.length;
+      return activeCount(k);
     },
   }),
   ...(['KeQueryActiveProcessorCountEx', 'KeQueryMaximumProcessorCountEx'] as const).map(name =>
@@ -216,13 +218,13 @@ const processors: NtExport[] = [
       returns: ULONG,
       cycles: 10,
       status: 'full',
-      impl: (k, { GroupNumber }) => (GroupNumber === 0 || GroupNumber === 0xffff ? k.platform.cpus.length : 0),
+      impl: (k, { GroupNumber }) => (GroupNumber === 0 || GroupNumber === 0xffff ? activeCount(k) : 0),
     }),
   ),
   ...(['KeQueryActiveGroupCount', 'KeQueryMaximumGroupCount'] as const).map(name =>
     ntExport({ name, doc: 'Returns the number of processor groups.', args: {}, returns: USHORT, cycles: 10, status: 'full', impl: () => 1 }),
   ),
-  ntExport({ name: 'KeQueryMaximumProcessorCount', doc: 'Returns the largest number of processors.', args: {}, returns: ULONG, cycles: 10, status: 'full', impl: k => k.platform.cpus.length }),
+  ntExport({ name: 'KeQueryMaximumProcessorCount', doc: 'Returns the largest number of processors.', args: {}, returns: ULONG, cycles: 10, status: 'full', impl: k => activeCount(k) }),
   ntExport({
     name: 'KeQueryGroupAffinity',
     doc: 'Returns the set of active processors of a group.',
@@ -254,7 +256,7 @@ const processors: NtExport[] = [
     cycles: 10,
     status: 'full',
     impl(k, { ProcIndex, ProcNumber }) {
-      if (ProcIndex >= k.platform.cpus.length) return STATUS_INVALID_PARAMETER;
+      if (ProcIndex >= activeCount(k)) return STATUS_INVALID_PARAMETER;
       k.mem.write32(ProcNumber, ProcIndex << 16);
       return 0;
     },
@@ -268,7 +270,7 @@ const processors: NtExport[] = [
     status: 'full',
     impl(k, { ProcNumber }) {
       const number = k.mem.read8(ProcNumber + 2);
-      return k.mem.read16(ProcNumber) === 0 && number < k.platform.cpus.length ? number : 0xffffffff;
+      return k.mem.read16(ProcNumber) === 0 && number < activeCount(k) ? number : 0xffffffff;
     },
   }),
   ntExport({
@@ -294,7 +296,7 @@ const processors: NtExport[] = [
     doc: 'Number of processors, a CCHAR.',
     size: 8,
     status: 'full',
-    init: (k, at) => k.mem.write8(at, k.platform.cpus.length),
+    init: (k, at) => k.mem.write8(at, activeCount(k)),
   }),
 ];
 

@@ -32,6 +32,8 @@ const STATUS_INTEGER_OVERFLOW = 0xc0000095, STATUS_ARRAY_BOUNDS_EXCEEDED = 0xc00
 const STATUS_FLOAT_INVALID_OPERATION = 0xc0000090, STATUS_FLOAT_MULTIPLE_TRAPS = 0xc00002b5, STATUS_FLOAT_DIVIDE_BY_ZERO = 0xc000008e;
 const STATUS_FLOAT_OVERFLOW = 0xc0000091, STATUS_FLOAT_UNDERFLOW = 0xc0000093, STATUS_FLOAT_INEXACT_RESULT = 0xc000008f;
 
+const RFLAGS_IF = 0x200;
+
 // Page-fault error code (Intel SDM vol. 3, 4.7).
 const PF_PRESENT = 1, PF_WRITE = 2, PF_INSTRUCTION = 16;
 
@@ -55,7 +57,9 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
   const va = address(k, trapFrame + F.FaultAddress.offset);
   const rip = address(k, trapFrame + F.Rip.offset);
   const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
-  const irql = F.PreviousIrql.get(k.mem, trapFrame);
+  // With interrupts off the fault cannot be repaired at any IRQL; the parameter then says 0xFF.
+  const masked = (F.EFlags.get(k.mem, trapFrame) & RFLAGS_IF) === 0;
+  const irql = masked ? 0xff : F.PreviousIrql.get(k.mem, trapFrame);
   const write = (error & PF_WRITE) !== 0, execute = (error & PF_INSTRUCTION) !== 0;
   const access = execute ? 8 : write ? 1 : 0;
   if (irql >= DISPATCH_LEVEL) {

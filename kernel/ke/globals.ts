@@ -17,6 +17,8 @@ export const keGlobals = {
   LoaderDirectoryTable: u64,
   /** State of the generator behind cookies and other random numbers of the kernel; starts with the machine's seed. */
   KiRandomState: u64,
+  /** KAFFINITY of the processors that have been started. */
+  KeActiveProcessors: u64,
   KeBugcheckCallbackListHead: array(ptr, 2),
   /** Bug check code and its four parameters; the code is 0 while the system lives. */
   KiBugCheckData: array(u64, 5),

@@ -3,7 +3,9 @@ import type { Kernel } from '../kernel.ts';
 import { pcrAddress } from '../mm/layout.ts';
 import { ATTEMPTED_SWITCH_FROM_DPC } from '../types/bugcodes.ts';
 import { KPROCESS, KTHREAD, Running, Terminated } from '../types/ke.ts';
+import { processImageName } from '../ps/name.ts';
 import { KPCR, KPRCB } from '../types/prcb.ts';
+import { ETHREAD } from '../types/ps.ts';
 import { KEXCEPTION_FRAME, KSWITCH_FRAME, KTSS64 } from '../types/trap.ts';
 import { DISPATCH_LEVEL } from '../exports/declare.ts';
 import { APC_VECTOR, requestSoftwareInterrupt, selectNextThread } from './ready.ts';
@@ -98,6 +100,14 @@ export function chargeThread(k: Kernel, thread: number): void {
   P.StartCycles.set(mem, prcb, now);
 }
 
+/** The slices of the timeline: a thread has the processor from `begin` to `end`. The idle thread has none. */
+function traceSwitch(k: Kernel, from: number, to: number): void {
+  const idle = P.IdleThread.get(k.mem, k.prcb);
+  const name = (thread: number): string => `${processImageName(k, T.Process.get(k.mem, thread))} thread ${k.mem.read32(thread + ETHREAD.f.Cid.offset + 8)}`;
+  if (from !== idle) k.trace('thread', 'end', name(from));
+  if (to !== idle) k.trace('thread', 'begin', name(to));
+}
+
 /** Gives `thread` the processor: registers, stack for entries from user mode, address space. The thread that had it has been saved, or never runs again. */
 export function loadThread(k: Kernel, thread: number): void {
   const { mem, prcb, cpu } = k;
@@ -118,7 +128,7 @@ export function loadThread(k: Kernel, thread: number): void {
     const oldProcess = mem.readPtr(old + T.ApcState.offset + 0x20);
     if (process !== oldProcess) cpu.setCr(3, Number(KPROCESS.f.DirectoryTableBase.get(mem, process)));
     cpu.wrmsr(KERNEL_GS_BASE, BigInt.asUintN(64, BigInt(T.Teb.get(mem, thread))));
-    if (k.tracing) k.trace('thread', 'at', `thread ${thread}`, undefined, { from: old, to: thread });
+    if (k.tracing) traceSwitch(k, old, thread);
   }
   loadContext(k, thread);
   if (old !== thread && T.State.get(mem, old) === Terminated) freeKernelStack(k, T.StackBase.get(mem, old));

@@ -110,13 +110,6 @@ export function initializeIdleProcess(k: Kernel): number {
   return process;
 }
 
-/** Image name of a process: up to 14 characters. */
-export function processImageName(k: Kernel, process: number): string {
-  const bytes = k.mem.readBytes(process + E.ImageFileName.offset, 15);
-  const end = bytes.indexOf(0);
-  return Array.from(bytes.subarray(0, end < 0 ? 15 : end), b => String.fromCharCode(b)).join('');
-}
-
 /** Takes a process out of the list of active ones. */
 export function removeActiveProcess(k: Kernel, process: number): void {
   removeEntryList(k, process + E.ActiveProcessLinks.offset);
