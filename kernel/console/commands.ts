@@ -26,9 +26,11 @@ interface Command {
 }
 
 /** Output buffer of an ioctl when no length is given, and the longest one. */
-const DEFAULT_OUTPUT = 4096, MAX_TRANSFER = 0x100000;
+const DEFAULT_OUTPUT = 4096,
+  MAX_TRANSFER = 0x100000;
 /** Bytes that `mem` shows by itself, and at most. */
-const DEFAULT_MEMORY = 128, MAX_MEMORY = 0x1000;
+const DEFAULT_MEMORY = 128,
+  MAX_MEMORY = 0x1000;
 const CLEAR_SCREEN = '\x1b[2J\x1b[H';
 const NAME = 'NAME is a driver (echo), a Win32 name (\\\\.\\Echo) or a path of the namespace (\\Device\\Echo).';
 
@@ -57,14 +59,18 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'load',
     arguments: '[NAME]',
-    help: 'loads an offered driver; alone, lists what is offered',
+    help: 'loads an offered driver; alone: lists them',
     more: ['A file is offered by dropping it on the page; its name without .sys is that of the service.'],
     words: [0, 1],
     run(k, [name]) {
       const files = offeredFiles(k);
-      if (name === undefined) return files.length ? ['offered:', ...offered(k)] : ['nothing is offered: drop a .sys file on the page'];
+      if (name === undefined)
+        return files.length ? ['offered:', ...offered(k)] : ['nothing is offered: drop a .sys file on the page'];
       const file = findOffer(files, name.text);
-      if (file === undefined) throw new CommandError(`no driver ${name.text} is offered${files.length ? '; there are:' : ': drop a .sys file on the page'}${files.map(f => ` ${f.name}`).join('')}`);
+      if (file === undefined)
+        throw new CommandError(
+          `no driver ${name.text} is offered${files.length ? '; there are:' : ': drop a .sys file on the page'}${files.map(f => ` ${f.name}`).join('')}`,
+        );
       startLoad(k, serviceName(file.name), file);
       return null;
     },
@@ -108,7 +114,13 @@ const COMMANDS: readonly Command[] = [
     more: [NAME, `CODE is decimal or 0x...; then the input. The output buffer has ${DEFAULT_OUTPUT} bytes.`],
     words: [2, Infinity],
     run(k, [name, code, ...data]) {
-      startTransfer(k, { op: OP_IOCTL, target: name!.text, code: parseNumber(code!.text, 'CODE'), outLength: DEFAULT_OUTPUT, input: parseBytes(data) });
+      startTransfer(k, {
+        op: OP_IOCTL,
+        target: name!.text,
+        code: parseNumber(code!.text, 'CODE'),
+        outLength: DEFAULT_OUTPUT,
+        input: parseBytes(data),
+      });
       return null;
     },
   },
@@ -135,9 +147,16 @@ const COMMANDS: readonly Command[] = [
     name: 'mem',
     arguments: 'ADDRESS [LENGTH]',
     help: 'shows memory',
-    more: [`ADDRESS is hexadecimal, a symbol (nt!IoFileObjectType), or a sum of these. ${DEFAULT_MEMORY} bytes unless said; ?? cannot be read.`],
+    more: [
+      `ADDRESS is hexadecimal, a symbol (nt!IoFileObjectType), or a sum of these. ${DEFAULT_MEMORY} bytes unless said; ?? cannot be read.`,
+    ],
     words: [1, 2],
-    run: (k, [at, length]) => views.memory(k, addressOf(k, at!.text), length === undefined ? DEFAULT_MEMORY : parseNumber(length.text, 'LENGTH', MAX_MEMORY)),
+    run: (k, [at, length]) =>
+      views.memory(
+        k,
+        addressOf(k, at!.text),
+        length === undefined ? DEFAULT_MEMORY : parseNumber(length.text, 'LENGTH', MAX_MEMORY),
+      ),
   },
   { name: 'time', help: 'the system time', words: [0, 0], run: k => views.time(k) },
   { name: 'uptime', help: 'time since the system came up', words: [0, 0], run: k => views.uptime(k) },
@@ -175,7 +194,7 @@ function overview(): string[] {
     ...columns(COMMANDS.map(c => [usage(c), c.help])),
     'Debugger commands (help !irp explains one):',
     ...fill(debuggerNames()),
-    'Keys: arrows, Home, End; Ctrl+U clears the line; Ctrl+C abandons it, or stops',
+    'Keys: arrows, Home, End. Ctrl+U clears the line, Ctrl+C abandons it or stops',
     'waiting for a request.',
   ];
 }

@@ -23,7 +23,7 @@ function type(text: string, history: History = noHistory, from: LineState = EMPT
 function row(echo: string) {
   let cells: string[] = [];
   let at = 0;
-  for (let i = 0; i < echo.length; ) {
+  for (let i = 0; i < echo.length;) {
     const m = /^\x1b\[(\d*)([CDK])/.exec(echo.slice(i));
     if (m) {
       const n = Number(m[1] || 1);
@@ -87,7 +87,25 @@ describe('line editor', () => {
   });
 
   it('keeps the screen and the line the same, whatever is typed', () => {
-    const keys = fc.constantFrom('a', 'b', ' ', '\x7f', '\x04', '\x15', '\x0b', '\x17', '\x01', '\x05', '\x1b[A', '\x1b[B', '\x1b[C', '\x1b[D', '\x1b[3~', '\x1b[H', '\x1b[F');
+    const keys = fc.constantFrom(
+      'a',
+      'b',
+      ' ',
+      '\x7f',
+      '\x04',
+      '\x15',
+      '\x0b',
+      '\x17',
+      '\x01',
+      '\x05',
+      '\x1b[A',
+      '\x1b[B',
+      '\x1b[C',
+      '\x1b[D',
+      '\x1b[3~',
+      '\x1b[H',
+      '\x1b[F',
+    );
     fc.assert(
       fc.property(fc.array(keys, { maxLength: 60 }), typed => {
         const r = type(typed.join(''), past('first line', 'x'));

@@ -33,7 +33,19 @@ export interface Edit {
 
 export const EMPTY_LINE: LineState = { text: '', cursor: 0, escape: 0, parameter: 0, back: 0, draft: '' };
 
-const ETX = 0x03, BELL = '\x07', BS = 0x08, CTRL_A = 0x01, CTRL_D = 0x04, CTRL_E = 0x05, CTRL_K = 0x0b, CR = 0x0d, LF = 0x0a, CTRL_U = 0x15, CTRL_W = 0x17, ESC = 0x1b, DEL = 0x7f;
+const ETX = 0x03,
+  BELL = '\x07',
+  BS = 0x08,
+  CTRL_A = 0x01,
+  CTRL_D = 0x04,
+  CTRL_E = 0x05,
+  CTRL_K = 0x0b,
+  CR = 0x0d,
+  LF = 0x0a,
+  CTRL_U = 0x15,
+  CTRL_W = 0x17,
+  ESC = 0x1b,
+  DEL = 0x7f;
 const ERASE_TO_END = '\x1b[K';
 
 const left = (n: number): string => (n > 0 ? `\x1b[${n}D` : '');
@@ -45,19 +57,26 @@ const edit = (state: LineState, echo: string): Edit => ({ state, echo, action: '
 export const drawLine = (s: LineState): string => s.text + left(s.text.length - s.cursor);
 
 /** Puts another text in place of the whole line, cursor at its end. */
-const replace = (s: LineState, text: string, more: Partial<LineState> = {}): Edit => edit({ ...s, text, cursor: text.length, ...more }, left(s.cursor) + ERASE_TO_END + text);
+const replace = (s: LineState, text: string, more: Partial<LineState> = {}): Edit =>
+  edit({ ...s, text, cursor: text.length, ...more }, left(s.cursor) + ERASE_TO_END + text);
 
 /** Takes the characters from `from` to `to` out. */
 function remove(s: LineState, from: number, to: number): Edit {
   if (from >= to) return edit(s, '');
   const tail = s.text.slice(to);
-  return edit({ ...s, text: s.text.slice(0, from) + tail, cursor: from }, left(s.cursor - from) + right(from - s.cursor) + ERASE_TO_END + tail + left(tail.length));
+  return edit(
+    { ...s, text: s.text.slice(0, from) + tail, cursor: from },
+    left(s.cursor - from) + right(from - s.cursor) + ERASE_TO_END + tail + left(tail.length),
+  );
 }
 
 function insert(s: LineState, character: string): Edit {
   if (s.text.length >= MAX_LINE) return edit(s, BELL);
   const tail = s.text.slice(s.cursor);
-  return edit({ ...s, text: s.text.slice(0, s.cursor) + character + tail, cursor: s.cursor + 1 }, character + tail + left(tail.length));
+  return edit(
+    { ...s, text: s.text.slice(0, s.cursor) + character + tail, cursor: s.cursor + 1 },
+    character + tail + left(tail.length),
+  );
 }
 
 function moveTo(s: LineState, cursor: number): Edit {

@@ -3,7 +3,8 @@ import { LIST_ENTRY, TIME_FIELDS } from '../types/rtl.ts';
 import { array, ptr, u32, u8 } from '../types/struct.ts';
 
 /** Sizes of the rings in bytes: powers of two, because heads and tails are counters that wrap at 2^32. */
-export const CON_INPUT_SIZE = 0x100, CON_OUTPUT_SIZE = 0x2000;
+export const CON_INPUT_SIZE = 0x100,
+  CON_OUTPUT_SIZE = 0x2000;
 /** Bytes of a line slot: its characters and a zero. */
 export const CON_LINE_SIZE = 0x100;
 /** Lines that are remembered. */

@@ -11,7 +11,11 @@ function readSlot(k: Kernel, at: number): string {
   return Array.from(bytes.subarray(0, end < 0 ? CON_LINE_SIZE : end), b => String.fromCharCode(b)).join('');
 }
 
-const writeSlot = (k: Kernel, at: number, text: string): void => k.mem.writeBytes(at, Uint8Array.from(`${text}\0`, c => c.charCodeAt(0)));
+const writeSlot = (k: Kernel, at: number, text: string): void =>
+  k.mem.writeBytes(
+    at,
+    Uint8Array.from(`${text}\0`, c => c.charCodeAt(0)),
+  );
 
 export function loadLine(k: Kernel): LineState {
   const { global: g } = k;

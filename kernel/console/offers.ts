@@ -1,5 +1,14 @@
 /** Files that were offered to the machine through the request port (hal/bus/requests.ts). */
-import { COMMAND_OFFER_DATA, COMMAND_OFFER_NAME, OFFER_NAME_MAX, REQUEST_PORT_BASE, RP_ADDRESS, RP_COMMAND, RP_OFFER, RP_OFFER_LENGTH } from '../../hal/bus/requests.ts';
+import {
+  COMMAND_OFFER_DATA,
+  COMMAND_OFFER_NAME,
+  OFFER_NAME_MAX,
+  REQUEST_PORT_BASE,
+  RP_ADDRESS,
+  RP_COMMAND,
+  RP_OFFER,
+  RP_OFFER_LENGTH,
+} from '../../hal/bus/requests.ts';
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
@@ -25,7 +34,11 @@ export function offeredFiles(k: Kernel): OfferedFile[] {
     write(k, RP_OFFER, index);
     write(k, RP_COMMAND, COMMAND_OFFER_NAME);
     const bytes = k.mem.readBytes(buffer + 4, Math.min(OFFER_NAME_MAX, k.mem.read32(buffer)));
-    return { index, name: Array.from(bytes, b => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : '?')).join(''), length: read(k, RP_OFFER_LENGTH) };
+    return {
+      index,
+      name: Array.from(bytes, b => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : '?')).join(''),
+      length: read(k, RP_OFFER_LENGTH),
+    };
   });
   exFreePool(k, buffer, 0);
   return files;

@@ -3,10 +3,13 @@ import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
-import { outputRoom, putOutput } from './ring.ts';
-import { MARK_ROOM, putMark, startTransmitting, wakeConsole } from './uart.ts';
+import { CON_OUTPUT_SIZE } from './globals.ts';
+import { outputRoom, outputUsed, putOutput } from './ring.ts';
+import { startTransmitting, wakeConsole } from './uart.ts';
 
 const TAG = poolTag('ConT');
+/** Bytes of the ring that texts leave free, for what the thread echoes and draws. */
+const RESERVE = 40;
 /** Back to the left edge and clear the line (ECMA-48: EL). */
 export const CLEAR_LINE = '\r\x1b[K';
 
@@ -27,26 +30,37 @@ function put(k: Kernel, text: string): void {
 /** Writes short text of the console's own (echo, prompt), for which the caller has seen to room. */
 export const writeScreen = put;
 
-/**
- * Debugger output of a driver, at any IRQL: what fits into the ring is sent, the rest is dropped and a mark says so. A line that is being edited goes out of the
- * way, and the console's thread draws it again below.
- */
+/** Text that comes in between: a line that is being edited goes out of the way, and the console's thread draws it again below. */
+function interject(k: Kernel, text: string): void {
+  let prefix = '';
+  if (k.global.get('ConAtPrompt') !== 0) {
+    k.global.set('ConAtPrompt', 0);
+    k.global.set('ConRedraw', 1);
+    prefix = CLEAR_LINE;
+  }
+  put(k, prefix + text);
+  // A driver may print a line in several pieces: the prompt waits for its end.
+  if (k.global.get('ConRedraw') !== 0 && text.endsWith('\n')) wakeConsole(k);
+}
+
+/** Says how much driver's text was lost, once the ring is half empty (so that there are few marks). */
+export function putMark(k: Kernel): void {
+  const dropped = k.global.get('ConDropped');
+  if (dropped === 0 || outputUsed(k) > CON_OUTPUT_SIZE / 2) return;
+  k.global.set('ConDropped', 0);
+  const atPrompt = k.global.get('ConAtPrompt') !== 0;
+  interject(k, `${k.global.get('ConMidLine') !== 0 && !atPrompt ? '\r\n' : ''}[${dropped} characters dropped]\r\n`);
+}
+
+/** Debugger output of a driver, at any IRQL: what fits into the ring is sent, the rest is dropped and a mark says so. */
 export function conDebugText(k: Kernel, text: string): void {
   if (k.global.get('ConPresent') === 0 || text === '') return;
   putMark(k);
-  const prefix = k.global.get('ConAtPrompt') !== 0 ? CLEAR_LINE : '';
   const wanted = terminalText(text);
-  const room = Math.max(0, outputRoom(k) - MARK_ROOM - prefix.length);
+  const room = Math.max(0, outputRoom(k) - RESERVE - CLEAR_LINE.length);
   const fitting = k.global.get('ConDropped') !== 0 ? '' : wanted.slice(0, room);
   if (fitting.length < wanted.length) k.global.set('ConDropped', k.global.get('ConDropped') + wanted.length - fitting.length);
-  if (fitting === '') return;
-  if (prefix !== '') {
-    k.global.set('ConAtPrompt', 0);
-    k.global.set('ConRedraw', 1);
-  }
-  put(k, prefix + fitting);
-  // A driver may print a line in several pieces: the prompt waits for its end.
-  if (k.global.get('ConRedraw') !== 0 && fitting.endsWith('\n')) wakeConsole(k);
+  if (fitting !== '') interject(k, fitting);
 }
 
 /**
@@ -76,7 +90,7 @@ export function sendText(k: Kernel): number {
   const block = k.global.get('ConText');
   const length = k.global.get('ConTextLength');
   const sent = k.global.get('ConTextSent');
-  const now = Math.min(length - sent, Math.max(0, outputRoom(k) - MARK_ROOM));
+  const now = Math.min(length - sent, Math.max(0, outputRoom(k) - RESERVE));
   const bytes = k.mem.readBytes(block + sent, now);
   putOutput(k, bytes);
   startTransmitting(k);

@@ -36,11 +36,24 @@ describe('values', () => {
 
 describe('forms', () => {
   it('dumps bytes with what cannot be read', () => {
-    const lines = hexDump([...Array.from({ length: 16 }, (_, i) => 0x3f + i), null, 0x41], at => at.toString(16).padStart(4, '0'));
-    expect(lines).toEqual(['0000  3f 40 41 42 43 44 45 46-47 48 49 4a 4b 4c 4d 4e  ?@ABCDEFGHIJKLMN', `0010  ?? 41${' '.repeat(44)}.A`]);
+    const lines = hexDump([...Array.from({ length: 16 }, (_, i) => 0x3f + i), null, 0x41], at =>
+      at.toString(16).padStart(4, '0'),
+    );
+    expect(lines).toEqual([
+      '0000  3f 40 41 42 43 44 45 46-47 48 49 4a 4b 4c 4d 4e  ?@ABCDEFGHIJKLMN',
+      `0010  ?? 41${' '.repeat(44)}.A`,
+    ]);
   });
 
   it('lines columns up', () => {
-    expect(columns([['a', '1', 'x'], ['long', '200', '']], [1])).toEqual(['a       1  x', 'long  200']);
+    expect(
+      columns(
+        [
+          ['a', '1', 'x'],
+          ['long', '200', ''],
+        ],
+        [1],
+      ),
+    ).toEqual(['a       1  x', 'long  200']);
   });
 });

@@ -16,7 +16,10 @@ export function words(line: string): Word[] {
     if (m[1] === undefined) out.push({ text: m[3]!, quoted: false });
     else {
       if (m[2] === '') throw new CommandError('a text has no closing quotation mark');
-      out.push({ text: m[1].replace(/\\(.)/g, (_, c: string) => ({ n: '\n', r: '\r', t: '\t', 0: '\0' })[c] ?? c), quoted: true });
+      out.push({
+        text: m[1].replace(/\\(.)/g, (_, c: string) => ({ n: '\n', r: '\r', t: '\t', 0: '\0' })[c] ?? c),
+        quoted: true,
+      });
     }
   }
   return out;
@@ -50,7 +53,9 @@ export function hexDump(bytes: readonly (number | null)[], label: (offset: numbe
   for (let at = 0; at < bytes.length; at += 16) {
     const row = bytes.slice(at, at + 16);
     const cells = row.map((b, i) => (i === 8 ? '-' : ' ') + (b === null ? '??' : hex(b, 2))).join('');
-    lines.push(`${label(at)} ${cells.padEnd(48)}  ${row.map(b => (b !== null && b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : '.')).join('')}`);
+    lines.push(
+      `${label(at)} ${cells.padEnd(48)}  ${row.map(b => (b !== null && b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : '.')).join('')}`,
+    );
   }
   return lines;
 }
@@ -59,7 +64,12 @@ export function hexDump(bytes: readonly (number | null)[], label: (offset: numbe
 export function columns(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
-  return rows.map(row => row.map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join('  ').trimEnd());
+  return rows.map(row =>
+    row
+      .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 /** `1 byte`, `2 bytes` */

@@ -6,9 +6,9 @@ import { initializeListHead } from '../ke/list.ts';
 import { runCommand } from './commands.ts';
 import { drawLine, EMPTY_LINE, editKey } from './edit.ts';
 import { history, loadLine, remember, storeLine } from './line.ts';
-import { leaveForeground, requestNews } from './requests.ts';
+import { leaveForeground, patience, requestNews } from './requests.ts';
 import { outputRoom, takeInput, takeInputThrough } from './ring.ts';
-import { dropText, say, sendText, writeScreen } from './screen.ts';
+import { dropText, putMark, say, sendText, writeScreen } from './screen.ts';
 import { count } from './text.ts';
 
 const PROMPT = 'kmode> ';
@@ -16,12 +16,20 @@ const CTRL_C = 3;
 /** What a key may echo at most, with the prompt and a mark: a line twice over, and cursor movements. */
 const ECHO_ROOM = 0x400;
 /** Cycles for a byte of output or a key, and for one look at what is to be done. */
-const BYTE_CYCLES = 8, KEY_CYCLES = 200, LOOK_CYCLES = 100, COMMAND_CYCLES = 2000;
+const BYTE_CYCLES = 8,
+  KEY_CYCLES = 200,
+  LOOK_CYCLES = 100,
+  COMMAND_CYCLES = 2000;
 
 /** Text that greets: the kernel, the machine. */
 function banner(k: Kernel): string[] {
   const ram = `${Math.round(k.config.ramBytes / 0x100000)} MiB of RAM`;
-  return ['', `kmode: NT kernel 10.0.19045 for x64, ${ram}, ${count(k.platform.cpus.length, 'processor')}`, "Type 'help' for the commands.", ''];
+  return [
+    '',
+    `kmode: NT kernel 10.0.19045 for x64, ${ram}, ${count(k.platform.cpus.length, 'processor')}`,
+    "Type 'help' for the commands.",
+    '',
+  ];
 }
 
 /** Brings the thread's own variables up; the first thing it says is the banner. */
@@ -32,9 +40,8 @@ export function startConsole(k: Kernel): Outcome {
   return next('work', LOOK_CYCLES);
 }
 
-function sleep(k: Kernel): Outcome {
-  // Executive (0): waits of the kernel's own.
-  return keWait(k, [k.global.address('ConEvent')]) === 'blocked' ? wait('work') : next('work', LOOK_CYCLES);
+function sleep(k: Kernel, timeout: bigint | null = null): Outcome {
+  return keWait(k, [k.global.address('ConEvent')], { timeout }) === 'blocked' ? wait('work') : next('work', LOOK_CYCLES);
 }
 
 /** Waits until the service routine has sent half of the output ring. */
@@ -46,6 +53,7 @@ function waitForRoom(k: Kernel): Outcome {
 /** One pass. The thread never ends. */
 export function consoleWork(k: Kernel): Outcome {
   const { global: g } = k;
+  putMark(k);
   if (g.get('ConText') !== 0) {
     if (takeInputThrough(k, CTRL_C)) {
       dropText(k);
@@ -60,7 +68,7 @@ export function consoleWork(k: Kernel): Outcome {
     return next('work', COMMAND_CYCLES);
   }
   if (g.get('ConForeground') !== 0) {
-    if (!takeInputThrough(k, CTRL_C)) return sleep(k);
+    if (!takeInputThrough(k, CTRL_C)) return sleep(k, patience(k));
     const left = leaveForeground(k);
     say(k, ['^C', ...(left === null ? [] : [left])]);
     return next('work', LOOK_CYCLES);
@@ -96,4 +104,3 @@ function onKey(k: Kernel, key: number): Outcome {
   }
   return next('work', COMMAND_CYCLES);
 }
-

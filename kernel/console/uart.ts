@@ -8,17 +8,36 @@ import { keInitializeEvent } from '../ke/event.ts';
 import { connectInterrupt, interruptVector } from '../ke/interrupt.ts';
 import { Latched } from '../types/ke.ts';
 import { CON_OUTPUT_SIZE } from './globals.ts';
-import { inputUsed, outputRoom, outputUsed, putInput, putOutput, takeOutput } from './ring.ts';
+import { inputUsed, outputUsed, putInput, takeOutput } from './ring.ts';
 
-const COM1 = 0x3f8, COM1_PIN = 4;
+const COM1 = 0x3f8,
+  COM1_PIN = 4;
 // Registers; RBR and THR, and IIR and FCR, share an address. With LCR.DLAB set, 0 and 1 are the divisor.
-const RBR = 0, THR = 0, DLL = 0, DLM = 1, IER = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7;
-const IER_ERBFI = 1, IER_ETBEI = 2, IER_ELSI = 4;
-const IIR_NONE = 1, IIR_TRANSMITTER_EMPTY = 2, IIR_MODEM_STATUS = 0;
+const RBR = 0,
+  THR = 0,
+  DLL = 0,
+  DLM = 1,
+  IER = 1,
+  IIR = 2,
+  FCR = 2,
+  LCR = 3,
+  MCR = 4,
+  LSR = 5,
+  MSR = 6,
+  SCR = 7;
+const IER_ERBFI = 1,
+  IER_ETBEI = 2,
+  IER_ELSI = 4;
+const IIR_NONE = 1,
+  IIR_TRANSMITTER_EMPTY = 2,
+  IIR_MODEM_STATUS = 0;
 /** FIFOs on and empty, receive trigger at 8 characters: what comes slower is reported by the timeout. */
 const FCR_ENABLE = 0x87;
-const LCR_8N1 = 3, LCR_DLAB = 0x80;
-const MCR_DTR = 1, MCR_RTS = 2, MCR_OUT2 = 8;
+const LCR_8N1 = 3,
+  LCR_DLAB = 0x80;
+const MCR_DTR = 1,
+  MCR_RTS = 2,
+  MCR_OUT2 = 8;
 const LSR_DR = 1;
 const FIFO_DEPTH = 16;
 /** 115,200 baud: the clock of 1.8432 MHz over 16. */
@@ -53,7 +72,14 @@ export function uartInitialize(k: Kernel): boolean {
   keInitializeDpc(k, k.global.address('ConDpc'), k.address('nt!ConDpcRoutine'), 0);
   const { vector, irql } = interruptVector(k, COM1_PIN);
   // COM1 is an ISA interrupt: an edge. The service routine therefore goes on until the UART has no reason left.
-  const interrupt = connectInterrupt(k, { vector, irql, mode: Latched, serviceRoutine: k.address('nt!ConInterruptService'), context: 0, shareVector: false });
+  const interrupt = connectInterrupt(k, {
+    vector,
+    irql,
+    mode: Latched,
+    serviceRoutine: k.address('nt!ConInterruptService'),
+    context: 0,
+    shareVector: false,
+  });
   if (!interrupt) return false;
   k.global.set('ConInterrupt', interrupt);
   k.global.set('ConPresent', 1);
@@ -73,20 +99,7 @@ export function wakeConsole(k: Kernel): void {
   keInsertQueueDpc(k, k.global.address('ConDpc'), 0, 0);
 }
 
-/** Longest mark there is: `[4294967295 characters dropped]` and an end of line. */
-export const MARK_ROOM = 36;
-
-/** Once there is room again: says how much driver's text was lost. */
-export function putMark(k: Kernel): void {
-  const dropped = k.global.get('ConDropped');
-  if (dropped === 0 || outputRoom(k) < MARK_ROOM) return;
-  k.global.set('ConDropped', 0);
-  putOutput(k, Uint8Array.from(`\r\n[${dropped} characters dropped]\r\n`, c => c.charCodeAt(0)));
-  k.global.set('ConMidLine', 0);
-}
-
 function transmit(k: Kernel): number {
-  if (outputUsed(k) <= CON_OUTPUT_SIZE / 2) putMark(k);
   let sent = 0;
   for (; sent < FIFO_DEPTH; sent++) {
     const byte = takeOutput(k);
@@ -126,7 +139,7 @@ export function uartService(k: Kernel): boolean {
     else accesses += receive(k);
   }
   k.cpu.charge(accesses * PORT_CYCLES);
-  const room = k.global.get('ConWantsRoom') !== 0 && outputUsed(k) <= CON_OUTPUT_SIZE / 2;
+  const room = outputUsed(k) <= CON_OUTPUT_SIZE / 2 && (k.global.get('ConWantsRoom') !== 0 || k.global.get('ConDropped') !== 0);
   if (room) k.global.set('ConWantsRoom', 0);
   if (room || inputUsed(k) !== before) wakeConsole(k);
   return claimed;

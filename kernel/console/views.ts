@@ -31,7 +31,9 @@ function driversIn(k: Kernel, path: string): number[] {
 }
 /** All driver objects that have a name, in the order of their names. */
 function allDrivers(k: Kernel): { name: string; driver: number }[] {
-  return ['\\Driver', '\\FileSystem'].flatMap(path => driversIn(k, path).map(driver => ({ name: obPath(k, driver), driver }))).sort(byName);
+  return ['\\Driver', '\\FileSystem']
+    .flatMap(path => driversIn(k, path).map(driver => ({ name: obPath(k, driver), driver })))
+    .sort(byName);
 }
 
 /** Loaded images in load order, each with its driver object; then driver objects without an image. */
@@ -53,7 +55,13 @@ export function devices(k: Kernel): string[] {
     for (const device of driverDevices(k, driver).reverse()) {
       const type = D.DeviceType.get(k.mem, device);
       const top = attachedDevice(k, device);
-      rows.push([address(device), obPath(k, device) || '(unnamed)', name, DEVICE_TYPE_NAMES[type] ?? `0x${hex(type)}`, top === device ? '' : readString(k, D.DriverObject.get(k.mem, top) + DRV.DriverName.offset)]);
+      rows.push([
+        address(device),
+        obPath(k, device) || '(unnamed)',
+        name,
+        DEVICE_TYPE_NAMES[type] ?? `0x${hex(type)}`,
+        top === device ? '' : readString(k, D.DriverObject.get(k.mem, top) + DRV.DriverName.offset),
+      ]);
     }
   }
   return columns(rows);
@@ -68,7 +76,9 @@ export function devtree(k: Kernel): string[] {
     const service = serviceName(k, node);
     const state = N.State.get(k.mem, node);
     const problem = N.Problem.get(k.mem, node);
-    lines.push(`${'  '.repeat(depth)}${instancePath(k, node)}  ${service || '(no driver)'}  ${NODE_STATE_NAMES[state] ?? `0x${hex(state)}`}${problem ? `, problem ${problem}` : ''}`);
+    lines.push(
+      `${'  '.repeat(depth)}${instancePath(k, node)}  ${service || '(no driver)'}  ${NODE_STATE_NAMES[state] ?? `0x${hex(state)}`}${problem ? `, problem ${problem}` : ''}`,
+    );
     for (const child of children(k, node)) walk(child, depth + 1);
   };
   walk(root, 0);
@@ -76,7 +86,17 @@ export function devtree(k: Kernel): string[] {
 }
 
 /** KTHREAD.State */
-const THREAD_STATES = ['initialized', 'ready', 'running', 'standby', 'terminated', 'waiting', 'transition', 'deferred ready', 'gate wait'];
+const THREAD_STATES = [
+  'initialized',
+  'ready',
+  'running',
+  'standby',
+  'terminated',
+  'waiting',
+  'transition',
+  'deferred ready',
+  'gate wait',
+];
 
 /** The threads of every process. */
 export function threads(k: Kernel): string[] {
@@ -84,7 +104,10 @@ export function threads(k: Kernel): string[] {
   const modules = modulesOf(k);
   for (const link of listEntries(k.mem, k.global.address('PsActiveProcessHead'), 4096)) {
     const process = link - EPROCESS.f.ActiveProcessLinks.offset;
-    const name = EPROCESS.f.ImageFileName.get(k.mem, process).map(c => String.fromCharCode(c)).join('').replace(/\0.*$/s, '');
+    const name = EPROCESS.f.ImageFileName.get(k.mem, process)
+      .map(c => String.fromCharCode(c))
+      .join('')
+      .replace(/\0.*$/s, '');
     for (const entry of listEntries(k.mem, process + EPROCESS.f.ThreadListHead.offset, 4096)) {
       const thread = entry - ETHREAD.f.ThreadListEntry.offset;
       const start = ETHREAD.f.StartAddress.get(k.mem, thread);
@@ -105,7 +128,8 @@ export function threads(k: Kernel): string[] {
 export function objects(k: Kernel, path: string): string[] {
   // The target of a link in the middle of the path is followed, a link at its end is shown.
   const found = obLookup(k, path, { attributes: OBJ_CASE_INSENSITIVE | OBJ_OPENLINK });
-  if (found.status !== STATUS_SUCCESS) throw new CommandError(`${path}: ${statusName(found.status)}; 'objects' alone lists the root of the namespace`);
+  if (found.status !== STATUS_SUCCESS)
+    throw new CommandError(`${path}: ${statusName(found.status)}; 'objects' alone lists the root of the namespace`);
   const describe = (o: number): string[] => {
     const type = obTypeOf(k, o);
     const link = type === k.global.get('ObpSymbolicLinkObjectType') ? ` -> ${linkTarget(k, o)}` : '';
@@ -122,7 +146,7 @@ const PAGE = 0x1000;
 export function memory(k: Kernel, at: number, length: number): string[] {
   const bytes: (number | null)[] = [];
   const ram = k.platform.memory;
-  for (let i = 0; i < length; ) {
+  for (let i = 0; i < length;) {
     const va = at + i;
     const run = Math.min(length - i, PAGE - (((va % PAGE) + PAGE) % PAGE));
     const pa = k.mem.translate(va);
@@ -141,12 +165,16 @@ export function time(k: Kernel): string[] {
   const f = TIME_FIELDS.f;
   writeTimeFields(k.mem, systemTime(k), at);
   const get = (field: { get(m: typeof k.mem, base: number): number }): number => field.get(k.mem, at);
-  return [`${get(f.Year)}-${two(get(f.Month))}-${two(get(f.Day))} ${two(get(f.Hour))}:${two(get(f.Minute))}:${two(get(f.Second))}.${`${get(f.Milliseconds)}`.padStart(3, '0')} UTC`];
+  return [
+    `${get(f.Year)}-${two(get(f.Month))}-${two(get(f.Day))} ${two(get(f.Hour))}:${two(get(f.Minute))}:${two(get(f.Second))}.${`${get(f.Milliseconds)}`.padStart(3, '0')} UTC`,
+  ];
 }
 
 export function uptime(k: Kernel): string[] {
   const ms = Number(interruptTime(k) / 10_000n);
   const s = Math.floor(ms / 1000);
   const days = Math.floor(s / 86400);
-  return [`${days ? `${count(days, 'day')}, ` : ''}${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}.${`${ms % 1000}`.padStart(3, '0')}`];
+  return [
+    `${days ? `${count(days, 'day')}, ` : ''}${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}.${`${ms % 1000}`.padStart(3, '0')}`,
+  ];
 }
