@@ -106,6 +106,8 @@ function perform(file: OpenFile, operation: Operation): OperationResult {
 
 /** Operations that were pending may be done by now (a write completed the read before it): takes their final results. */
 function settle(machine: Machine, pending: readonly { at: number; id: number; operation: Operation }[], report: RunReport): void {
+  // Replies of requests that a later operation completed may still be on their way.
+  if (pending.length > 0) machine.runToIdle(Math.min(1, machine.operationLimit / machine.config.tscHz));
   for (const p of pending) {
     const result = machine.result(p.id);
     report.results[p.at] = describe(p.operation, result);
