@@ -1,3 +1,4 @@
+import { GuestFault } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
 import { ABSENT_SLOTS } from '../ke/globals.ts';
 import { bindAbsentRoutine } from '../image/absent.ts';
@@ -8,10 +9,20 @@ import type { ParsedImage } from './parse.ts';
 
 const L = KLDR_DATA_TABLE_ENTRY.f;
 
+/** An export of a loaded image; one whose directory leads outside mapped memory has none. */
+function exportOf(k: Kernel, base: number, wanted: string | number): number | string | null {
+  try {
+    return findExport(k, base, wanted);
+  } catch (e) {
+    if (e instanceof GuestFault) return null;
+    throw e;
+  }
+}
+
 /** Follows an export through forwarders (`hal.dll` forwards what moved into the kernel). */
 function resolve(k: Kernel, module: string, wanted: string | number, depth = 0): number | null {
   const e = findModule(k, /\.[a-z]+$/i.test(module) ? module : `${module}.${module.toLowerCase() === 'ntoskrnl' ? 'exe' : module.toLowerCase() === 'hal' ? 'dll' : 'sys'}`);
-  const found = e ? findExport(k, L.DllBase.get(k.mem, e), wanted) : null;
+  const found = e ? exportOf(k, L.DllBase.get(k.mem, e), wanted) : null;
   if (typeof found !== 'string') return found;
   const dot = found.lastIndexOf('.');
   return depth < 8 && dot > 0 ? resolve(k, found.slice(0, dot), found.slice(dot + 1), depth + 1) : null;

@@ -1,3 +1,4 @@
+import { GuestFault } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
 import { IMAGE_EXPORT_DIRECTORY } from '../types/pe.ts';
 
@@ -58,16 +59,25 @@ export function findExport(k: Kernel, base: number, wanted: string | number): nu
   return null;
 }
 
-/** All named exports with their addresses; forwarders are left out. */
+/** All named exports with their addresses; forwarders are left out. Of a directory that leads outside mapped memory, those before the place where it does. */
 export function listExports(k: Kernel, base: number): { name: string; address: number }[] {
+  const list: { name: string; address: number }[] = [];
+  try {
+    collectExports(k, base, list);
+  } catch (e) {
+    // The directory is the driver's own data, and nobody checks it before a person asks for names.
+    if (!(e instanceof GuestFault)) throw e;
+  }
+  return list;
+}
+
+function collectExports(k: Kernel, base: number, list: { name: string; address: number }[]): void {
   const d = directory(k, base);
-  if (!d) return [];
+  if (!d) return;
   const count = Math.min(E.NumberOfNames.get(k.mem, d.address), 65536);
   const names = base + E.AddressOfNames.get(k.mem, d.address), ordinals = base + E.AddressOfNameOrdinals.get(k.mem, d.address);
-  const list: { name: string; address: number }[] = [];
   for (let i = 0; i < count; i++) {
     const at = entry(k, d, k.mem.read16(ordinals + i * 2));
     if (typeof at === 'number') list.push({ name: readAsciiZ(k, base + k.mem.read32(names + i * 4)), address: at });
   }
-  return list;
 }

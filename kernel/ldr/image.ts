@@ -72,7 +72,7 @@ export function ldrLoadImage(k: Kernel, bytes: Uint8Array, name: string, path: s
 
 /** After DriverEntry succeeded: frees the sections that are only needed once. `section` is the KLDR_DATA_TABLE_ENTRY. */
 export function ldrDriverInitialized(k: Kernel, section: number): void {
-  discardInitSections(k, L.DllBase.get(k.mem, section));
+  discardInitSections(k, L.DllBase.get(k.mem, section), L.SizeOfImage.get(k.mem, section));
 }
 
 /** Unmaps an image and takes it off the list. Nothing of it may be in use any more. */

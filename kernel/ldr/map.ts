@@ -95,15 +95,20 @@ export function protectSections(k: Kernel, base: number, image: ParsedImage): vo
   for (const s of image.sections) protect(s.rva, up(s.virtualSize || s.rawSize, PAGE_SIZE), s.characteristics);
 }
 
-/** Frees the pages of the discardable sections (INIT, .reloc) of a driver that has been initialized. `base` is the image's; its headers say what is discardable. */
-export function discardInitSections(k: Kernel, base: number): void {
-  const nt = base + k.mem.read32(base + 0x3c);
-  if (k.mem.read32(nt + 24 + 32) < PAGE_SIZE) return;
-  const table = nt + 24 + k.mem.read16(nt + 20);
-  for (let i = 0; i < k.mem.read16(nt + 6); i++) {
-    const h = table + i * 40;
-    if (!(k.mem.read32(h + 36) & IMAGE_SCN_MEM_DISCARDABLE)) continue;
-    unmapRange(k, base + k.mem.read32(h + 12), up(k.mem.read32(h + 8) || k.mem.read32(h + 16), PAGE_SIZE));
+/**
+ * Frees the pages of the discardable sections (INIT, .reloc) of a driver that has been initialized. The image's header in memory says what is discardable; the driver may have
+ * changed it, so only pages of the image, `size` bytes from `base`, are touched.
+ */
+export function discardInitSections(k: Kernel, base: number, size: number): void {
+  const nt = k.mem.read32(base + 0x3c);
+  const count = nt + 24 <= PAGE_SIZE ? k.mem.read16(base + nt + 6) : 0, table = nt + 24 + k.mem.read16(base + nt + 20);
+  if (count === 0 || table + count * 40 > size || k.mem.read32(base + nt + 24 + 32) < PAGE_SIZE) return;
+  for (let i = 0; i < count; i++) {
+    const h = base + table + i * 40;
+    if (k.mem.translate(h) < 0 || !(k.mem.read32(h + 36) & IMAGE_SCN_MEM_DISCARDABLE)) continue;
+    const rva = k.mem.read32(h + 12), length = up(k.mem.read32(h + 8) || k.mem.read32(h + 16), PAGE_SIZE);
+    // The header's own page stays: others read it.
+    if (rva >= PAGE_SIZE && rva % PAGE_SIZE === 0 && rva < size) unmapRange(k, base + rva, Math.min(length, size - rva));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel.ts';
+import { PFN_LIST_CORRUPT } from '../types/bugcodes.ts';
 import { ActiveAndValid, FreePageList, MMPFN } from '../types/mm.ts';
 import { PAGE_SIZE, PFN_DATABASE } from './layout.ts';
 
@@ -54,9 +55,10 @@ export function mmAllocatePage(k: Kernel, zeroed: boolean): number {
   return pfn;
 }
 
-/** Gives up one reference; the page is free when it was the last one. A page that is not in use, or that is not RAM, is our own mistake and throws an Error. */
+/** Gives up one reference; the page is free when it was the last one. A page that is not in use was unlocked or freed once too often, by an MDL that somebody damaged: bug check 0x4E. */
 export function mmFreePage(k: Kernel, pfn: number): void {
-  if (!isRam(k, pfn) || location(k, pfn) !== ActiveAndValid) throw new Error(`page frame 0x${pfn.toString(16)} is freed but not in use`);
+  if (!isRam(k, pfn)) k.bugCheck(PFN_LIST_CORRUPT, 0x99, pfn, 0, 0, 'a page frame that is no RAM was freed');
+  if (location(k, pfn) !== ActiveAndValid) k.bugCheck(PFN_LIST_CORRUPT, 7, pfn, 0, 0, 'a page was unlocked or freed more often than it was locked or allocated');
   const e = pfnEntry(pfn);
   const references = k.mem.read16(e + REFERENCES) - 1;
   k.mem.write16(e + REFERENCES, references);
