@@ -13,8 +13,20 @@ const GATE_LENGTH = 3;
 const VECTOR_UD = 6;
 
 /** The IRQLs that a name in a rule stands for: the lowest and the highest. */
-const LOWEST: { readonly [name in IrqlName]: number } = { PASSIVE_LEVEL: 0, APC_LEVEL: 1, DISPATCH_LEVEL: 2, DIRQL: 3, HIGH_LEVEL: 15 };
-const HIGHEST: { readonly [name in IrqlName]: number } = { PASSIVE_LEVEL: 0, APC_LEVEL: 1, DISPATCH_LEVEL: 2, DIRQL: 12, HIGH_LEVEL: 15 };
+const LOWEST: { readonly [name in IrqlName]: number } = {
+  PASSIVE_LEVEL: 0,
+  APC_LEVEL: 1,
+  DISPATCH_LEVEL: 2,
+  DIRQL: 3,
+  HIGH_LEVEL: 15,
+};
+const HIGHEST: { readonly [name in IrqlName]: number } = {
+  PASSIVE_LEVEL: 0,
+  APC_LEVEL: 1,
+  DISPATCH_LEVEL: 2,
+  DIRQL: 12,
+  HIGH_LEVEL: 15,
+};
 
 /** A gate with what is needed on every pass made ready. */
 interface ReadyGate extends Gate {
@@ -29,7 +41,13 @@ interface ReadyGate extends Gate {
 function prepare(image: BuiltImage, gate: Gate): ReadyGate {
   const info = (gate.plain ?? gate.steps) as ExportInfo<ArgTypes> | undefined;
   const { min, max } = info?.irql ?? {};
-  return { ...gate, stub: image.base + gate.stub, info, irqlMin: min === undefined ? 0 : LOWEST[min], irqlMax: max === undefined ? 15 : HIGHEST[max] };
+  return {
+    ...gate,
+    stub: image.base + gate.stub,
+    info,
+    irqlMin: min === undefined ? 0 : LOWEST[min],
+    irqlMax: max === undefined ? 15 : HIGHEST[max],
+  };
 }
 
 /** Gates by address, as dense tables over the code of both images. */
@@ -53,7 +71,9 @@ export class GateTable {
 
 /** DRIVER_VERIFIER_DETECTED_VIOLATION and the parameter that stands for "a rule of the IRQL family was broken" (WDK, bug check 0xC4). */
 const DRIVER_VERIFIER_DETECTED_VIOLATION = 0xc4;
-const RULE_IRQL_APC_LTE = 0x20002, RULE_IRQL_DISPATCH = 0x20003, RULE_IRQL_KE_DISPATCH_LTE = 0x2000f;
+const RULE_IRQL_APC_LTE = 0x20002,
+  RULE_IRQL_DISPATCH = 0x20003,
+  RULE_IRQL_KE_DISPATCH_LTE = 0x2000f;
 
 function ruleNumber(rule: IrqlRule): number {
   if (rule.max === 'DISPATCH_LEVEL') return RULE_IRQL_KE_DISPATCH_LTE;
@@ -67,14 +87,25 @@ function checkIrql(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void 
   if (irql > gate.irqlMax || irql < gate.irqlMin) breakRule(k, gate.info!.name, rule);
   const sharpened = rule.when?.(args);
   if (sharpened === undefined) return;
-  if ((sharpened.max !== undefined && irql > HIGHEST[sharpened.max]) || (sharpened.min !== undefined && irql < LOWEST[sharpened.min])) breakRule(k, gate.info!.name, sharpened);
+  if (
+    (sharpened.max !== undefined && irql > HIGHEST[sharpened.max]) ||
+    (sharpened.min !== undefined && irql < LOWEST[sharpened.min])
+  )
+    breakRule(k, gate.info!.name, sharpened);
 }
 
 function breakRule(k: Kernel, name: string, rule: IrqlRule): never {
   const irql = k.cpu.cr8;
   const bound = rule.max !== undefined && irql > HIGHEST[rule.max] ? `<= ${rule.max}` : `>= ${rule.min}`;
   const text = `${name} must be called at IRQL ${bound}; the IRQL is ${irql}`;
-  k.bugCheck(DRIVER_VERIFIER_DETECTED_VIOLATION, ruleNumber(rule), k.global.address('KiBugCheckTextBuffer'), k.caller(), irql, text);
+  k.bugCheck(
+    DRIVER_VERIFIER_DETECTED_VIOLATION,
+    ruleNumber(rule),
+    k.global.address('KiBugCheckTextBuffer'),
+    k.caller(),
+    irql,
+    text,
+  );
 }
 
 function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
@@ -99,7 +130,8 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
     cpu.charge(costOf(k, e, args));
     return;
   }
-  if (gate.kind === 'start' && e.irql !== undefined && k.config.verifier) checkIrql(k, gate, readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize));
+  if (gate.kind === 'start' && e.irql !== undefined && k.config.verifier)
+    checkIrql(k, gate, readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize));
   const { outcome, args } = runStep(k, gate, cpu);
   applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
 }

@@ -2,7 +2,15 @@ import { R8, R9, RAX, RCX, RDX, RSP } from '../hal/bus/cpu.ts';
 import type { CpuView } from '../hal/bus/cpu.ts';
 import type { VirtualMemory } from '../hal/bus/memory.ts';
 import type { ArgTypes, ArgValues, ExportInfo, Frame, FrameSpec, Outcome, ReturnValue, StepExport } from './exports/declare.ts';
-import { FRAME_LOCALS, FRAME_STEP, type Gate, MAX_CALL_ARGUMENTS, PLAIN_RESUME, STEP_EPILOGUE, STEP_RESUME } from './image/build.ts';
+import {
+  FRAME_LOCALS,
+  FRAME_STEP,
+  type Gate,
+  MAX_CALL_ARGUMENTS,
+  PLAIN_RESUME,
+  STEP_EPILOGUE,
+  STEP_RESUME,
+} from './image/build.ts';
 import type { Kernel } from './kernel.ts';
 import type { Field, StructType } from './types/struct.ts';
 
@@ -124,7 +132,8 @@ export function runStep(k: Kernel, gate: Gate, cpu: CpuView): { outcome: Outcome
 }
 
 /** What a call of a routine costs, in cycles. */
-export const costOf = (k: Kernel, e: ExportInfo<ArgTypes>, args: ArgValues<ArgTypes>): number => (typeof e.cycles === 'number' ? e.cycles : e.cycles(k, args));
+export const costOf = (k: Kernel, e: ExportInfo<ArgTypes>, args: ArgValues<ArgTypes>): number =>
+  typeof e.cycles === 'number' ? e.cycles : e.cycles(k, args);
 
 /** Carries out how a routine or a step ended. Its cost is charged when the routine ends; `switchThread` saves the current thread at an address and runs another. */
 export function applyOutcome(
@@ -145,7 +154,8 @@ export function applyOutcome(
       return;
     case 'jump': {
       const rsp = cpu.gprPtr(RSP) + gate.frameSize;
-      if (outcome.args.length > Math.max(4, gate.argNames.length)) throw new Error(`${gate.name} jumps with more arguments than its caller made room for`);
+      if (outcome.args.length > Math.max(4, gate.argNames.length))
+        throw new Error(`${gate.name} jumps with more arguments than its caller made room for`);
       passArguments(cpu, outcome.args, rsp + 8);
       cpu.setGprPtr(RSP, rsp);
       cpu.rip = outcome.to;

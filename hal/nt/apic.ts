@@ -2,15 +2,33 @@ import type { CpuView } from '../bus/cpu.ts';
 
 /** The interrupt controllers, reached through their registers (Intel SDM vol. 3, chapter 10; 82093AA I/O APIC datasheet). */
 
-const LOCAL_APIC = 0xfee00000, IO_APIC = 0xfec00000;
-const EOI = 0xb0, DESTINATION_FORMAT = 0xe0, LOGICAL_DESTINATION = 0xd0, SPURIOUS = 0xf0;
-const LVT_TIMER = 0x320, LVT_THERMAL = 0x330, LVT_PERFORMANCE = 0x340, LVT_LINT0 = 0x350, LVT_LINT1 = 0x360, LVT_ERROR = 0x370;
-const TIMER_INITIAL_COUNT = 0x380, TIMER_DIVIDE = 0x3e0;
-const APIC_ENABLE = 0x100, LVT_MASKED = 0x10000, LVT_NMI = 0x400, TIMER_PERIODIC = 0x20000, DIVIDE_BY_1 = 0xb;
+const LOCAL_APIC = 0xfee00000,
+  IO_APIC = 0xfec00000;
+const EOI = 0xb0,
+  DESTINATION_FORMAT = 0xe0,
+  LOGICAL_DESTINATION = 0xd0,
+  SPURIOUS = 0xf0;
+const LVT_TIMER = 0x320,
+  LVT_THERMAL = 0x330,
+  LVT_PERFORMANCE = 0x340,
+  LVT_LINT0 = 0x350,
+  LVT_LINT1 = 0x360,
+  LVT_ERROR = 0x370;
+const TIMER_INITIAL_COUNT = 0x380,
+  TIMER_DIVIDE = 0x3e0;
+const APIC_ENABLE = 0x100,
+  LVT_MASKED = 0x10000,
+  LVT_NMI = 0x400,
+  TIMER_PERIODIC = 0x20000,
+  DIVIDE_BY_1 = 0xb;
 
-const IOREGSEL = 0, IOWIN = 0x10;
-const IOAPIC_VERSION = 1, REDIRECTION = 0x10;
-const ENTRY_MASKED = 0x10000, ENTRY_LEVEL = 0x8000, ENTRY_ACTIVE_LOW = 0x2000;
+const IOREGSEL = 0,
+  IOWIN = 0x10;
+const IOAPIC_VERSION = 1,
+  REDIRECTION = 0x10;
+const ENTRY_MASKED = 0x10000,
+  ENTRY_LEVEL = 0x8000,
+  ENTRY_ACTIVE_LOW = 0x2000;
 
 const write = (cpu: CpuView, register: number, value: number): void => cpu.physWrite(LOCAL_APIC + register, 4, value);
 
@@ -58,7 +76,11 @@ export interface PinRoute {
 /** Routes a pin and lets its interrupts through. */
 export function enablePin(cpu: CpuView, pin: number, route: PinRoute): void {
   ioApicWrite(cpu, REDIRECTION + pin * 2 + 1, route.processor << 24);
-  ioApicWrite(cpu, REDIRECTION + pin * 2, route.vector | (route.level ? ENTRY_LEVEL : 0) | (route.activeLow ? ENTRY_ACTIVE_LOW : 0));
+  ioApicWrite(
+    cpu,
+    REDIRECTION + pin * 2,
+    route.vector | (route.level ? ENTRY_LEVEL : 0) | (route.activeLow ? ENTRY_ACTIVE_LOW : 0),
+  );
 }
 
 export function maskPin(cpu: CpuView, pin: number): void {

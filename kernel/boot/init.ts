@@ -54,7 +54,11 @@ const SYSTEM_ROOT = 'C:\\Windows';
 function initializeSharedPage(k: Kernel, pages: number): void {
   const f = KUSER_SHARED_DATA.f;
   const set = (at: number, width: 1 | 2 | 4, value: number): void =>
-    width === 1 ? k.mem.write8(SHARED_PAGE + at, value) : width === 2 ? k.mem.write16(SHARED_PAGE + at, value) : k.mem.write32(SHARED_PAGE + at, value);
+    width === 1
+      ? k.mem.write8(SHARED_PAGE + at, value)
+      : width === 2
+        ? k.mem.write16(SHARED_PAGE + at, value)
+        : k.mem.write32(SHARED_PAGE + at, value);
   set(f.ImageNumberLow.offset, 2, 0x8664);
   set(f.ImageNumberHigh.offset, 2, 0x8664);
   for (let i = 0; i < SYSTEM_ROOT.length; i++) set(f.NtSystemRoot.offset + i * 2, 2, SYSTEM_ROOT.charCodeAt(i));
@@ -101,7 +105,8 @@ function phase0(k: Kernel): void {
   k.mem.writePtr(k.address('nt!PsInitialSystemProcess'), system);
   obInitNamespace(k, system, EPROCESS.f.UniqueProcessId.get(k.mem, system));
   for (const initialize of PHASE_0) initialize(k);
-  if (!psCreateSystemThread(k, system, k.address('nt!Phase1Initialization'), 0, 31)) throw new Error('the thread of phase 1 could not be made');
+  if (!psCreateSystemThread(k, system, k.address('nt!Phase1Initialization'), 0, 31))
+    throw new Error('the thread of phase 1 could not be made');
   k.global.set('InitializationPhase', 1);
 }
 

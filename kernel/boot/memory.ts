@@ -91,7 +91,8 @@ export class TableBuilder {
     return table + (Math.floor(low48(va) / (PAGE_SIZE * 512 ** level)) % 512) * 8;
   }
   map(va: number, pa: number, pages: number, bits: bigint): void {
-    for (let i = 0; i < pages; i++) this.memory.write64(this.entry(va + i * PAGE_SIZE, 0, (bits & PTE_USER) !== 0n), BigInt(pa + i * PAGE_SIZE) | bits);
+    for (let i = 0; i < pages; i++)
+      this.memory.write64(this.entry(va + i * PAGE_SIZE, 0, (bits & PTE_USER) !== 0n), BigInt(pa + i * PAGE_SIZE) | bits);
   }
   /** Makes sure that the page-directory-pointer table of `va` exists: processes made later share it. */
   reserve(va: number): void {
@@ -116,7 +117,8 @@ function mapProcessorArea(t: TableBuilder, index: number): void {
   const fresh = (offset: number, bytes: number): void => t.map(base + offset, t.take(bytes / PAGE_SIZE), bytes / PAGE_SIZE, DATA);
   fresh(0, PCR_SIZE);
   for (const offset of [GDT_OFFSET, IDT_OFFSET, TSS_OFFSET]) fresh(offset, PAGE_SIZE);
-  for (const top of [IDLE_STACK_TOP, DPC_STACK_TOP, DOUBLE_FAULT_STACK_TOP, NMI_STACK_TOP, MACHINE_CHECK_STACK_TOP]) fresh(top - KERNEL_STACK_SIZE, KERNEL_STACK_SIZE);
+  for (const top of [IDLE_STACK_TOP, DPC_STACK_TOP, DOUBLE_FAULT_STACK_TOP, NMI_STACK_TOP, MACHINE_CHECK_STACK_TOP])
+    fresh(top - KERNEL_STACK_SIZE, KERNEL_STACK_SIZE);
 }
 
 /** A quarter of RAM, between 4 and 256 MiB, in units of 2 MiB. */
@@ -124,7 +126,8 @@ const poolBytes = (ram: number): number => Math.max(2, Math.min(128, Math.floor(
 
 /** Lays memory out. Throws a RangeError when RAM is less than 16 MiB. */
 export function buildMemory(memory: PhysicalMemory, images: KernelImages, processors: number): BootMemory {
-  if (memory.size < MIN_RAM) throw new RangeError(`the kernel needs at least 16 MiB of RAM, the machine has ${memory.size} bytes`);
+  if (memory.size < MIN_RAM)
+    throw new RangeError(`the kernel needs at least 16 MiB of RAM, the machine has ${memory.size} bytes`);
   const poolSize = poolBytes(memory.size);
   const poolBase = Math.floor((memory.size - poolSize) / LARGE_PAGE_SIZE) * LARGE_PAGE_SIZE;
   const t = new TableBuilder(memory, FIRST_PAGE, poolBase / PAGE_SIZE);
@@ -141,5 +144,11 @@ export function buildMemory(memory: PhysicalMemory, images: KernelImages, proces
   t.map(NONPAGED_POOL_BASE, poolBase, poolSize / PAGE_SIZE, DATA & ~PTE_NO_EXECUTE);
   memory.fill(poolBase, poolSize, 0);
   for (const va of [PFN_DATABASE, PAGED_POOL_BASE, SYSTEM_PTES_BASE]) t.reserve(va);
-  return { firstFreePage: t.firstFreePage, pages: Math.floor(memory.size / PAGE_SIZE), poolBase, poolSize, directoryTable: t.root };
+  return {
+    firstFreePage: t.firstFreePage,
+    pages: Math.floor(memory.size / PAGE_SIZE),
+    poolBase,
+    poolSize,
+    directoryTable: t.root,
+  };
 }

@@ -1,21 +1,48 @@
 import { CS, type CpuView, DS, ES, FS, GS, LDTR, RSP, SS, TR } from '../../hal/bus/cpu.ts';
 import { HIGH_LEVEL } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
-import { DOUBLE_FAULT_STACK_TOP, DPC_STACK_TOP, GDT_OFFSET, IDLE_STACK_TOP, IDT_OFFSET, MACHINE_CHECK_STACK_TOP, NMI_STACK_TOP, pcrAddress, TSS_OFFSET } from '../mm/layout.ts';
+import {
+  DOUBLE_FAULT_STACK_TOP,
+  DPC_STACK_TOP,
+  GDT_OFFSET,
+  IDLE_STACK_TOP,
+  IDT_OFFSET,
+  MACHINE_CHECK_STACK_TOP,
+  NMI_STACK_TOP,
+  pcrAddress,
+  TSS_OFFSET,
+} from '../mm/layout.ts';
 import { interruptThunk, TRAPS } from '../ke/trapcode.ts';
 import { APC_VECTOR, CLOCK_VECTOR, DISPATCH_VECTOR, IPI_VECTOR, SPURIOUS_VECTOR } from '../ke/ready.ts';
 import { KPCR, KPRCB } from '../types/prcb.ts';
 import { KIDTENTRY64, KTSS64 } from '../types/trap.ts';
 
 /** Selectors of x64 NT. */
-export const KGDT64_R0_CODE = 0x10, KGDT64_R0_DATA = 0x18, KGDT64_R3_CMCODE = 0x20, KGDT64_R3_DATA = 0x28, KGDT64_R3_CODE = 0x30, KGDT64_SYS_TSS = 0x40, KGDT64_R3_CMTEB = 0x50;
+export const KGDT64_R0_CODE = 0x10,
+  KGDT64_R0_DATA = 0x18,
+  KGDT64_R3_CMCODE = 0x20,
+  KGDT64_R3_DATA = 0x28,
+  KGDT64_R3_CODE = 0x30,
+  KGDT64_SYS_TSS = 0x40,
+  KGDT64_R3_CMTEB = 0x50;
 
-const IST_DOUBLE_FAULT = 1, IST_NMI = 2, IST_MACHINE_CHECK = 3;
-const GDT_LIMIT = 0x57, IDT_LIMIT = 0xfff, TSS_LIMIT = 0x67;
+const IST_DOUBLE_FAULT = 1,
+  IST_NMI = 2,
+  IST_MACHINE_CHECK = 3;
+const GDT_LIMIT = 0x57,
+  IDT_LIMIT = 0xfff,
+  TSS_LIMIT = 0x67;
 
 // CR0: PE MP ET NE WP AM PG. CR4: DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT SMEP (Intel SDM vol. 3, 2.5). EFER: SCE LME LMA NXE.
-const CR0 = 0x80050033, CR4 = 0x1006f8, EFER = 0xd01n;
-const MSR_EFER = 0xc0000080, MSR_STAR = 0xc0000081, MSR_SFMASK = 0xc0000084, MSR_FS_BASE = 0xc0000100, MSR_GS_BASE = 0xc0000101, MSR_KERNEL_GS_BASE = 0xc0000102;
+const CR0 = 0x80050033,
+  CR4 = 0x1006f8,
+  EFER = 0xd01n;
+const MSR_EFER = 0xc0000080,
+  MSR_STAR = 0xc0000081,
+  MSR_SFMASK = 0xc0000084,
+  MSR_FS_BASE = 0xc0000100,
+  MSR_GS_BASE = 0xc0000101,
+  MSR_KERNEL_GS_BASE = 0xc0000102;
 
 function writeGdt(k: Kernel, gdt: number, tss: number): void {
   const descriptor = (selector: number, value: bigint): void => k.mem.write64(gdt + selector, value);
@@ -73,7 +100,8 @@ function writeTss(k: Kernel, tss: number, area: number): void {
 
 /** The KPCR and the parts of the KPRCB that never change. */
 function writePcr(k: Kernel, cpu: CpuView, pcr: number): void {
-  const f = KPCR.f, p = KPRCB.f;
+  const f = KPCR.f,
+    p = KPRCB.f;
   const prcb = pcr + f.Prcb.offset;
   f.GdtBase.set(k.mem, pcr, pcr + GDT_OFFSET);
   f.TssBase.set(k.mem, pcr, pcr + TSS_OFFSET);
@@ -108,7 +136,9 @@ export function enablePaging(cpu: CpuView, directoryTable: number): void {
 /** Descriptor tables, segments, MSRs and the processor's own structures; it stands at KiSystemStartup on the idle thread's stack, at HIGH_LEVEL, interrupts off. */
 export function setUpProcessor(k: Kernel, cpu: CpuView): void {
   const pcr = pcrAddress(cpu.index);
-  const gdt = pcr + GDT_OFFSET, idt = pcr + IDT_OFFSET, tss = pcr + TSS_OFFSET;
+  const gdt = pcr + GDT_OFFSET,
+    idt = pcr + IDT_OFFSET,
+    tss = pcr + TSS_OFFSET;
   writeGdt(k, gdt, tss);
   writeIdt(k, idt);
   writeTss(k, tss, pcr);

@@ -90,7 +90,7 @@ export interface PlainExport<A extends ArgTypes = ArgTypes> extends ExportInfo<A
 export type Outcome =
   | { do: 'ret'; value: ReturnValue }
   | { do: 'jump'; to: number; args: readonly (number | bigint)[] }
-  | { do: 'call'; to: number; args: readonly (number | bigint)[]; then: string; stack?: number }
+  | { do: 'call'; to: number; args: readonly (number | bigint)[]; then: string }
   | { do: 'wait'; then?: string }
   | { do: 'next'; then: string; cycles: number }
   | { do: 'retry' };

@@ -28,7 +28,10 @@ export function bindAbsentRoutine(k: Kernel, name: string): number {
   if (count >= ABSENT_SLOTS) throw new Error(`more than ${ABSENT_SLOTS} absent routines are imported`);
   const text = exAllocatePool(k, 512, name.length + 1, TAG_ABSENT);
   if (!text) throw new Error(`no pool for the name of an absent routine, ${name}`);
-  k.mem.writeBytes(text, Uint8Array.from(`${name}\0`, c => c.charCodeAt(0)));
+  k.mem.writeBytes(
+    text,
+    Uint8Array.from(`${name}\0`, c => c.charCodeAt(0)),
+  );
   k.mem.writePtr(names + count * 8, text);
   k.global.set('KiAbsentCount', count + 1);
   return k.images.absentBase + count * STUB_SIZE;

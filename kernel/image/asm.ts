@@ -20,14 +20,35 @@ export type Operand = number | Mem;
 export type Size = 1 | 2 | 4 | 8;
 
 /** [base + disp + index * scale] */
-export const mem = (base: number, disp = 0, index?: number, scale = 1): Mem => ({ base, disp, ...(index === undefined ? {} : { index, scale }) });
+export const mem = (base: number, disp = 0, index?: number, scale = 1): Mem => ({
+  base,
+  disp,
+  ...(index === undefined ? {} : { index, scale }),
+});
 /** gs:[disp], a field of the KPCR. */
 export const gs = (disp: number): Mem => ({ disp, gs: true });
 /** The variable or routine `symbol`, RIP-relative. */
 export const sym = (symbol: string, disp = 0): Mem => ({ symbol, disp });
 
 /** Condition codes as encoded in Jcc and SETcc. */
-export const CC = { o: 0, no: 1, b: 2, ae: 3, e: 4, ne: 5, be: 6, a: 7, s: 8, ns: 9, p: 10, np: 11, l: 12, ge: 13, le: 14, g: 15 } as const;
+export const CC = {
+  o: 0,
+  no: 1,
+  b: 2,
+  ae: 3,
+  e: 4,
+  ne: 5,
+  be: 6,
+  a: 7,
+  s: 8,
+  ns: 9,
+  p: 10,
+  np: 11,
+  l: 12,
+  ge: 13,
+  le: 14,
+  g: 15,
+} as const;
 export type Condition = keyof typeof CC;
 
 /** A 32-bit field at `at` that gets the distance from `end` (the next instruction) to `symbol` + `addend`. */
@@ -93,7 +114,12 @@ export class Assembler {
    * One instruction: mandatory prefix, REX, opcode, ModRM with SIB and displacement, immediate. `reg` is the ModRM.reg field (register number or opcode
    * extension), `rm` the other operand.
    */
-  op(opcode: readonly number[], reg: number, rm: Operand, o: { w?: boolean; prefix?: number; byteReg?: boolean; imm?: number; immSize?: number; lock?: boolean } = {}): void {
+  op(
+    opcode: readonly number[],
+    reg: number,
+    rm: Operand,
+    o: { w?: boolean; prefix?: number; byteReg?: boolean; imm?: number; immSize?: number; lock?: boolean } = {},
+  ): void {
     if (o.lock) this.bytes(0xf0);
     if (isMem(rm) && rm.gs) this.bytes(0x65);
     if (o.prefix !== undefined) this.bytes(o.prefix);
@@ -125,7 +151,13 @@ export class Assembler {
     if (immSize) this.imm(o.imm ?? 0, immSize);
   }
 
-  private sized(opcode8: readonly number[], reg: number, rm: Operand, size: Size, more: { lock?: boolean; imm?: number; immSize?: number } = {}): void {
+  private sized(
+    opcode8: readonly number[],
+    reg: number,
+    rm: Operand,
+    size: Size,
+    more: { lock?: boolean; imm?: number; immSize?: number } = {},
+  ): void {
     const last = opcode8[opcode8.length - 1]! | (size === 1 ? 0 : 1);
     this.op([...opcode8.slice(0, -1), last], reg, rm, {
       ...more,
@@ -425,4 +457,3 @@ export class Assembler {
     return { bytes: Uint8Array.from(this.out), fixups: this.fixups, labels: this.labels, unwind: this.unwind, gates: this.gates };
   }
 }
-

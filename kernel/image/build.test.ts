@@ -18,7 +18,10 @@ const text = (bytes: Uint8Array, at: number): string => {
 /** Export directory of an image whose file is laid out as it is mapped. */
 function readExports(bytes: Uint8Array): { name: string; rva: number }[] {
   const directory = u32(bytes, u32(bytes, 0x3c) + 24 + 112);
-  const count = u32(bytes, directory + 24), functions = u32(bytes, directory + 28), names = u32(bytes, directory + 32), ordinals = u32(bytes, directory + 36);
+  const count = u32(bytes, directory + 24),
+    functions = u32(bytes, directory + 28),
+    names = u32(bytes, directory + 32),
+    ordinals = u32(bytes, directory + 36);
   return Array.from({ length: count }, (_, i) => ({
     name: text(bytes, u32(bytes, names + i * 4)),
     rva: u32(bytes, functions + (bytes[ordinals + i * 2]! | (bytes[ordinals + i * 2 + 1]! << 8)) * 4),
@@ -55,7 +58,9 @@ describe('the kernel images', () => {
     for (const image of [images.nt, images.hal])
       for (const gate of image.gates.values()) {
         const at = gate.stub;
-        expect([...image.bytes.subarray(at, at + 16)]).toEqual([0x48, 0x89, 0x4c, 0x24, 8, 0x48, 0x89, 0x54, 0x24, 0x10, 0x4c, 0x89, 0x44, 0x24, 0x18, 0x90]);
+        expect([...image.bytes.subarray(at, at + 16)]).toEqual([
+          0x48, 0x89, 0x4c, 0x24, 8, 0x48, 0x89, 0x54, 0x24, 0x10, 0x4c, 0x89, 0x44, 0x24, 0x18, 0x90,
+        ]);
         const gates = gate.steps ? [STEP_GATE, STEP_RESUME] : [PLAIN_GATE];
         for (const g of gates) expect([...image.bytes.subarray(at + g, at + g + 3)]).toEqual([0x0f, 0x01, 0xc1]);
         // Frames keep RSP aligned inside, which is what SSE moves in called routines need.
@@ -65,13 +70,18 @@ describe('the kernel images', () => {
 
   it('has sorted .pdata that covers every stub', () => {
     const pe = u32(images.nt.bytes, 0x3c);
-    const table = u32(images.nt.bytes, pe + 24 + 112 + 24), size = u32(images.nt.bytes, pe + 24 + 112 + 28);
-    const rows = Array.from({ length: size / 12 }, (_, i) => [u32(images.nt.bytes, table + i * 12), u32(images.nt.bytes, table + i * 12 + 4)] as const);
+    const table = u32(images.nt.bytes, pe + 24 + 112 + 24),
+      size = u32(images.nt.bytes, pe + 24 + 112 + 28);
+    const rows = Array.from(
+      { length: size / 12 },
+      (_, i) => [u32(images.nt.bytes, table + i * 12), u32(images.nt.bytes, table + i * 12 + 4)] as const,
+    );
     rows.forEach(([begin, end], i) => {
       expect(end).toBeGreaterThan(begin);
       if (i > 0) expect(begin).toBeGreaterThanOrEqual(rows[i - 1]![1]);
     });
-    for (const gate of images.nt.gates.values()) expect(rows.some(([begin, end]) => gate.stub >= begin && gate.stub < end)).toBe(true);
+    for (const gate of images.nt.gates.values())
+      expect(rows.some(([begin, end]) => gate.stub >= begin && gate.stub < end)).toBe(true);
   });
 
   it('names addresses', () => {

@@ -15,8 +15,13 @@ export const FRAME_LOCALS = 0x70;
 export const MAX_CALL_ARGUMENTS = 12;
 
 /** Distances in a stub: see kernel/README.md. */
-export const PLAIN_GATE = 0x10, PLAIN_RESUME = 0x13, STEP_GATE = 0x17, STEP_RESUME = 0x1a, STEP_EPILOGUE = 0x1d;
-const PLAIN_SIZE = 0x20, STEP_SIZE = 0x30;
+export const PLAIN_GATE = 0x10,
+  PLAIN_RESUME = 0x13,
+  STEP_GATE = 0x17,
+  STEP_RESUME = 0x1a,
+  STEP_EPILOGUE = 0x1d;
+const PLAIN_SIZE = 0x20,
+  STEP_SIZE = 0x30;
 
 /** What a gate's address says. */
 export interface Gate {
@@ -73,12 +78,45 @@ export const symbolOf = (e: NtExport): string => `${isHal(e) ? 'hal' : 'nt'}!${e
 
 /** Routines that drivers built for older systems import from hal.dll though they live in the kernel: hal.dll forwards them, as that of Windows 10 2004 and later does. */
 const HAL_FORWARDS = [
-  'ExAcquireFastMutex', 'ExReleaseFastMutex', 'ExTryToAcquireFastMutex', 'KeAcquireInStackQueuedSpinLock', 'KeAcquireInStackQueuedSpinLockRaiseToSynch',
-  'KeAcquireQueuedSpinLock', 'KeAcquireSpinLock', 'KeAcquireSpinLockRaiseToDpc', 'KeAcquireSpinLockRaiseToSynch', 'KeFlushWriteBuffer', 'KeGetCurrentIrql', 'KeLowerIrql',
-  'KeQueryPerformanceCounter', 'KeRaiseIrql', 'KeRaiseIrqlToDpcLevel', 'KeReleaseInStackQueuedSpinLock', 'KeReleaseQueuedSpinLock', 'KeReleaseSpinLock',
-  'KeStallExecutionProcessor', 'KfAcquireSpinLock', 'KfLowerIrql', 'KfRaiseIrql', 'KfReleaseSpinLock', 'IoFreeMapRegisters', 'IoMapTransfer', 'IoFlushAdapterBuffers',
-  'IoFreeAdapterChannel', 'READ_PORT_UCHAR', 'READ_PORT_USHORT', 'READ_PORT_ULONG', 'WRITE_PORT_UCHAR', 'WRITE_PORT_USHORT', 'WRITE_PORT_ULONG', 'READ_PORT_BUFFER_UCHAR',
-  'READ_PORT_BUFFER_USHORT', 'READ_PORT_BUFFER_ULONG', 'WRITE_PORT_BUFFER_UCHAR', 'WRITE_PORT_BUFFER_USHORT', 'WRITE_PORT_BUFFER_ULONG',
+  'ExAcquireFastMutex',
+  'ExReleaseFastMutex',
+  'ExTryToAcquireFastMutex',
+  'KeAcquireInStackQueuedSpinLock',
+  'KeAcquireInStackQueuedSpinLockRaiseToSynch',
+  'KeAcquireQueuedSpinLock',
+  'KeAcquireSpinLock',
+  'KeAcquireSpinLockRaiseToDpc',
+  'KeAcquireSpinLockRaiseToSynch',
+  'KeFlushWriteBuffer',
+  'KeGetCurrentIrql',
+  'KeLowerIrql',
+  'KeQueryPerformanceCounter',
+  'KeRaiseIrql',
+  'KeRaiseIrqlToDpcLevel',
+  'KeReleaseInStackQueuedSpinLock',
+  'KeReleaseQueuedSpinLock',
+  'KeReleaseSpinLock',
+  'KeStallExecutionProcessor',
+  'KfAcquireSpinLock',
+  'KfLowerIrql',
+  'KfRaiseIrql',
+  'KfReleaseSpinLock',
+  'IoFreeMapRegisters',
+  'IoMapTransfer',
+  'IoFlushAdapterBuffers',
+  'IoFreeAdapterChannel',
+  'READ_PORT_UCHAR',
+  'READ_PORT_USHORT',
+  'READ_PORT_ULONG',
+  'WRITE_PORT_UCHAR',
+  'WRITE_PORT_USHORT',
+  'WRITE_PORT_ULONG',
+  'READ_PORT_BUFFER_UCHAR',
+  'READ_PORT_BUFFER_USHORT',
+  'READ_PORT_BUFFER_ULONG',
+  'WRITE_PORT_BUFFER_UCHAR',
+  'WRITE_PORT_BUFFER_USHORT',
+  'WRITE_PORT_BUFFER_ULONG',
 ];
 
 /** A routine assembled and placed. */
@@ -116,7 +154,10 @@ function assembleCode(e: CodeExport): Assembled {
   const a = new Assembler();
   e.code(a);
   const done = a.finish();
-  if (done.gates.size) throw new Error(`${e.name}: machine code reaches the kernel through the stubs of internal routines, not through gates of its own`);
+  if (done.gates.size)
+    throw new Error(
+      `${e.name}: machine code reaches the kernel through the stubs of internal routines, not through gates of its own`,
+    );
   return done;
 }
 
@@ -133,7 +174,11 @@ function layoutOf(e: StepExport): StructType<{ readonly [name: string]: never }>
 const align = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /** Collects the code of one module, from the declarations. */
-function placeCode(list: readonly NtExport[], module: string, absent: number): { text: Placed[]; size: number; gates: Map<number, Gate>; absentRva: number } {
+function placeCode(
+  list: readonly NtExport[],
+  module: string,
+  absent: number,
+): { text: Placed[]; size: number; gates: Map<number, Gate>; absentRva: number } {
   const text: Placed[] = [];
   const gates = new Map<number, Gate>();
   let rva = 0x1000;
@@ -145,7 +190,14 @@ function placeCode(list: readonly NtExport[], module: string, absent: number): {
     return at;
   };
   const plainCode = assemblePlain();
-  const none = { argNames: [] as string[], argTypes: [] as ArgType<unknown>[], frameSize: 0, stepNames: [] as string[], stepNumbers: new Map<string, number>(), slot: -1 };
+  const none = {
+    argNames: [] as string[],
+    argTypes: [] as ArgType<unknown>[],
+    frameSize: 0,
+    stepNames: [] as string[],
+    stepNumbers: new Map<string, number>(),
+    slot: -1,
+  };
   for (const e of list) {
     const name = symbolOf(e);
     if (e.kind === 'plain') {
@@ -204,7 +256,10 @@ interface ModulePlan {
 }
 
 /** Builds one image except for its fixups; symbols are entered as they are placed. */
-function planModule(p: ModulePlan, symbols: Map<string, number>): {
+function planModule(
+  p: ModulePlan,
+  symbols: Map<string, number>,
+): {
   finish(forwards: readonly ExportEntry[]): BuiltImage;
   absentBase: number;
   globalsBase: number;
@@ -242,12 +297,14 @@ function planModule(p: ModulePlan, symbols: Map<string, number>): {
 
   // .data: the kernel's variables, then the exported ones.
   let dataSize = p.globals ? align(KERNEL_GLOBALS.size, 64) : 16;
-  const dataPlaces = p.list.filter(e => e.kind === 'data').map(e => {
-    dataSize = align(dataSize, Math.min(64, e.size >= 16 ? 16 : 8));
-    const at = dataSize;
-    dataSize += e.size;
-    return { export: e, at };
-  });
+  const dataPlaces = p.list
+    .filter(e => e.kind === 'data')
+    .map(e => {
+      dataSize = align(dataSize, Math.min(64, e.size >= 16 ? 16 : 8));
+      const at = dataSize;
+      dataSize += e.size;
+      return { export: e, at };
+    });
 
   const sizes = [code.size, infoBytes.length, withPdata.length * 12, dataSize];
   const rvas = sectionRvas([...sizes, 1]);
@@ -333,12 +390,26 @@ export function buildKernelImages(exports: readonly NtExport[], entry: string): 
     byName.set(e.name, e);
   }
   const ntPlan = planModule(
-    { module: 'nt', name: 'ntoskrnl.exe', base: NTOSKRNL_BASE, list: exports.filter(e => !isHal(e)), absent: ABSENT_SLOTS, globals: true, entry },
+    {
+      module: 'nt',
+      name: 'ntoskrnl.exe',
+      base: NTOSKRNL_BASE,
+      list: exports.filter(e => !isHal(e)),
+      absent: ABSENT_SLOTS,
+      globals: true,
+      entry,
+    },
     symbols,
   );
-  const halPlan = planModule({ module: 'hal', name: 'hal.dll', base: HAL_BASE, list: exports.filter(isHal), absent: 0, globals: false, entry: null }, symbols);
+  const halPlan = planModule(
+    { module: 'hal', name: 'hal.dll', base: HAL_BASE, list: exports.filter(isHal), absent: 0, globals: false, entry: null },
+    symbols,
+  );
   const ntForwards = exports.filter(e => isHal(e) && !e.internal).map(e => ({ name: e.name, target: `hal.${e.name}` }));
-  const halForwards = HAL_FORWARDS.filter(n => byName.has(n) && !isHal(byName.get(n)!)).map(name => ({ name, target: `ntoskrnl.${name}` }));
+  const halForwards = HAL_FORWARDS.filter(n => byName.has(n) && !isHal(byName.get(n)!)).map(name => ({
+    name,
+    target: `ntoskrnl.${name}`,
+  }));
   return {
     nt: ntPlan.finish(ntForwards),
     hal: halPlan.finish(halForwards),

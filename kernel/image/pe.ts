@@ -60,7 +60,8 @@ export function writePe(spec: PeSpec): Uint8Array {
   v.setUint16(PE + 20, 0xf0, true);
   v.setUint16(PE + 22, 0x2022, true); // executable, large address aware, DLL
   const o = PE + 24;
-  const sum = (wanted: number): number => spec.sections.reduce((n, s) => n + (s.characteristics & wanted ? pageRound(s.data.length) : 0), 0);
+  const sum = (wanted: number): number =>
+    spec.sections.reduce((n, s) => n + (s.characteristics & wanted ? pageRound(s.data.length) : 0), 0);
   v.setUint16(o, 0x20b, true);
   v.setUint8(o + 2, 14);
   v.setUint32(o + 4, sum(0x20), true);
@@ -110,7 +111,9 @@ export function writeExportDirectory(moduleName: string, entries: readonly Expor
   const byName = (a: ExportEntry, b: ExportEntry): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
   const sorted = [...entries].sort(byName);
   const n = sorted.length;
-  const functions = 40, names = functions + n * 4, ordinals = names + n * 4;
+  const functions = 40,
+    names = functions + n * 4,
+    ordinals = names + n * 4;
   let strings = ordinals + n * 2;
   const texts: { at: number; text: string }[] = [];
   const place = (text: string): number => {

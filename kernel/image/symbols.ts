@@ -3,7 +3,8 @@ import type { KernelImages } from './build.ts';
 /** `nt!KeSetEvent+0x10` for an address inside the kernel images' code, or null. */
 export function kernelSymbolAt(images: KernelImages, address: number): string | null {
   const list = images.sorted;
-  let low = 0, high = list.length - 1;
+  let low = 0,
+    high = list.length - 1;
   while (low <= high) {
     const mid = (low + high) >> 1;
     const s = list[mid]!;

@@ -1,6 +1,12 @@
 import type { UnwindOp } from './asm.ts';
 
-const UWOP_PUSH_NONVOL = 0, UWOP_ALLOC_LARGE = 1, UWOP_ALLOC_SMALL = 2, UWOP_SET_FPREG = 3, UWOP_SAVE_NONVOL = 4, UWOP_SAVE_XMM128 = 8, UWOP_PUSH_MACHFRAME = 10;
+const UWOP_PUSH_NONVOL = 0,
+  UWOP_ALLOC_LARGE = 1,
+  UWOP_ALLOC_SMALL = 2,
+  UWOP_SET_FPREG = 3,
+  UWOP_SAVE_NONVOL = 4,
+  UWOP_SAVE_XMM128 = 8,
+  UWOP_PUSH_MACHFRAME = 10;
 
 /**
  * UNWIND_INFO of a routine from the prologue operations that the assembler noted, without a handler ("x64 exception handling", Microsoft Learn).

@@ -1,5 +1,18 @@
 import { endOfInterrupt } from '../../hal/nt/apic.ts';
-import { call, type Frame, next, type NtExport, ntCode, ntExport, ntSteps, type Outcome, pointer, ret, ULONG, VOID } from '../exports/declare.ts';
+import {
+  call,
+  type Frame,
+  next,
+  type NtExport,
+  ntCode,
+  ntExport,
+  ntSteps,
+  type Outcome,
+  pointer,
+  ret,
+  ULONG,
+  VOID,
+} from '../exports/declare.ts';
 import { RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 import { ApcObject, KAPC, KAPC_STATE, KERNEL_APC_IN_PROGRESS, KTHREAD, SPECIAL_APC_IN_PROGRESS, Waiting } from '../types/ke.ts';
@@ -22,7 +35,19 @@ const userList = (thread: number): number => kernelList(thread) + 16;
 const apcOf = (link: number): number => link - A.ApcListEntry.offset;
 
 /** KeInitializeApc. `mode` and `normalContext` count only with a normal routine: an APC without one is a special kernel APC. */
-export function keInitializeApc(k: Kernel, apc: number, thread: number, a: { environment: number; kernelRoutine: number; rundownRoutine: number; normalRoutine: number; mode: number; normalContext: number }): void {
+export function keInitializeApc(
+  k: Kernel,
+  apc: number,
+  thread: number,
+  a: {
+    environment: number;
+    kernelRoutine: number;
+    rundownRoutine: number;
+    normalRoutine: number;
+    mode: number;
+    normalContext: number;
+  },
+): void {
   const m = k.mem;
   m.fill(apc, KAPC.size, 0);
   A.Type.set(m, apc, ApcObject);
@@ -39,7 +64,9 @@ export function keInitializeApc(k: Kernel, apc: number, thread: number, a: { env
 /** A special kernel APC may be delivered now: none of its kind are held back. */
 const specialAllowed = (k: Kernel, thread: number): boolean => T.SpecialApcDisable.get(k.mem, thread) === 0;
 const normalAllowed = (k: Kernel, thread: number): boolean =>
-  specialAllowed(k, thread) && T.KernelApcDisable.get(k.mem, thread) === 0 && (S.InProgressFlags.get(k.mem, state(thread)) & KERNEL_APC_IN_PROGRESS) === 0;
+  specialAllowed(k, thread) &&
+  T.KernelApcDisable.get(k.mem, thread) === 0 &&
+  (S.InProgressFlags.get(k.mem, state(thread)) & KERNEL_APC_IN_PROGRESS) === 0;
 
 /**
  * KeInsertQueueApc: queues an APC to its thread; false if it is queued already. Special kernel APCs go before normal ones. A waiting thread is woken to run it: for a
@@ -66,10 +93,18 @@ export function keInsertQueueApc(k: Kernel, apc: number, argument1: bigint, argu
     S.KernelApcPending.set(m, state(thread), 1);
     if (thread === k.currentThread()) {
       if (specialAllowed(k, thread)) requestSoftwareInterrupt(k, APC_VECTOR);
-    } else if (T.State.get(m, thread) === Waiting && T.WaitIrql.get(m, thread) === 0 && (special ? specialAllowed(k, thread) : normalAllowed(k, thread))) {
+    } else if (
+      T.State.get(m, thread) === Waiting &&
+      T.WaitIrql.get(m, thread) === 0 &&
+      (special ? specialAllowed(k, thread) : normalAllowed(k, thread))
+    ) {
       unwaitThread(k, thread, STATUS_KERNEL_APC, increment);
     }
-  } else if (T.State.get(m, thread) === Waiting && T.WaitMode.get(m, thread) === 1 && (T.MiscFlags.get(m, thread) & ALERTABLE) !== 0) {
+  } else if (
+    T.State.get(m, thread) === Waiting &&
+    T.WaitMode.get(m, thread) === 1 &&
+    (T.MiscFlags.get(m, thread) & ALERTABLE) !== 0
+  ) {
     S.UserApcPendingAll.set(m, state(thread), 1);
     unwaitThread(k, thread, STATUS_USER_APC, increment);
   }

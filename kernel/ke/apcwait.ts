@@ -1,4 +1,15 @@
-import { APC_LEVEL, call, type Frame, type NtExport, ntCode, ntSteps, type Outcome, ret, ULONG, wait } from '../exports/declare.ts';
+import {
+  APC_LEVEL,
+  call,
+  type Frame,
+  type NtExport,
+  ntCode,
+  ntSteps,
+  type Outcome,
+  ret,
+  ULONG,
+  wait,
+} from '../exports/declare.ts';
 import { RBP, RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 import { KTHREAD, KTIMER, KWAIT_BLOCK } from '../types/ke.ts';
@@ -15,7 +26,17 @@ const T = KTHREAD.f;
 const W = KWAIT_BLOCK.f;
 const ALERTABLE = 1 << 4;
 /** Objects of one wait that are kept: those in the thread's own wait blocks. More lie in an array of the caller's, which stays. */
-const frame = { Blocks: ptr, Objects: array(ptr, THREAD_WAIT_OBJECTS), Due: u64, Count: u8, Type: u8, Timed: u8, Mode: u8, Alertable: u8, Reason: u8 };
+const frame = {
+  Blocks: ptr,
+  Objects: array(ptr, THREAD_WAIT_OBJECTS),
+  Due: u64,
+  Count: u8,
+  Type: u8,
+  Timed: u8,
+  Mode: u8,
+  Alertable: u8,
+  Reason: u8,
+};
 type F = Frame<typeof frame>;
 
 function save(k: Kernel, f: F): void {
@@ -25,7 +46,10 @@ function save(k: Kernel, f: F): void {
   const count = T.WaitBlockCount.get(m, thread);
   const kept = Math.min(count, THREAD_WAIT_OBJECTS);
   f.set('Blocks', blocks);
-  f.set('Objects', Array.from({ length: THREAD_WAIT_OBJECTS }, (_, i) => (i < kept ? W.Object.get(m, blocks + i * KWAIT_BLOCK.size) : 0)));
+  f.set(
+    'Objects',
+    Array.from({ length: THREAD_WAIT_OBJECTS }, (_, i) => (i < kept ? W.Object.get(m, blocks + i * KWAIT_BLOCK.size) : 0)),
+  );
   f.set('Due', KTIMER.f.DueTime.get(m, thread + T.Timer.offset));
   f.set('Count', count);
   f.set('Type', count > 0 ? W.WaitType.get(m, blocks) : 0);
@@ -41,16 +65,28 @@ function waitOn(k: Kernel, f: F): Outcome {
   k.irql = 0;
   const count = f.get('Count');
   const blocks = f.get('Blocks');
-  const objects = count <= THREAD_WAIT_OBJECTS ? f.get('Objects').slice(0, count) : Array.from({ length: count }, (_, i) => W.Object.get(m, blocks + i * KWAIT_BLOCK.size));
+  const objects =
+    count <= THREAD_WAIT_OBJECTS
+      ? f.get('Objects').slice(0, count)
+      : Array.from({ length: count }, (_, i) => W.Object.get(m, blocks + i * KWAIT_BLOCK.size));
   const left = interruptTime(k) - f.get('Due');
   const timeout = f.get('Timed') === 0 ? null : left < 0n ? left : 0n;
-  const mode = f.get('Mode'), alertable = f.get('Alertable') !== 0, reason = f.get('Reason');
+  const mode = f.get('Mode'),
+    alertable = f.get('Alertable') !== 0,
+    reason = f.get('Reason');
   if (count === 0) {
     if (timeout === 0n) return ret(STATUS_TIMEOUT);
     const result = keDelay(k, timeout ?? 0n, alertable, mode);
     return result === 'blocked' ? wait('over') : ret(result.status);
   }
-  const result = keWait(k, objects, { any: f.get('Type') === 1, alertable, mode, timeout, reason, ...(count > THREAD_WAIT_OBJECTS ? { waitBlocks: blocks } : {}) });
+  const result = keWait(k, objects, {
+    any: f.get('Type') === 1,
+    alertable,
+    mode,
+    timeout,
+    reason,
+    ...(count > THREAD_WAIT_OBJECTS ? { waitBlocks: blocks } : {}),
+  });
   return result === 'blocked' ? wait('over') : ret(result.status);
 }
 

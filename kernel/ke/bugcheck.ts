@@ -28,17 +28,25 @@ export function stopMachine(k: Kernel, signal: BugCheckSignal): void {
   if (k.mem.read64(g.address('KiBugCheckData')) === 0n) {
     g.set('KiBugCheckData', [BigInt(signal.code), ...signal.parameters]);
     const context = signal.trapFrame === 0 ? currentContext(k) : trapContext(k, signal.trapFrame);
-    g.set('KiBugCheckContext', [context.rip, ...KEPT.map(r => context.registers[r]!)].map(a => BigInt.asUintN(64, BigInt(a))));
+    g.set(
+      'KiBugCheckContext',
+      [context.rip, ...KEPT.map(r => context.registers[r]!)].map(a => BigInt.asUintN(64, BigInt(a))),
+    );
     g.set('KiBugCheckAddress', signal.trapFrame === 0 ? signal.routine : context.rip);
     g.set('KiBugCheckIrql', signal.trapFrame === 0 ? k.irql : KTRAP_FRAME.f.PreviousIrql.get(k.mem, signal.trapFrame));
     g.set('KiBugCheckCpu', k.cpu.index);
     g.set('KiBugCheckCycle', BigInt(k.cpu.cycle));
     if (signal.text !== null) {
-      k.mem.writeBytes(g.address('KiBugCheckTextBuffer'), Uint8Array.from(`${signal.text.slice(0, TEXT_LIMIT)}\0`, c => c.charCodeAt(0) & 0xff));
+      k.mem.writeBytes(
+        g.address('KiBugCheckTextBuffer'),
+        Uint8Array.from(`${signal.text.slice(0, TEXT_LIMIT)}\0`, c => c.charCodeAt(0) & 0xff),
+      );
       g.set('KiBugCheckText', g.address('KiBugCheckTextBuffer'));
     }
     const hex = (p: bigint): string => `0x${p.toString(16).toUpperCase().padStart(16, '0')}`;
-    k.debugPrint(`\n*** Fatal System Error: 0x${signal.code.toString(16).padStart(8, '0')}\n                       (${signal.parameters.map(hex).join(',')})\n\n`);
+    k.debugPrint(
+      `\n*** Fatal System Error: 0x${signal.code.toString(16).padStart(8, '0')}\n                       (${signal.parameters.map(hex).join(',')})\n\n`,
+    );
   }
   for (const cpu of k.platform.cpus) {
     cpu.rip = k.address('nt!KiFreezeProcessor');

@@ -9,7 +9,16 @@ import { KTRAP_FRAME } from '../types/trap.ts';
 import { CLOCK_VECTOR, requestDispatch } from './ready.ts';
 import { chargeThread } from './swap.ts';
 import { checkTimers } from './timer.ts';
-import { interruptTime, PERFORMANCE_FREQUENCY, performanceCounter, setInterruptTime, setSystemTime, setTickCount, systemTime, tickCount } from './time.ts';
+import {
+  interruptTime,
+  PERFORMANCE_FREQUENCY,
+  performanceCounter,
+  setInterruptTime,
+  setSystemTime,
+  setTickCount,
+  systemTime,
+  tickCount,
+} from './time.ts';
 
 const P = KPRCB.f;
 const T = KTHREAD.f;
@@ -17,7 +26,8 @@ const T = KTHREAD.f;
 /** Ticks of the local APIC timer in a clock period; throws a RangeError when the configuration does not give at least one. */
 export function clockCount(k: Kernel): number {
   const count = Math.floor((k.config.clockPeriod * k.config.apicHz) / 10_000_000);
-  if (!(count >= 1 && count <= 0xffffffff)) throw new RangeError(`a clock period of ${k.config.clockPeriod} x 100 ns is ${count} ticks of the APIC timer`);
+  if (!(count >= 1 && count <= 0xffffffff))
+    throw new RangeError(`a clock period of ${k.config.clockPeriod} x 100 ns is ${count} ticks of the APIC timer`);
   return count;
 }
 

@@ -12,51 +12,59 @@ const code = (name: string, doc: string, emit: (a: Assembler) => void): NtExport
 
 /** The dispatcher's machine code: what must choose stacks or loop with interrupts off. */
 export const dispatchCode: readonly NtExport[] = [
-  code('KiDispatchInterrupt', 'DISPATCH_LEVEL software interrupt: retires the DPC queue on the DPC stack, then lets another thread have the processor if one was chosen.', a => {
-    a.prologPush(RBX);
-    a.prologAlloc(0x20);
-    a.prologFrame(RBX, 0);
-    a.call('nt!KiAcknowledgeDispatch');
-    a.cmpImm(prcb('DpcRequestSummary'), 0, 4);
-    a.jcc('e', 'switch');
-    a.mov(RSP, prcb('DpcStack'));
-    a.subImm(RSP, 0x20);
-    a.call('nt!KiRetireDpcList');
-    a.mov(RSP, RBX);
-    a.label('switch');
-    a.cmpImm(prcb('QuantumEnd'), 0, 1);
-    a.jcc('ne', 'swap');
-    a.cmpImm(prcb('NextThread'), 0, 8);
-    a.jcc('e', 'out');
-    a.label('swap');
-    a.call('nt!KiSwapThread');
-    a.label('out');
-    a.mov(RSP, RBX);
-    a.addImm(RSP, 0x20);
-    a.pop(RBX);
-    a.ret();
-  }),
-  code('KiIdleLoop', 'The idle thread, at DISPATCH_LEVEL: retires DPCs, gives the processor to a thread that is ready, else halts until an interrupt.', a => {
-    a.prologAlloc(0x28);
-    a.label('again');
-    a.cli();
-    a.cmpImm(prcb('DpcRequestSummary'), 0, 4);
-    a.jcc('ne', 'retire');
-    a.cmpImm(prcb('NextThread'), 0, 8);
-    a.jcc('ne', 'swap');
-    // The interrupt that STI lets in is taken only after HLT has begun, so none is missed between the checks and the halt.
-    a.sti();
-    a.hlt();
-    a.jmp('again');
-    a.label('retire');
-    a.sti();
-    a.call('nt!KiRetireDpcList');
-    a.jmp('again');
-    a.label('swap');
-    a.sti();
-    a.call('nt!KiSwapThread');
-    a.jmp('again');
-  }),
+  code(
+    'KiDispatchInterrupt',
+    'DISPATCH_LEVEL software interrupt: retires the DPC queue on the DPC stack, then lets another thread have the processor if one was chosen.',
+    a => {
+      a.prologPush(RBX);
+      a.prologAlloc(0x20);
+      a.prologFrame(RBX, 0);
+      a.call('nt!KiAcknowledgeDispatch');
+      a.cmpImm(prcb('DpcRequestSummary'), 0, 4);
+      a.jcc('e', 'switch');
+      a.mov(RSP, prcb('DpcStack'));
+      a.subImm(RSP, 0x20);
+      a.call('nt!KiRetireDpcList');
+      a.mov(RSP, RBX);
+      a.label('switch');
+      a.cmpImm(prcb('QuantumEnd'), 0, 1);
+      a.jcc('ne', 'swap');
+      a.cmpImm(prcb('NextThread'), 0, 8);
+      a.jcc('e', 'out');
+      a.label('swap');
+      a.call('nt!KiSwapThread');
+      a.label('out');
+      a.mov(RSP, RBX);
+      a.addImm(RSP, 0x20);
+      a.pop(RBX);
+      a.ret();
+    },
+  ),
+  code(
+    'KiIdleLoop',
+    'The idle thread, at DISPATCH_LEVEL: retires DPCs, gives the processor to a thread that is ready, else halts until an interrupt.',
+    a => {
+      a.prologAlloc(0x28);
+      a.label('again');
+      a.cli();
+      a.cmpImm(prcb('DpcRequestSummary'), 0, 4);
+      a.jcc('ne', 'retire');
+      a.cmpImm(prcb('NextThread'), 0, 8);
+      a.jcc('ne', 'swap');
+      // The interrupt that STI lets in is taken only after HLT has begun, so none is missed between the checks and the halt.
+      a.sti();
+      a.hlt();
+      a.jmp('again');
+      a.label('retire');
+      a.sti();
+      a.call('nt!KiRetireDpcList');
+      a.jmp('again');
+      a.label('swap');
+      a.sti();
+      a.call('nt!KiSwapThread');
+      a.jmp('again');
+    },
+  ),
   code('KiSystemStartup', 'First instruction of the kernel: brings the managers up, then becomes the idle thread.', a => {
     a.prologAlloc(0x28);
     a.call('nt!KiInitializeKernel');

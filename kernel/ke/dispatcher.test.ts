@@ -10,7 +10,15 @@ import { KDPC, KDPC_DATA, KTHREAD, KTIMER, KUSER_SHARED_DATA, Ready, Running, St
 import { KPRCB } from '../types/prcb.ts';
 import { ETHREAD } from '../types/ps.ts';
 import { dequeueDpc, keInitializeDpc, keInsertQueueDpc, keRemoveQueueDpc, keSetImportanceDpc } from './dpc.ts';
-import { keInitializeEvent, keInitializeMutant, keInitializeSemaphore, keReleaseMutant, keReleaseSemaphore, keResetEvent, keSetEvent } from './event.ts';
+import {
+  keInitializeEvent,
+  keInitializeMutant,
+  keInitializeSemaphore,
+  keReleaseMutant,
+  keReleaseSemaphore,
+  keResetEvent,
+  keSetEvent,
+} from './event.ts';
 import { listEntries } from './list.ts';
 import { readyThread, selectNextThread, setThreadPriority, takeReadyThread } from './ready.ts';
 import { keInitializeThread } from './thread.ts';
@@ -20,7 +28,8 @@ import { keDelay, keWait } from './wait.ts';
 
 let k: Kernel;
 let ipis: number[];
-const T = KTHREAD.f, P = KPRCB.f;
+const T = KTHREAD.f,
+  P = KPRCB.f;
 
 const allocate = (size: number): number => {
   const at = exAllocatePool(k, 512, size, 0x74736554);
@@ -32,7 +41,11 @@ const allocate = (size: number): number => {
 function thread(priority: number): number {
   const at = allocate(ETHREAD.size);
   const stack = allocate(0x7000) + 0x7000;
-  keInitializeThread(k, at, k.global.address('KiInitialProcess'), stack, { rip: k.address('nt!KiStartSystemThread'), rbx: 0, rsi: 0 });
+  keInitializeThread(k, at, k.global.address('KiInitialProcess'), stack, {
+    rip: k.address('nt!KiStartSystemThread'),
+    rbx: 0,
+    rsi: 0,
+  });
   T.Priority.set(k.mem, at, priority);
   T.BasePriority.set(k.mem, at, priority);
   return at;
@@ -64,7 +77,10 @@ beforeEach(() => {
 
 describe('ready queues', () => {
   it('gives the processor to the highest priority, in order of arrival within one', () => {
-    const a = thread(8), b = thread(8), c = thread(12), d = thread(4);
+    const a = thread(8),
+      b = thread(8),
+      c = thread(12),
+      d = thread(4);
     run(thread(20));
     for (const t of [a, b, c, d]) readyThread(k, t);
     expect([chosen(), chosen(), chosen(), chosen()]).toEqual([c, a, b, d]);
@@ -74,7 +90,9 @@ describe('ready queues', () => {
 
   it('chooses a thread over a running one only if it outranks it, and asks for a dispatch interrupt then', () => {
     run(thread(8));
-    const same = thread(8), better = thread(9), best = thread(15);
+    const same = thread(8),
+      better = thread(9),
+      best = thread(15);
     readyThread(k, same);
     expect([T.State.get(k.mem, same), ipis]).toEqual([Ready, []]);
     readyThread(k, better);
@@ -94,7 +112,8 @@ describe('ready queues', () => {
 
   it('moves a ready thread when its priority changes', () => {
     run(thread(20));
-    const a = thread(8), b = thread(9);
+    const a = thread(8),
+      b = thread(9);
     readyThread(k, a);
     readyThread(k, b);
     setThreadPriority(k, a, 10);
@@ -103,7 +122,8 @@ describe('ready queues', () => {
   });
 
   it('finds another thread when the running one falls', () => {
-    const current = thread(12), other = thread(10);
+    const current = thread(12),
+      other = thread(10);
     run(current);
     readyThread(k, other);
     setThreadPriority(k, current, 8);
@@ -115,7 +135,8 @@ describe('ready queues', () => {
 describe('waits', () => {
   it('is over at once when the object is signalled, and resets a synchronization event', () => {
     run(thread(8));
-    const sync = allocate(0x18), notification = allocate(0x18);
+    const sync = allocate(0x18),
+      notification = allocate(0x18);
     keInitializeEvent(k, sync, 1, true);
     keInitializeEvent(k, notification, 0, true);
     expect(keWait(k, [sync])).toEqual({ status: 0 });
@@ -126,7 +147,9 @@ describe('waits', () => {
   });
 
   it('wakes one thread for a synchronization event and all for a notification event, with a boost', () => {
-    const a = thread(8), b = thread(8), event = allocate(0x18);
+    const a = thread(8),
+      b = thread(8),
+      event = allocate(0x18);
     keInitializeEvent(k, event, 1, false);
     for (const t of [a, b]) {
       run(t);
@@ -142,7 +165,9 @@ describe('waits', () => {
   });
 
   it('returns the index of the object that ended a wait for any, and takes the thread off the others', () => {
-    const t = thread(8), one = allocate(0x18), two = allocate(0x18);
+    const t = thread(8),
+      one = allocate(0x18),
+      two = allocate(0x18);
     for (const e of [one, two]) keInitializeEvent(k, e, 1, false);
     run(t);
     expect(keWait(k, [one, two], { any: true })).toBe('blocked');
@@ -155,7 +180,9 @@ describe('waits', () => {
   });
 
   it('takes all objects of a wait for all together, and none before', () => {
-    const t = thread(8), event = allocate(0x18), semaphore = allocate(0x20);
+    const t = thread(8),
+      event = allocate(0x18),
+      semaphore = allocate(0x20);
     keInitializeEvent(k, event, 1, false);
     keInitializeSemaphore(k, semaphore, 0, 10);
     run(t);
@@ -176,7 +203,9 @@ describe('waits', () => {
   });
 
   it('lets the owner of a mutex take it again, and hands it over when it is free', () => {
-    const a = thread(8), b = thread(8), mutex = allocate(0x38);
+    const a = thread(8),
+      b = thread(8),
+      mutex = allocate(0x38);
     keInitializeMutant(k, mutex, false, 1);
     run(a);
     expect(keWait(k, [mutex])).toEqual({ status: 0 });
@@ -202,7 +231,8 @@ describe('waits', () => {
   });
 
   it('ends by its timeout', () => {
-    const t = thread(8), event = allocate(0x18);
+    const t = thread(8),
+      event = allocate(0x18);
     keInitializeEvent(k, event, 1, false);
     setInterruptTime(k, 1000n);
     run(t);
@@ -218,7 +248,8 @@ describe('waits', () => {
   });
 
   it('sleeps for no time by going behind threads of the same priority', () => {
-    const a = thread(8), b = thread(8);
+    const a = thread(8),
+      b = thread(8);
     run(a);
     readyThread(k, b);
     setInterruptTime(k, 5n);
@@ -270,7 +301,8 @@ describe('timers', () => {
   });
 
   it('queue their DPC with the time, and periodic ones go on', () => {
-    const t = timer(), dpc = allocate(KDPC.size);
+    const t = timer(),
+      dpc = allocate(KDPC.size);
     keInitializeDpc(k, dpc, 0x1000, 0x2000);
     keSetTimer(k, t, -10_000n, 10, dpc);
     setInterruptTime(k, 10_010_000n);
@@ -303,7 +335,9 @@ describe('DPCs', () => {
 
   it('are queued once, those of high importance in front', () => {
     run(thread(8));
-    const a = dpc(), b = dpc(), high = dpc(2);
+    const a = dpc(),
+      b = dpc(),
+      high = dpc(2);
     expect(keInsertQueueDpc(k, a, 1, 2)).toBe(true);
     expect(keInsertQueueDpc(k, a, 3, 4)).toBe(false);
     keInsertQueueDpc(k, b, 0, 0);

@@ -3,7 +3,8 @@ import { R12 } from '../../hal/bus/cpu.ts';
 import { KTRAP_FRAME } from '../types/trap.ts';
 
 const F = KTRAP_FRAME.f;
-const STATUS_INTEGER_DIVIDE_BY_ZERO = 0xc0000094, STATUS_INTEGER_OVERFLOW = 0xc0000095;
+const STATUS_INTEGER_DIVIDE_BY_ZERO = 0xc0000094,
+  STATUS_INTEGER_OVERFLOW = 0xc0000095;
 const IN_FRAME = [F.Rax, F.Rcx, F.Rdx, F.Rbx, F.Rsp, F.Rbp, F.Rsi, F.Rdi, F.R8, F.R9, F.R10, F.R11] as const;
 
 /**

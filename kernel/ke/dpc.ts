@@ -1,5 +1,14 @@
 import type { Kernel } from '../kernel.ts';
-import { DpcObject, HighImportance, KDPC, KDPC_DATA, LowImportance, MediumHighImportance, MediumImportance, ThreadedDpcObject } from '../types/ke.ts';
+import {
+  DpcObject,
+  HighImportance,
+  KDPC,
+  KDPC_DATA,
+  LowImportance,
+  MediumHighImportance,
+  MediumImportance,
+  ThreadedDpcObject,
+} from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { requestDpcInterrupt } from './ready.ts';
 

@@ -1,5 +1,17 @@
 import { endOfInterrupt } from '../../hal/nt/apic.ts';
-import { call, DISPATCH_LEVEL, type Frame, next, type NtExport, ntExport, ntSteps, type Outcome, ret, VOID, wait } from '../exports/declare.ts';
+import {
+  call,
+  DISPATCH_LEVEL,
+  type Frame,
+  next,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  type Outcome,
+  ret,
+  VOID,
+  wait,
+} from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import { IRQL_NOT_DISPATCH_LEVEL, TIMER_OR_DPC_INVALID } from '../types/bugcodes.ts';
 import { KDPC, KTHREAD } from '../types/ke.ts';
@@ -19,7 +31,8 @@ const frame = { Dpc: ptr, Routine: ptr, ApcDisable: u32 };
 type F = Frame<typeof frame>;
 
 /** Name of a routine for the trace: `driver!routine`. */
-export const traceName = (k: Kernel, address: number): string => symbolAt(k, modulesOf(k), address) ?? `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
+export const traceName = (k: Kernel, address: number): string =>
+  symbolAt(k, modulesOf(k), address) ?? `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
 
 /** Calls the next DPC routine, or ends when the queue is empty and no timer is due. */
 function retire(k: Kernel, f: F): Outcome {
@@ -41,7 +54,16 @@ function retire(k: Kernel, f: F): Outcome {
   P.CurrentDpcStartTime.set(mem, prcb, BigInt(k.cpu.cycle));
   P.DpcTimeCount.set(mem, prcb, 0);
   if (k.tracing) k.trace('dpc', 'begin', traceName(k, routine));
-  return call(routine, [dpc, mem.read64(dpc + D.DeferredContext.offset), mem.read64(dpc + D.SystemArgument1.offset), mem.read64(dpc + D.SystemArgument2.offset)], 'done');
+  return call(
+    routine,
+    [
+      dpc,
+      mem.read64(dpc + D.DeferredContext.offset),
+      mem.read64(dpc + D.SystemArgument1.offset),
+      mem.read64(dpc + D.SystemArgument2.offset),
+    ],
+    'done',
+  );
 }
 
 export const dpcRoutines: readonly NtExport[] = [
@@ -71,7 +93,8 @@ export const dpcRoutines: readonly NtExport[] = [
       done(k, f) {
         const routine = f.get('Routine');
         if (k.tracing) k.trace('dpc', 'end', traceName(k, routine));
-        if (k.irql !== DISPATCH_LEVEL) k.bugCheck(IRQL_NOT_DISPATCH_LEVEL, routine, k.irql, f.get('Dpc'), 0, `a DPC routine returned at IRQL ${k.irql}`);
+        if (k.irql !== DISPATCH_LEVEL)
+          k.bugCheck(IRQL_NOT_DISPATCH_LEVEL, routine, k.irql, f.get('Dpc'), 0, `a DPC routine returned at IRQL ${k.irql}`);
         const disable = T.CombinedApcDisable.get(k.mem, k.currentThread());
         if (disable !== f.get('ApcDisable')) k.bugCheck(TIMER_OR_DPC_INVALID, 4, routine, f.get('ApcDisable'), disable);
         return next('more', 10);

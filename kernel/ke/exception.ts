@@ -1,4 +1,14 @@
-import { DISPATCH_LEVEL, type Frame, type NtExport, ntSteps, type Outcome, pointer, ret, ULONG, VOID } from '../exports/declare.ts';
+import {
+  DISPATCH_LEVEL,
+  type Frame,
+  type NtExport,
+  ntSteps,
+  type Outcome,
+  pointer,
+  ret,
+  ULONG,
+  VOID,
+} from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import { isKernelAddress } from '../mm/layout.ts';
 import { mmGetPte } from '../mm/pte.ts';
@@ -26,16 +36,29 @@ const F = KTRAP_FRAME.f;
 const X = EXCEPTION_RECORD.f;
 const C = CONTEXT.f;
 
-const STATUS_ACCESS_VIOLATION = 0xc0000005, STATUS_ILLEGAL_INSTRUCTION = 0xc000001d, STATUS_PRIVILEGED_INSTRUCTION = 0xc0000096;
-const STATUS_BREAKPOINT = 0x80000003, STATUS_SINGLE_STEP = 0x80000004, STATUS_DATATYPE_MISALIGNMENT = 0x80000002, STATUS_ASSERTION_FAILURE = 0xc0000420;
-const STATUS_INTEGER_OVERFLOW = 0xc0000095, STATUS_ARRAY_BOUNDS_EXCEEDED = 0xc000008c, STATUS_STACK_BUFFER_OVERRUN = 0xc0000409;
-const STATUS_FLOAT_INVALID_OPERATION = 0xc0000090, STATUS_FLOAT_MULTIPLE_TRAPS = 0xc00002b5, STATUS_FLOAT_DIVIDE_BY_ZERO = 0xc000008e;
-const STATUS_FLOAT_OVERFLOW = 0xc0000091, STATUS_FLOAT_UNDERFLOW = 0xc0000093, STATUS_FLOAT_INEXACT_RESULT = 0xc000008f;
+const STATUS_ACCESS_VIOLATION = 0xc0000005,
+  STATUS_ILLEGAL_INSTRUCTION = 0xc000001d,
+  STATUS_PRIVILEGED_INSTRUCTION = 0xc0000096;
+const STATUS_BREAKPOINT = 0x80000003,
+  STATUS_SINGLE_STEP = 0x80000004,
+  STATUS_DATATYPE_MISALIGNMENT = 0x80000002,
+  STATUS_ASSERTION_FAILURE = 0xc0000420;
+const STATUS_INTEGER_OVERFLOW = 0xc0000095,
+  STATUS_ARRAY_BOUNDS_EXCEEDED = 0xc000008c,
+  STATUS_STACK_BUFFER_OVERRUN = 0xc0000409;
+const STATUS_FLOAT_INVALID_OPERATION = 0xc0000090,
+  STATUS_FLOAT_MULTIPLE_TRAPS = 0xc00002b5,
+  STATUS_FLOAT_DIVIDE_BY_ZERO = 0xc000008e;
+const STATUS_FLOAT_OVERFLOW = 0xc0000091,
+  STATUS_FLOAT_UNDERFLOW = 0xc0000093,
+  STATUS_FLOAT_INEXACT_RESULT = 0xc000008f;
 
 const RFLAGS_IF = 0x200;
 
 // Page-fault error code (Intel SDM vol. 3, 4.7).
-const PF_PRESENT = 1, PF_WRITE = 2, PF_INSTRUCTION = 16;
+const PF_PRESENT = 1,
+  PF_WRITE = 2,
+  PF_INSTRUCTION = 16;
 
 const frame = { Record: EXCEPTION_RECORD, Context: CONTEXT };
 type Fr = Frame<typeof frame>;
@@ -60,7 +83,8 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
   // With interrupts off the fault cannot be repaired at any IRQL; the parameter then says 0xFF.
   const masked = (F.EFlags.get(k.mem, trapFrame) & RFLAGS_IF) === 0;
   const irql = masked ? 0xff : F.PreviousIrql.get(k.mem, trapFrame);
-  const write = (error & PF_WRITE) !== 0, execute = (error & PF_INSTRUCTION) !== 0;
+  const write = (error & PF_WRITE) !== 0,
+    execute = (error & PF_INSTRUCTION) !== 0;
   const access = execute ? 8 : write ? 1 : 0;
   if (irql >= DISPATCH_LEVEL) {
     const module = moduleAt(modulesOf(k), rip);
@@ -69,10 +93,18 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
   }
   if (isKernelAddress(va)) {
     const pte = mmGetPte(k, va);
-    if ((error & PF_PRESENT) !== 0 && execute) k.bugCheckAt(trapFrame, ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY, va, pte, trapFrame, 2);
+    if ((error & PF_PRESENT) !== 0 && execute)
+      k.bugCheckAt(trapFrame, ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY, va, pte, trapFrame, 2);
     if ((error & PF_PRESENT) !== 0 && write) k.bugCheckAt(trapFrame, ATTEMPTED_WRITE_TO_READONLY_MEMORY, va, pte, trapFrame, 0xb);
     const NOT_PRESENT_PAGE_TABLE = 2;
-    k.bugCheckAt(trapFrame, PAGE_FAULT_IN_NONPAGED_AREA, va, execute ? 0x10 : write ? 2 : 0, rip, pte === 0n ? NOT_PRESENT_PAGE_TABLE : 0);
+    k.bugCheckAt(
+      trapFrame,
+      PAGE_FAULT_IN_NONPAGED_AREA,
+      va,
+      execute ? 0x10 : write ? 2 : 0,
+      rip,
+      pte === 0n ? NOT_PRESENT_PAGE_TABLE : 0,
+    );
   }
   return { status: STATUS_ACCESS_VIOLATION, address: rip, parameters: [BigInt(access), BigInt.asUintN(64, BigInt(va))] };
 }
@@ -95,7 +127,11 @@ function simdStatus(k: Kernel): number {
 /** What a trap means to software, or a stop for those that mean that the machine is broken. */
 function describe(k: Kernel, trapFrame: number, vector: number): Exception {
   const rip = address(k, trapFrame + F.Rip.offset);
-  const plain = (status: number, at = rip, parameters: readonly bigint[] = []): Exception => ({ status, address: at, parameters });
+  const plain = (status: number, at = rip, parameters: readonly bigint[] = []): Exception => ({
+    status,
+    address: at,
+    parameters,
+  });
   switch (vector) {
     case 0:
       return plain(divideErrorStatus(k, trapFrame));
@@ -114,7 +150,11 @@ function describe(k: Kernel, trapFrame: number, vector: number): Exception {
       return plain(STATUS_ILLEGAL_INSTRUCTION);
     case 13:
       // A general protection fault has no address: the second parameter is all ones, as for every access violation without one.
-      return plain(isPrivileged(k, rip) ? STATUS_PRIVILEGED_INSTRUCTION : STATUS_ACCESS_VIOLATION, rip, isPrivileged(k, rip) ? [] : [0n, 0xffffffffffffffffn]);
+      return plain(
+        isPrivileged(k, rip) ? STATUS_PRIVILEGED_INSTRUCTION : STATUS_ACCESS_VIOLATION,
+        rip,
+        isPrivileged(k, rip) ? [] : [0n, 0xffffffffffffffffn],
+      );
     case 14:
       return pageFault(k, trapFrame);
     case 17:
@@ -140,7 +180,9 @@ function describe(k: Kernel, trapFrame: number, vector: number): Exception {
 function isPrivileged(k: Kernel, rip: number): boolean {
   if (k.mem.translate(rip) < 0) return false;
   const op = k.mem.read8(rip);
-  const hlt = 0xf4, cli = 0xfa, sti = 0xfb;
+  const hlt = 0xf4,
+    cli = 0xfa,
+    sti = 0xfb;
   return op === hlt || op === cli || op === sti;
 }
 
@@ -180,7 +222,8 @@ function unhandled(k: Kernel, trapFrame: number, e: Exception, record: number, c
   for (const { symbol } of walkStack(k, trapContext(k, trapFrame))) {
     if (symbol.startsWith('nt!KiRetireDpcList') || symbol.startsWith('nt!KiInterruptDispatch')) break;
     if (/^nt!(Nt|Zw)[A-Z]/.test(symbol)) k.bugCheckAt(trapFrame, SYSTEM_SERVICE_EXCEPTION, e.status, e.address, context, 0);
-    if (symbol.startsWith('nt!PspSystemThreadStartup')) k.bugCheckAt(trapFrame, SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, sign(e.status), e.address, record, context);
+    if (symbol.startsWith('nt!PspSystemThreadStartup'))
+      k.bugCheckAt(trapFrame, SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, sign(e.status), e.address, record, context);
   }
   k.bugCheckAt(trapFrame, KMODE_EXCEPTION_NOT_HANDLED, sign(e.status), e.address, e.parameters[0] ?? 0, e.parameters[1] ?? 0);
 }
@@ -193,7 +236,10 @@ const sign = (status: number): number => status | 0;
  * "go on", as KdTrap does under a debugger. An INT 3 of the driver's own is an exception like any other.
  */
 function isBreakRequest(k: Kernel, e: Exception): boolean {
-  return e.status === STATUS_BREAKPOINT && (e.address === k.address('nt!DbgBreakPoint') || e.address === k.address('nt!DbgBreakPointWithStatus'));
+  return (
+    e.status === STATUS_BREAKPOINT &&
+    (e.address === k.address('nt!DbgBreakPoint') || e.address === k.address('nt!DbgBreakPointWithStatus'))
+  );
 }
 
 function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
@@ -203,7 +249,8 @@ function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome 
     k.debugPrint(`Break instruction exception - code 80000003${caller === undefined ? '' : `, called from ${caller.symbol}`}\n`);
     return ret();
   }
-  const record = f.get('Record'), context = f.get('Context');
+  const record = f.get('Record'),
+    context = f.get('Context');
   fillRecord(k, record, e);
   fillContext(k, context, trapFrame);
   if (vector === 0x29) k.bugCheckAt(trapFrame, KERNEL_SECURITY_CHECK_FAILURE, e.parameters[0]!, trapFrame, record, 0);

@@ -10,7 +10,8 @@ const TAG = 0x746e494b; // 'KInt'
 const NonPagedPoolNx = 512;
 
 /** Lowest and highest IRQL that device interrupts get, by turns of the pins. */
-const FIRST_DEVICE_IRQL = 5, DEVICE_IRQLS = 7;
+const FIRST_DEVICE_IRQL = 5,
+  DEVICE_IRQLS = 7;
 
 export interface PinVector {
   vector: number;
@@ -95,7 +96,13 @@ export function connectInterrupt(k: Kernel, spec: InterruptSpec): number {
     initializeListHead(m, link);
     m.writePtr(at, interrupt);
     const pin = pinOf(k, spec.vector);
-    if (pin >= 0) enablePin(k.cpu, pin, { vector: spec.vector, level: spec.mode === LevelSensitive, activeLow: spec.activeLow ?? false, processor: k.cpu.index });
+    if (pin >= 0)
+      enablePin(k.cpu, pin, {
+        vector: spec.vector,
+        level: spec.mode === LevelSensitive,
+        activeLow: spec.activeLow ?? false,
+        processor: k.cpu.index,
+      });
   }
   return interrupt;
 }

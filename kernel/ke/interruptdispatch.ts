@@ -1,5 +1,17 @@
 import { endOfInterrupt } from '../../hal/nt/apic.ts';
-import { call, type Frame, next, type NtExport, ntExport, ntSteps, type Outcome, pointer, ret, ULONG, VOID } from '../exports/declare.ts';
+import {
+  call,
+  type Frame,
+  next,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  type Outcome,
+  pointer,
+  ret,
+  ULONG,
+  VOID,
+} from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import { IRQL_UNEXPECTED_VALUE } from '../types/bugcodes.ts';
 import { KINTERRUPT, LevelSensitive } from '../types/ke.ts';
@@ -14,7 +26,8 @@ const P = KPRCB.f;
 const frame = { Interrupt: ptr, First: ptr, Handled: u32 };
 type F = Frame<typeof frame>;
 
-const routineOf = (k: Kernel, interrupt: number): number => I.MessageServiceRoutine.get(k.mem, interrupt) || I.ServiceRoutine.get(k.mem, interrupt);
+const routineOf = (k: Kernel, interrupt: number): number =>
+  I.MessageServiceRoutine.get(k.mem, interrupt) || I.ServiceRoutine.get(k.mem, interrupt);
 
 /** Takes the interrupt's lock and calls its service routine at its synchronization IRQL. */
 function service(k: Kernel, f: F): Outcome {
@@ -63,7 +76,15 @@ export const interruptRoutines: readonly NtExport[] = [
         const interrupt = f.get('Interrupt');
         const expected = I.SynchronizeIrql.get(m, interrupt);
         if (k.tracing) k.trace('isr', 'end', traceName(k, routineOf(k, interrupt)));
-        if (k.irql !== expected) k.bugCheck(IRQL_UNEXPECTED_VALUE, (k.irql << 16) | (expected << 8), 0, routineOf(k, interrupt), 0, `a service routine returned at IRQL ${k.irql}`);
+        if (k.irql !== expected)
+          k.bugCheck(
+            IRQL_UNEXPECTED_VALUE,
+            (k.irql << 16) | (expected << 8),
+            0,
+            routineOf(k, interrupt),
+            0,
+            `a service routine returned at IRQL ${k.irql}`,
+          );
         m.write64(I.ActualLock.get(m, interrupt), 0n);
         k.irql = Vector >> 4;
         const handled = (rax & 0xff) !== 0;

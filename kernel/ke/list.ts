@@ -15,7 +15,8 @@ interface ListChecker {
 /** Takes an entry out; true if the list is empty now. A corrupt list is bug check 0x139, as `int 29h` with FAST_FAIL_CORRUPT_LIST_ENTRY reports it. */
 export function removeEntryList(k: ListChecker, entry: number): boolean {
   const m = k.mem;
-  if (m.readPtr(m.readPtr(entry) + 8) !== entry || m.readPtr(m.readPtr(entry + 8)) !== entry) k.bugCheck(KERNEL_SECURITY_CHECK_FAILURE, FAST_FAIL_CORRUPT_LIST_ENTRY, 0, entry);
+  if (m.readPtr(m.readPtr(entry) + 8) !== entry || m.readPtr(m.readPtr(entry + 8)) !== entry)
+    k.bugCheck(KERNEL_SECURITY_CHECK_FAILURE, FAST_FAIL_CORRUPT_LIST_ENTRY, 0, entry);
   return list.removeEntryList(m, entry);
 }
 

@@ -5,7 +5,8 @@ import { DPC_NORMAL_PROCESSING_REQUESTED, KPRCB } from '../types/prcb.ts';
 import { insertHeadList, insertTailList, isListEmpty, removeEntryList } from './list.ts';
 
 /** Thread priorities: 1-15 vary with boosts, 16-31 are real time, 0 is for the zero page thread (Windows Internals, "Thread scheduling"). */
-export const LOW_REALTIME_PRIORITY = 16, HIGH_PRIORITY = 31;
+export const LOW_REALTIME_PRIORITY = 16,
+  HIGH_PRIORITY = 31;
 /** KTHREAD.QuantumReset: units of a third of a clock tick; 6 = two ticks, the default for the foreground of a workstation. */
 export const DEFAULT_QUANTUM = 6;
 
@@ -17,7 +18,11 @@ const APIC_ICR_LOW = 0x300;
 const ICR_SELF = 0x44000;
 
 /** Software interrupt vectors, one a level (design of x64 NT's HAL). */
-export const APC_VECTOR = 0x1f, DISPATCH_VECTOR = 0x2f, CLOCK_VECTOR = 0xd1, IPI_VECTOR = 0xe1, SPURIOUS_VECTOR = 0xdf;
+export const APC_VECTOR = 0x1f,
+  DISPATCH_VECTOR = 0x2f,
+  CLOCK_VECTOR = 0xd1,
+  IPI_VECTOR = 0xe1,
+  SPURIOUS_VECTOR = 0xdf;
 
 /** Requests a software interrupt on this processor: a self-IPI, which the local APIC holds back while the IRQL masks it (HalRequestSoftwareInterrupt). */
 export function requestSoftwareInterrupt(k: Kernel, vector: number): void {
@@ -49,7 +54,8 @@ function enqueue(k: Kernel, thread: number, atHead: boolean): void {
 export function removeFromReadyQueue(k: Kernel, thread: number): void {
   const priority = T.Priority.get(k.mem, thread);
   removeEntryList(k, entryOf(thread));
-  if (isListEmpty(k.mem, readyListHead(k, priority))) P.ReadySummary.set(k.mem, k.prcb, (P.ReadySummary.get(k.mem, k.prcb) & ~(1 << priority)) >>> 0);
+  if (isListEmpty(k.mem, readyListHead(k, priority)))
+    P.ReadySummary.set(k.mem, k.prcb, (P.ReadySummary.get(k.mem, k.prcb) & ~(1 << priority)) >>> 0);
 }
 
 /** Makes a thread ready. If it outranks the one that runs (and any that is already chosen) it becomes next, and a dispatch interrupt is requested. */

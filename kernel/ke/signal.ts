@@ -22,7 +22,8 @@ const M = KMUTANT.f;
 export const objectType = (k: Kernel, object: number): number => k.mem.read8(object) & 0x7f;
 export const signalState = (k: Kernel, object: number): number => k.mem.readI32(object + 4);
 
-export const STATUS_ABANDONED = 0x80, STATUS_KERNEL_APC = 0x100;
+export const STATUS_ABANDONED = 0x80,
+  STATUS_KERNEL_APC = 0x100;
 
 /** A wait of `thread` for the object would be satisfied now. A mutant is free for its owner too. */
 export function isSignaled(k: Kernel, object: number, thread: number): boolean {

@@ -1,5 +1,13 @@
 import type { Kernel } from '../kernel.ts';
-import { KERNEL_STACK_SIZE, KERNEL_STACK_SLOT, KERNEL_STACKS_BASE, KERNEL_STACKS_END, PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE } from '../mm/layout.ts';
+import {
+  KERNEL_STACK_SIZE,
+  KERNEL_STACK_SLOT,
+  KERNEL_STACKS_BASE,
+  KERNEL_STACKS_END,
+  PAGE_SIZE,
+  PTE_NO_EXECUTE,
+  PTE_WRITE,
+} from '../mm/layout.ts';
 import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
 import { mmMapPage, mmUnmapPage } from '../mm/pte.ts';
 

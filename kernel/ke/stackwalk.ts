@@ -53,7 +53,11 @@ export function walkStack(k: Kernel, context: WalkContext, limit = 64): StackEnt
   const frames: StackEntry[] = [];
   for (let i = 0; i < limit && c.rip !== 0; i++) {
     const image = moduleAt(modules, c.rip);
-    frames.push({ address: c.rip, rsp: c.registers[RSP]!, symbol: symbolAt(k, modules, c.rip) ?? `0x${BigInt.asUintN(64, BigInt(c.rip)).toString(16)}` });
+    frames.push({
+      address: c.rip,
+      rsp: c.registers[RSP]!,
+      symbol: symbolAt(k, modules, c.rip) ?? `0x${BigInt.asUintN(64, BigInt(c.rip)).toString(16)}`,
+    });
     // Code outside every image has no unwind data, except when something was called there: then the return address is on top.
     if (image === null && i > 0) break;
     const rsp = c.registers[RSP]!;

@@ -76,7 +76,8 @@ function loadContext(k: Kernel, thread: number): void {
     mem.writePtr(rsp, cpu.rip);
     cpu.setGprPtr(RSP, rsp);
     cpu.rip = k.address('nt!KiWaitInterruptedByApc');
-  } else if (T.WaitIrql.get(mem, thread) === 0 && mem.read8(thread + T.ApcState.offset + KERNEL_APC_PENDING) !== 0) requestSoftwareInterrupt(k, APC_VECTOR);
+  } else if (T.WaitIrql.get(mem, thread) === 0 && mem.read8(thread + T.ApcState.offset + KERNEL_APC_PENDING) !== 0)
+    requestSoftwareInterrupt(k, APC_VECTOR);
 }
 
 /** What a stack that is not running looks like: for walking the stacks of waiting threads. */
@@ -103,7 +104,8 @@ export function chargeThread(k: Kernel, thread: number): void {
 /** The slices of the timeline: a thread has the processor from `begin` to `end`. The idle thread has none. */
 function traceSwitch(k: Kernel, from: number, to: number): void {
   const idle = P.IdleThread.get(k.mem, k.prcb);
-  const name = (thread: number): string => `${processImageName(k, T.Process.get(k.mem, thread))} thread ${k.mem.read32(thread + ETHREAD.f.Cid.offset + 8)}`;
+  const name = (thread: number): string =>
+    `${processImageName(k, T.Process.get(k.mem, thread))} thread ${k.mem.read32(thread + ETHREAD.f.Cid.offset + 8)}`;
   if (from !== idle) k.trace('thread', 'end', name(from));
   if (to !== idle) k.trace('thread', 'begin', name(to));
 }

@@ -42,7 +42,13 @@ export function keInitializeProcess(k: Kernel, process: number, directoryTable: 
  * KeInitThread: the dispatcher's part of a thread, whose body is zeroed. `stackBase` is the upper end of its kernel stack; the thread starts at `start` (machine code)
  * with RBX and RSI as given.
  */
-export function keInitializeThread(k: Kernel, thread: number, process: number, stackBase: number, start: { rip: number; rbx: number; rsi: number }): void {
+export function keInitializeThread(
+  k: Kernel,
+  thread: number,
+  process: number,
+  stackBase: number,
+  start: { rip: number; rbx: number; rsi: number },
+): void {
   const m = k.mem;
   initializeHeader(k, thread, ThreadObject, KTHREAD.size, 0);
   initializeListHead(m, thread + T.MutantListHead.offset);
@@ -71,7 +77,12 @@ export function keInitializeThread(k: Kernel, thread: number, process: number, s
 }
 
 /** Makes the stack of a thread that has not run look as if it had just been switched away from at its first instruction. */
-export function prepareStack(k: Kernel, thread: number, initialStack: number, start: { rip: number; rbx: number; rsi: number }): void {
+export function prepareStack(
+  k: Kernel,
+  thread: number,
+  initialStack: number,
+  start: { rip: number; rbx: number; rsi: number },
+): void {
   const m = k.mem;
   const frame = initialStack - KEXCEPTION_FRAME.size;
   const top = frame - KSWITCH_FRAME.size;

@@ -14,7 +14,8 @@ const readTime = (m: VirtualMemory, at: number): bigint => (BigInt(m.readI32(at 
 
 /** KSYSTEM_TIME: readers without a lock take High1Time, LowPart and High2Time until both highs agree, so High2Time is written first. */
 function writeTime(m: VirtualMemory, at: number, value: bigint): void {
-  const low = Number(value & 0xffffffffn), high = Number(BigInt.asUintN(32, value >> 32n));
+  const low = Number(value & 0xffffffffn),
+    high = Number(BigInt.asUintN(32, value >> 32n));
   m.write32(at + 8, high);
   m.write32(at, low);
   m.write32(at + 4, high);

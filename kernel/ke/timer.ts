@@ -1,5 +1,13 @@
 import type { Kernel } from '../kernel.ts';
-import { KTIMER, KTIMER_TABLE, KTIMER_TABLE_ENTRY, TIMER_ABSOLUTE, TIMER_INSERTED, TimerNotificationObject, TimerSynchronizationObject } from '../types/ke.ts';
+import {
+  KTIMER,
+  KTIMER_TABLE,
+  KTIMER_TABLE_ENTRY,
+  TIMER_ABSOLUTE,
+  TIMER_INSERTED,
+  TimerNotificationObject,
+  TimerSynchronizationObject,
+} from '../types/ke.ts';
 import { DPC_NORMAL_TIMER_EXPIRATION, KPRCB } from '../types/prcb.ts';
 import { keInsertQueueDpc } from './dpc.ts';
 import { initializeListHead, insertHeadList, insertTailList, isListEmpty, listEntries, removeEntryList } from './list.ts';
@@ -15,7 +23,8 @@ export const TIMER_TABLE_SIZE = 256;
 const HAND_SHIFT = 18n;
 const NEVER = 0xffffffffffffffffn;
 
-const entryAddress = (k: Kernel, hand: number): number => k.prcb + KPRCB.f.TimerTable.offset + KTIMER_TABLE.f.TimerEntries.offset + hand * KTIMER_TABLE_ENTRY.size;
+const entryAddress = (k: Kernel, hand: number): number =>
+  k.prcb + KPRCB.f.TimerTable.offset + KTIMER_TABLE.f.TimerEntries.offset + hand * KTIMER_TABLE_ENTRY.size;
 const handOf = (due: bigint): number => Number((due >> HAND_SHIFT) & BigInt(TIMER_TABLE_SIZE - 1));
 
 /** Empties the timer table of the current processor (boot). */
@@ -41,7 +50,9 @@ export function keInitializeTimerEx(k: Kernel, timer: number, synchronization: b
   T.Period.set(m, timer, 0);
 }
 
-const MISC = 3, CONTROL = 1, HAND = 2;
+const MISC = 3,
+  CONTROL = 1,
+  HAND = 2;
 
 export const timerInserted = (k: Kernel, timer: number): boolean => (k.mem.read8(timer + MISC) & TIMER_INSERTED) !== 0;
 

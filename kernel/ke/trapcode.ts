@@ -112,7 +112,14 @@ const entry = (name: string, doc: string, e: Entry): NtExport =>
 const EXCEPTION = 'nt!KiExceptionDispatch';
 
 /** Exceptions by vector (Intel SDM vol. 3, table 6-1), under NT's names. `ist` numbers of the three that must not use the current stack are in boot/processor.ts. */
-export const TRAPS: readonly { vector: number; name: string; errorCode?: boolean; user?: boolean; pageFault?: boolean; ist?: number }[] = [
+export const TRAPS: readonly {
+  vector: number;
+  name: string;
+  errorCode?: boolean;
+  user?: boolean;
+  pageFault?: boolean;
+  ist?: number;
+}[] = [
   { vector: 0, name: 'KiDivideErrorFault' },
   { vector: 1, name: 'KiDebugTrapOrFault' },
   { vector: 2, name: 'KiNmiInterrupt', ist: 2 },
@@ -150,12 +157,36 @@ export const trapCode: readonly NtExport[] = [
       ...(t.pageFault ? { pageFault: true } : {}),
     }),
   ),
-  entry('KiApcInterrupt', 'Entry of the APC_LEVEL software interrupt (vector 0x1F).', { handler: 'nt!KiDeliverApcInterrupt', vector: 0x1f, irql: 1 }),
-  entry('KiDpcInterrupt', 'Entry of the DISPATCH_LEVEL software interrupt (vector 0x2F).', { handler: 'nt!KiDispatchInterrupt', vector: 0x2f, irql: 2 }),
-  entry('HalpClockInterrupt', 'Entry of the clock interrupt (vector 0xD1).', { handler: 'nt!KeClockInterruptNotify', vector: 0xd1, irql: 13 }),
-  entry('KiIpiInterrupt', 'Entry of interprocessor interrupts (vector 0xE1).', { handler: 'nt!KiIpiProcessRequests', vector: 0xe1, irql: 14 }),
-  entry('HalpSpuriousInterrupt', 'Entry of the local APIC spurious interrupt, which gets no EOI.', { handler: 'nt!KiSpuriousInterrupt', vector: 0xdf, irql: 15 }),
-  entry('KiInterruptCommon', 'Entry of device interrupts: the thunk has pushed the vector.', { handler: 'nt!KiInterruptDispatch', vector: 'pushed', irql: 'vector' }),
+  entry('KiApcInterrupt', 'Entry of the APC_LEVEL software interrupt (vector 0x1F).', {
+    handler: 'nt!KiDeliverApcInterrupt',
+    vector: 0x1f,
+    irql: 1,
+  }),
+  entry('KiDpcInterrupt', 'Entry of the DISPATCH_LEVEL software interrupt (vector 0x2F).', {
+    handler: 'nt!KiDispatchInterrupt',
+    vector: 0x2f,
+    irql: 2,
+  }),
+  entry('HalpClockInterrupt', 'Entry of the clock interrupt (vector 0xD1).', {
+    handler: 'nt!KeClockInterruptNotify',
+    vector: 0xd1,
+    irql: 13,
+  }),
+  entry('KiIpiInterrupt', 'Entry of interprocessor interrupts (vector 0xE1).', {
+    handler: 'nt!KiIpiProcessRequests',
+    vector: 0xe1,
+    irql: 14,
+  }),
+  entry('HalpSpuriousInterrupt', 'Entry of the local APIC spurious interrupt, which gets no EOI.', {
+    handler: 'nt!KiSpuriousInterrupt',
+    vector: 0xdf,
+    irql: 15,
+  }),
+  entry('KiInterruptCommon', 'Entry of device interrupts: the thunk has pushed the vector.', {
+    handler: 'nt!KiInterruptDispatch',
+    vector: 'pushed',
+    irql: 'vector',
+  }),
   ntCode({
     name: 'KxIsrThunks',
     internal: true,

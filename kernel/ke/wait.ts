@@ -9,7 +9,9 @@ import { tickCount } from './time.ts';
 const T = KTHREAD.f;
 const W = KWAIT_BLOCK.f;
 
-export const STATUS_USER_APC = 0xc0, STATUS_ALERTED = 0x101, STATUS_TIMEOUT = 0x102;
+export const STATUS_USER_APC = 0xc0,
+  STATUS_ALERTED = 0x101,
+  STATUS_TIMEOUT = 0x102;
 /** Objects for which KTHREAD has wait blocks itself; for more the caller brings them. */
 export const THREAD_WAIT_OBJECTS = 3;
 export const MAXIMUM_WAIT_OBJECTS = 64;
@@ -54,11 +56,13 @@ export function keWait(k: Kernel, objects: readonly number[], options: WaitOptio
   const any = options.any ?? objects.length === 1;
   const timeout = options.timeout ?? null;
   const mode = options.mode ?? 0;
-  if (objects.length > MAXIMUM_WAIT_OBJECTS || (objects.length > THREAD_WAIT_OBJECTS && !options.waitBlocks)) k.bugCheck(MAXIMUM_WAIT_OBJECTS_EXCEEDED);
+  if (objects.length > MAXIMUM_WAIT_OBJECTS || (objects.length > THREAD_WAIT_OBJECTS && !options.waitBlocks))
+    k.bugCheck(MAXIMUM_WAIT_OBJECTS_EXCEEDED);
   for (const o of objects) m.probe(o, 0x18, true);
 
   if (any) {
-    for (let i = 0; i < objects.length; i++) if (isSignaled(k, objects[i]!, thread)) return { status: i | satisfyWait(k, objects[i]!, thread) };
+    for (let i = 0; i < objects.length; i++)
+      if (isSignaled(k, objects[i]!, thread)) return { status: i | satisfyWait(k, objects[i]!, thread) };
   } else if (objects.every(o => isSignaled(k, o, thread))) {
     let status = 0;
     for (const o of objects) status |= satisfyWait(k, o, thread);
@@ -95,7 +99,11 @@ function beginWait(k: Kernel, thread: number, options: WaitOptions): void {
   T.WaitReason.set(m, thread, options.reason ?? 0);
   T.WaitIrql.set(m, thread, k.irql > 1 ? 0 : k.irql);
   T.WaitTime.set(m, thread, Number(tickCount(k) & 0xffffffffn));
-  T.MiscFlags.set(m, thread, options.alertable ? T.MiscFlags.get(m, thread) | ALERTABLE : T.MiscFlags.get(m, thread) & ~ALERTABLE);
+  T.MiscFlags.set(
+    m,
+    thread,
+    options.alertable ? T.MiscFlags.get(m, thread) | ALERTABLE : T.MiscFlags.get(m, thread) & ~ALERTABLE,
+  );
   T.WaitRegister.set(m, thread, (options.timeout ?? null) === null ? 0 : 1);
   T.State.set(m, thread, Waiting);
 }

@@ -3,12 +3,19 @@ import { NOTIFY_SLOTS } from './globals.ts';
 
 /** Routines that drivers register for the creation and deletion of processes, of threads, and the mapping of images: a table of each, in the order of registration. */
 
-const STATUS_INVALID_PARAMETER = 0xc000000d, STATUS_PROCEDURE_NOT_FOUND = 0xc000007a;
+const STATUS_INVALID_PARAMETER = 0xc000000d,
+  STATUS_PROCEDURE_NOT_FOUND = 0xc000007a;
 
 export type NotifyKind = 'Process' | 'Thread' | 'Image';
 
 const table = (k: Kernel, kind: NotifyKind): number =>
-  k.global.address(kind === 'Process' ? 'PspCreateProcessNotifyRoutine' : kind === 'Thread' ? 'PspCreateThreadNotifyRoutine' : 'PspLoadImageNotifyRoutine');
+  k.global.address(
+    kind === 'Process'
+      ? 'PspCreateProcessNotifyRoutine'
+      : kind === 'Thread'
+        ? 'PspCreateThreadNotifyRoutine'
+        : 'PspLoadImageNotifyRoutine',
+  );
 
 /** Adds a routine; STATUS_INVALID_PARAMETER when it is there already or the table is full. */
 export function addNotify(k: Kernel, kind: NotifyKind, routine: number): number {

@@ -97,7 +97,11 @@ export function psCreateSystemProcess(k: Kernel, imageName: string): number {
     const table = obCreateHandleTable(k, process, pid);
     if (!table) return 0;
     E.ObjectTable.set(k.mem, process, table);
-    E.InheritedFromUniqueProcessId.set(k.mem, process, E.UniqueProcessId.get(k.mem, k.mem.readPtr(k.address('nt!PsInitialSystemProcess'))));
+    E.InheritedFromUniqueProcessId.set(
+      k.mem,
+      process,
+      E.UniqueProcessId.get(k.mem, k.mem.readPtr(k.address('nt!PsInitialSystemProcess'))),
+    );
   }
   insertTailList(k.mem, k.global.address('PsActiveProcessHead'), process + E.ActiveProcessLinks.offset);
   return process;

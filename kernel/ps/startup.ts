@@ -1,4 +1,17 @@
-import { call, HANDLE, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ULONG, VOID, wait } from '../exports/declare.ts';
+import {
+  call,
+  HANDLE,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  NTSTATUS,
+  type Outcome,
+  pointer,
+  PVOID,
+  ULONG,
+  VOID,
+  wait,
+} from '../exports/declare.ts';
 import { abortFrames } from '../ke/abort.ts';
 import type { Kernel } from '../kernel.ts';
 import { obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
@@ -11,7 +24,8 @@ import { u32, u64 } from '../types/struct.ts';
 import { nextNotify } from './notify.ts';
 import { deleteThread, psCreateSystemThread, psExitCurrentThread } from './thread.ts';
 
-const STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_PARAMETER = 0xc000000d;
+const STATUS_INSUFFICIENT_RESOURCES = 0xc000009a,
+  STATUS_INVALID_PARAMETER = 0xc000000d;
 const PROCESS_CREATE_THREAD = 2;
 const OBJ_KERNEL_HANDLE = 0x200;
 const E = ETHREAD.f;
@@ -44,7 +58,8 @@ export const systemThreadRoutines: NtExport[] = [
       created: (k, f) => notify(k, f, true, 'created'),
       run: (_k, _f, _rax, a) => call(a.StartRoutine, [a.StartContext], 'ended'),
       ended(k, f, _rax, a) {
-        if (k.irql !== 0) k.bugCheck(IRQL_GT_ZERO_AT_SYSTEM_SERVICE, a.StartRoutine, k.irql, 0, 0, `a system thread returned at IRQL ${k.irql}`);
+        if (k.irql !== 0)
+          k.bugCheck(IRQL_GT_ZERO_AT_SYSTEM_SERVICE, a.StartRoutine, k.irql, 0, 0, `a system thread returned at IRQL ${k.irql}`);
         f.set('Index', 0);
         return notify(k, f, false, 'deleted');
       },
@@ -114,11 +129,15 @@ export const systemThreadRoutines: NtExport[] = [
 ];
 
 /** Calls the next routine that is registered for threads, or goes on to what comes after. */
-function notify(k: Kernel, f: { get(name: 'Index'): number; set(name: 'Index', v: number): void }, create: boolean, again: string): Outcome {
+function notify(
+  k: Kernel,
+  f: { get(name: 'Index'): number; set(name: 'Index', v: number): void },
+  create: boolean,
+  again: string,
+): Outcome {
   const found = nextNotify(k, 'Thread', f.get('Index'));
   if (found === null) return { do: 'next', then: create ? 'run' : 'exit', cycles: 0 };
   f.set('Index', found.index + 1);
   const thread = k.currentThread();
   return call(found.routine, [cid(k, thread, 0), cid(k, thread, 8), create ? 1 : 0], again);
 }
-

@@ -21,7 +21,8 @@ const P = EPROCESS.f;
 
 function fillThread(k: Kernel, thread: number, process: number, start: number): void {
   const m = k.mem;
-  for (const list of [E.IrpList, E.ActiveTimerListHead, E.PostBlockList, E.KeyedWaitChain, E.ThreadListEntry]) initializeListHead(m, thread + list.offset);
+  for (const list of [E.IrpList, E.ActiveTimerListHead, E.PostBlockList, E.KeyedWaitChain, E.ThreadListEntry])
+    initializeListHead(m, thread + list.offset);
   E.CreateTime.set(m, thread, systemTime(k));
   E.StartAddress.set(m, thread, start);
   E.Win32StartAddress.set(m, thread, start);
@@ -70,7 +71,8 @@ export function psExitCurrentThread(k: Kernel, status: number): void {
   E.ExitStatus.set(m, thread, status | 0);
   E.ExitTime.set(m, thread, systemTime(k));
   E.CrossThreadFlags.set(m, thread, E.CrossThreadFlags.get(m, thread) | CTF_TERMINATED);
-  for (const link of [...listEntries(m, thread + T.MutantListHead.offset)]) keReleaseMutant(k, link - KMUTANT.f.MutantListEntry.offset, 1, true);
+  for (const link of [...listEntries(m, thread + T.MutantListHead.offset)])
+    keReleaseMutant(k, link - KMUTANT.f.MutantListEntry.offset, 1, true);
   removeEntryList(k, thread + T.ThreadListEntry.offset);
   removeEntryList(k, thread + E.ThreadListEntry.offset);
   P.ActiveThreads.set(m, process, P.ActiveThreads.get(m, process) - 1);

@@ -6,8 +6,16 @@ import { RSP } from '../../hal/bus/cpu.ts';
  * over guest memory.
  */
 
-const UWOP_PUSH_NONVOL = 0, UWOP_ALLOC_LARGE = 1, UWOP_ALLOC_SMALL = 2, UWOP_SET_FPREG = 3, UWOP_SAVE_NONVOL = 4, UWOP_SAVE_NONVOL_FAR = 5;
-const UWOP_EPILOG = 6, UWOP_SAVE_XMM128 = 8, UWOP_SAVE_XMM128_FAR = 9, UWOP_PUSH_MACHFRAME = 10;
+const UWOP_PUSH_NONVOL = 0,
+  UWOP_ALLOC_LARGE = 1,
+  UWOP_ALLOC_SMALL = 2,
+  UWOP_SET_FPREG = 3,
+  UWOP_SAVE_NONVOL = 4,
+  UWOP_SAVE_NONVOL_FAR = 5;
+const UWOP_EPILOG = 6,
+  UWOP_SAVE_XMM128 = 8,
+  UWOP_SAVE_XMM128_FAR = 9,
+  UWOP_PUSH_MACHFRAME = 10;
 const UNW_FLAG_CHAININFO = 4;
 const IMAGE_DIRECTORY_ENTRY_EXCEPTION = 3;
 
@@ -35,7 +43,8 @@ export function lookupFunctionEntry(m: VirtualMemory, image: ImageRange, address
   const table = image.base + m.read32(directory);
   const count = Math.floor(m.read32(directory + 4) / 12);
   const rva = address - image.base;
-  let low = 0, high = count - 1;
+  let low = 0,
+    high = count - 1;
   while (low <= high) {
     const mid = (low + high) >> 1;
     const at = table + mid * 12;
@@ -55,13 +64,25 @@ function undoCodes(m: VirtualMemory, image: ImageRange, entry: FunctionEntry, c:
   const flags = m.read8(info) >> 3;
   const count = m.read8(info + 2);
   const frame = m.read8(info + 3);
-  const frameRegister = frame & 15, frameOffset = (frame >> 4) * 16;
+  const frameRegister = frame & 15,
+    frameOffset = (frame >> 4) * 16;
   let machineFrame = false;
-  for (let i = 0; i < count; ) {
+  for (let i = 0; i < count;) {
     const at = info + 4 + i * 2;
-    const prolog = m.read8(at), op = m.read8(at + 1) & 15, more = m.read8(at + 1) >> 4;
+    const prolog = m.read8(at),
+      op = m.read8(at + 1) & 15,
+      more = m.read8(at + 1) >> 4;
     const done = offset >= prolog;
-    const slots = op === UWOP_ALLOC_LARGE ? (more === 0 ? 2 : 3) : op === UWOP_SAVE_NONVOL || op === UWOP_SAVE_XMM128 || op === UWOP_EPILOG ? 2 : op === UWOP_SAVE_NONVOL_FAR || op === UWOP_SAVE_XMM128_FAR ? 3 : 1;
+    const slots =
+      op === UWOP_ALLOC_LARGE
+        ? more === 0
+          ? 2
+          : 3
+        : op === UWOP_SAVE_NONVOL || op === UWOP_SAVE_XMM128 || op === UWOP_EPILOG
+          ? 2
+          : op === UWOP_SAVE_NONVOL_FAR || op === UWOP_SAVE_XMM128_FAR
+            ? 3
+            : 1;
     i += slots;
     if (!done) continue;
     const rsp = c.registers[RSP]!;
@@ -124,10 +145,10 @@ function finishEpilogue(m: VirtualMemory, c: WalkContext): boolean {
     at += 7;
   } else if ((b(0) & 0xfe) === 0x48 && b(1) === 0x8d && (b(2) & 0x38) === 0x20 && (b(2) & 0xc0) !== 0xc0) {
     const base = (b(2) & 7) | ((b(0) & 1) << 3);
-    if ((b(2) >> 6) === 1) {
+    if (b(2) >> 6 === 1) {
       registers[RSP] = registers[base]! + ((b(3) << 24) >> 24);
       at += 4;
-    } else if ((b(2) >> 6) === 2) {
+    } else if (b(2) >> 6 === 2) {
       registers[RSP] = registers[base]! + m.readI32(at + 3);
       at += 7;
     }

@@ -6,7 +6,8 @@ function runDriver(name: string, until: string, limit = 300_000_000): KernelMach
   runToIdle(m);
   startDriver(m, name);
   const start = m.machine.cycle;
-  while (m.machine.cycle < start + limit && m.os.bugCheck() === null && !m.lines.includes(until)) m.machine.run(m.machine.cycle + 5_000_000);
+  while (m.machine.cycle < start + limit && m.os.bugCheck() === null && !m.lines.includes(until))
+    m.machine.run(m.machine.cycle + 5_000_000);
   return m;
 }
 
@@ -70,15 +71,40 @@ describe('the dispatcher', () => {
 });
 
 /** Bug checks as Windows documents them for build 19045. `rip` stands for an address in the driver, `frame` for one on a kernel stack, `nt` for one in the kernel. */
-const FAULTS: readonly { case: number; what: string; code: number; parameters: readonly (bigint | 'rip' | 'frame' | 'nt' | 'pte')[]; irql?: number; text?: RegExp }[] = [
-  { case: 1, what: 'a write through a bad pointer at DISPATCH_LEVEL', code: 0xd1, parameters: [0xdeadbeef000n, 2n, 1n, 'rip'], irql: 2 },
+const FAULTS: readonly {
+  case: number;
+  what: string;
+  code: number;
+  parameters: readonly (bigint | 'rip' | 'frame' | 'nt' | 'pte')[];
+  irql?: number;
+  text?: RegExp;
+}[] = [
+  {
+    case: 1,
+    what: 'a write through a bad pointer at DISPATCH_LEVEL',
+    code: 0xd1,
+    parameters: [0xdeadbeef000n, 2n, 1n, 'rip'],
+    irql: 2,
+  },
   { case: 2, what: 'a read of an unmapped system address', code: 0x50, parameters: [0xfffff8a012345678n, 0n, 'rip', 2n] },
-  { case: 3, what: 'a write to a user address that nobody mapped', code: 0x7e, parameters: [0xffffffffc0000005n, 'rip', 'frame', 'frame'] },
+  {
+    case: 3,
+    what: 'a write to a user address that nobody mapped',
+    code: 0x7e,
+    parameters: [0xffffffffc0000005n, 'rip', 'frame', 'frame'],
+  },
   { case: 4, what: 'a division by zero', code: 0x7e, parameters: [0xffffffffc0000094n, 'rip', 'frame', 'frame'] },
   { case: 5, what: 'an endless loop at DISPATCH_LEVEL', code: 0x133, parameters: [1n, 64n, 'nt', 0n], irql: 2 },
   { case: 6, what: 'an endless DPC', code: 0x133, parameters: [0n, 65n, 64n, 'nt'], irql: 2 },
   { case: 7, what: 'a bad pointer in a DPC', code: 0xd1, parameters: [0x1234n, 2n, 1n, 'rip'], irql: 2 },
-  { case: 8, what: 'a wait in a DPC', code: 0xc4, parameters: [0x20002n, 'nt', 'rip', 2n], irql: 2, text: /KeWaitForSingleObject must be called at IRQL <= APC_LEVEL/ },
+  {
+    case: 8,
+    what: 'a wait in a DPC',
+    code: 0xc4,
+    parameters: [0x20002n, 'nt', 'rip', 2n],
+    irql: 2,
+    text: /KeWaitForSingleObject must be called at IRQL <= APC_LEVEL/,
+  },
   { case: 9, what: 'a division by zero in a DPC', code: 0x1e, parameters: [0xffffffffc0000094n, 'rip', 0n, 0n], irql: 2 },
   { case: 10, what: 'a recursion without end', code: 0x7f, parameters: [8n, 'frame', 'frame', 'rip'] },
   { case: 11, what: 'int 29h', code: 0x139, parameters: [3n, 'frame', 'frame', 0n] },
@@ -88,9 +114,27 @@ const FAULTS: readonly { case: number; what: string; code: number; parameters: r
   { case: 15, what: 'a jump into data', code: 0xfc, parameters: ['rip', 'pte', 'frame', 2n] },
   { case: 16, what: 'a non-canonical address', code: 0x7e, parameters: [0xffffffffc0000005n, 'rip', 'frame', 'frame'] },
   { case: 17, what: 'ud2', code: 0x7e, parameters: [0xffffffffc000001dn, 'rip', 'frame', 'frame'] },
-  { case: 18, what: 'a bad pointer given to a kernel routine', code: 0x7e, parameters: [0xffffffffc0000005n, 'nt', 'frame', 'frame'] },
-  { case: 19, what: 'a kernel routine called at HIGH_LEVEL', code: 0xc4, parameters: [0x2000fn, 'nt', 'rip', 15n], irql: 15, text: /KeSetEvent/ },
-  { case: 20, what: 'a bad pointer given to a kernel routine at DISPATCH_LEVEL', code: 0x0a, parameters: [0xfffff8a012345678n, 2n, 1n, 'nt'], irql: 2 },
+  {
+    case: 18,
+    what: 'a bad pointer given to a kernel routine',
+    code: 0x7e,
+    parameters: [0xffffffffc0000005n, 'nt', 'frame', 'frame'],
+  },
+  {
+    case: 19,
+    what: 'a kernel routine called at HIGH_LEVEL',
+    code: 0xc4,
+    parameters: [0x2000fn, 'nt', 'rip', 15n],
+    irql: 15,
+    text: /KeSetEvent/,
+  },
+  {
+    case: 20,
+    what: 'a bad pointer given to a kernel routine at DISPATCH_LEVEL',
+    code: 0x0a,
+    parameters: [0xfffff8a012345678n, 2n, 1n, 'nt'],
+    irql: 2,
+  },
   { case: 21, what: 'int 3 without a debugger', code: 0x7e, parameters: [0xffffffff80000003n, 'rip', 'frame', 'frame'] },
   { case: 22, what: 'a division that overflows', code: 0x7e, parameters: [0xffffffffc0000095n, 'rip', 'frame', 'frame'] },
   { case: 23, what: 'a DPC that returns at a raised IRQL', code: 0x08, parameters: ['rip', 5n, 'rip', 0n], irql: 5 },

@@ -24,7 +24,8 @@ describe('boot', () => {
     runToIdle(m);
     const { mem } = m.machine.cpus[0]!;
     const f = KUSER_SHARED_DATA.f;
-    const time = (at: number): bigint => (BigInt(mem.readI32(SHARED_PAGE + at + 4)) << 32n) | BigInt(mem.read32(SHARED_PAGE + at));
+    const time = (at: number): bigint =>
+      (BigInt(mem.readI32(SHARED_PAGE + at + 4)) << 32n) | BigInt(mem.read32(SHARED_PAGE + at));
     m.machine.run(1_000_000_000);
     // Ten seconds of 15.625 ms ticks, the first of which is a period after the clock was started.
     expect(f.TickCountQuad.get(mem, SHARED_PAGE)).toBe(639n);

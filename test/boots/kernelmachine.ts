@@ -45,6 +45,7 @@ export function startDriver(m: KernelMachine, name: string): void {
   const k = kernelOf(m);
   const file = new Uint8Array(readFileSync(new URL(`drivers/${name}.sys`, import.meta.url)));
   const image = ldrLoadImage(k, file, 'test.sys', '\\??\\test.sys');
-  if (!psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), image.entry, 0)) throw new Error('no thread');
+  if (!psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), image.entry, 0))
+    throw new Error('no thread');
   k.invalidate();
 }
