@@ -58,11 +58,15 @@ const COMMANDS: readonly Command[] = [
   },
   {
     name: 'load',
-    arguments: '[NAME]',
+    arguments: '[NAME [ID]...]',
     help: 'loads an offered driver; alone: lists them',
-    more: ['A file is offered by dropping it on the page; its name without .sys is that of the service.'],
-    words: [0, 1],
-    run(k, [name]) {
+    more: [
+      'A file is offered by dropping it on the page; its name without .sys is that of the service.',
+      'ID: hardware ids of the devices that it drives (PCI\\VEN_1234&DEV_11E8); without any it is tried',
+      'on every PCI device that has no driver.',
+    ],
+    words: [0, Infinity],
+    run(k, [name, ...ids]) {
       const files = offeredFiles(k);
       if (name === undefined)
         return files.length ? ['offered:', ...offered(k)] : ['nothing is offered: drop a .sys file on the page'];
@@ -71,7 +75,12 @@ const COMMANDS: readonly Command[] = [
         throw new CommandError(
           `no driver ${name.text} is offered${files.length ? '; there are:' : ': drop a .sys file on the page'}${files.map(f => ` ${f.name}`).join('')}`,
         );
-      startLoad(k, serviceName(file.name), file);
+      startLoad(
+        k,
+        serviceName(file.name),
+        file,
+        ids.map(id => id.text),
+      );
       return null;
     },
   },

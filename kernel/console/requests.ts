@@ -121,6 +121,8 @@ export function requestRows(k: Kernel): string[][] {
 }
 
 function allocate(k: Kernel, s: RequestSpec): number {
+  if (!k.global.get('ReqProcess'))
+    throw new CommandError('this machine has no request port, and so nobody who carries out requests');
   if (s.target.length >= TARGET_SIZE) throw new CommandError(`a name has at most ${TARGET_SIZE - 1} characters`);
   if (conRequests(k).length >= INTERNAL_QUEUE_LENGTH)
     throw new CommandError(`there are ${INTERNAL_QUEUE_LENGTH} requests already: 'requests' lists them, 'cancel N' ends one`);
@@ -195,14 +197,20 @@ export function startTransfer(k: Kernel, s: RequestSpec): void {
   enter(k, request, submit(k, request, { op: OP_OPEN, name }));
 }
 
-/** Loads an offered file as the driver of a service. */
-export function startLoad(k: Kernel, service: string, file: OfferedFile): void {
+/** Loads an offered file as the driver of a service; `ids` are the hardware ids that it is for (pnp/match.ts), none to let the kernel choose. */
+export function startLoad(k: Kernel, service: string, file: OfferedFile, ids: readonly string[]): void {
   const request = allocate(k, { op: OP_LOAD, target: service });
   R.Stage.set(k.mem, request, SINGLE);
   enter(
     k,
     request,
-    submit(k, request, { op: OP_LOAD, name: service }, data => fetchOffer(k, file, data), file.length),
+    submit(
+      k,
+      request,
+      { op: OP_LOAD, name: ids.length ? `${service}=${ids.join(';')}` : service },
+      data => fetchOffer(k, file, data),
+      file.length,
+    ),
   );
 }
 

@@ -85,12 +85,15 @@ export function say(k: Kernel, lines: readonly string[]): void {
   k.global.set('ConTextSent', 0);
 }
 
-/** Moves text that is on its way into the ring, as much as fits: the number of bytes moved. */
+/** Bytes of a text that one pass of the thread moves, so that interrupts get in between. */
+const PIECE = 256;
+
+/** Moves a piece of the text that is on its way into the ring, as much as fits: the number of bytes moved. */
 export function sendText(k: Kernel): number {
   const block = k.global.get('ConText');
   const length = k.global.get('ConTextLength');
   const sent = k.global.get('ConTextSent');
-  const now = Math.min(length - sent, Math.max(0, outputRoom(k) - RESERVE));
+  const now = Math.min(PIECE, length - sent, Math.max(0, outputRoom(k) - RESERVE));
   const bytes = k.mem.readBytes(block + sent, now);
   putOutput(k, bytes);
   startTransmitting(k);

@@ -60,7 +60,7 @@ export function consoleWork(k: Kernel): Outcome {
       say(k, ['^C']);
     }
     const sent = sendText(k);
-    return g.get('ConText') !== 0 ? waitForRoom(k) : next('work', LOOK_CYCLES + sent * BYTE_CYCLES);
+    return sent === 0 ? waitForRoom(k) : next('work', LOOK_CYCLES + sent * BYTE_CYCLES);
   }
   const news = requestNews(k);
   if (news !== null) {
