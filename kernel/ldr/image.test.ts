@@ -58,7 +58,12 @@ describe('bad images', () => {
       /a relocation block of 0xa bytes/,
     ],
   ];
-  for (const [what, bytes, message] of cases) it(`says what is wrong with ${what}`, () => expect(parseError(bytes)).toMatch(message));
+  for (const [what, bytes, message] of cases)
+    it(`says what is wrong with ${what}`, () => {
+      expect(parseError(bytes)).toMatch(message);
+      // The status that a guest gets is an error, not information.
+      expect(failure(() => ldrParse(bytes, 'x.sys')).status >>> 30).toBe(3);
+    });
 
   it('says which import has no name', () => {
     const rva = 0x2000, imports = importSection(rva, 'ntoskrnl.exe', ['KeSetEvent']);

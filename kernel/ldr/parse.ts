@@ -1,4 +1,4 @@
-import { STATUS_INVALID_IMAGE_NE_FORMAT, STATUS_INVALID_IMAGE_NOT_MZ, STATUS_INVALID_IMAGE_PROTECT, STATUS_IMAGE_MACHINE_TYPE_MISMATCH } from '../types/status.ts';
+import { STATUS_INVALID_IMAGE_FORMAT, STATUS_INVALID_IMAGE_NE_FORMAT, STATUS_INVALID_IMAGE_NOT_MZ, STATUS_INVALID_IMAGE_PROTECT, STATUS_INVALID_IMAGE_WIN_32 } from '../types/status.ts';
 import * as pe from '../types/pe.ts';
 import { parseCoffSymbols, type CoffSymbol } from './coff.ts';
 import { ImageError } from './error.ts';
@@ -118,7 +118,7 @@ export function ldrParse(bytes: Uint8Array, file = 'image'): ParsedImage {
   }
   const machine = r.u16(nt + 4);
   if (machine !== pe.IMAGE_FILE_MACHINE_AMD64)
-    r.fail(nt + 4, `the machine is ${hex(machine)}${machines.has(machine) ? ` (${machines.get(machine)})` : ''}`, 'an x64 image (0x8664)', STATUS_IMAGE_MACHINE_TYPE_MISMATCH);
+    r.fail(nt + 4, `the machine is ${hex(machine)}${machines.has(machine) ? ` (${machines.get(machine)})` : ''}`, 'an x64 image (0x8664)', machine === pe.IMAGE_FILE_MACHINE_I386 ? STATUS_INVALID_IMAGE_WIN_32 : STATUS_INVALID_IMAGE_FORMAT);
   const sectionCount = r.u16(nt + 6), optionalSize = r.u16(nt + 20), characteristics = r.u16(nt + 22);
   if (!(characteristics & pe.IMAGE_FILE_EXECUTABLE_IMAGE)) r.fail(nt + 22, `characteristics ${hex(characteristics)}: not an executable image`, 'a linked image, not an object file');
   const opt = nt + 24;

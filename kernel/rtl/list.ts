@@ -1,4 +1,4 @@
-import type { VirtualMemory } from '../../hal/bus/memory.ts';
+import { GuestFault, type VirtualMemory } from '../../hal/bus/memory.ts';
 
 /** LIST_ENTRY operations over guest memory. `head` and `entry` are addresses of LIST_ENTRY structures. */
 
@@ -51,11 +51,14 @@ export function removeTailList(mem: VirtualMemory, head: number): number {
 /** Most entries that a walk follows: a list that drivers have damaged may run in a circle. */
 const WALK_LIMIT = 1 << 20;
 
-/** Addresses of the entries, first to last. Stops at the head; a longer chain than any real one throws an Error. */
+/**
+ * Addresses of the entries, first to last. Stops at the head. A chain longer than any real one never comes back to the head: whoever damaged it gets the fault that following
+ * it for ever would end in.
+ */
 export function* listEntries(mem: VirtualMemory, head: number): Generator<number> {
   let n = 0;
   for (let entry = mem.readPtr(head); entry !== head; entry = mem.readPtr(entry)) {
-    if (++n > WALK_LIMIT) throw new Error(`the list at 0x${BigInt.asUintN(64, BigInt(head)).toString(16)} does not end`);
+    if (++n > WALK_LIMIT) throw new GuestFault(13, 0, entry);
     yield entry;
   }
 }
