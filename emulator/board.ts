@@ -12,6 +12,7 @@ import {
 import type { Device, GuestOs, MachineConfig } from '../hal/bus/index.ts';
 import { createKernel } from '../kernel/index.ts';
 import { ldrInfo } from '../kernel/ldr/info.ts';
+import { statusName } from '../kernel/types/statusname.ts';
 import type { ImageDescription } from './imageinfo.ts';
 
 export interface Board {
@@ -73,3 +74,6 @@ export function describeImage(file: string, bytes: Uint8Array): ImageDescription
     })),
   };
 }
+
+/** Name of an NTSTATUS (`STATUS_NO_SUCH_DEVICE`), or the number in hexadecimal. */
+export { statusName };

@@ -1,10 +1,13 @@
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
-import { connect, machine, status, useStatus } from './client.ts';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { connect, errorText, machine, status, useStatus } from './client.ts';
 import { Console } from './console.tsx';
 import { DropTarget } from './drop.tsx';
 import { FocusContext } from './focus.ts';
 import type { Focus } from './focus.ts';
-import { Commands, Breakpoints } from './panels/debugger.tsx';
+import { Icon } from './icons.tsx';
+import { keyFor } from './keys.ts';
+import { Breakpoints } from './panels/breakpoints.tsx';
+import { Commands } from './panels/commands.tsx';
 import { CrashCard } from './panels/crash.tsx';
 import { Devices } from './panels/devices.tsx';
 import { Disassembly } from './panels/disassembly.tsx';
@@ -15,44 +18,65 @@ import { Panel } from './panels/panel.tsx';
 import { Registers } from './panels/registers.tsx';
 import { Stack } from './panels/stack.tsx';
 import { Timeline } from './panels/timeline.tsx';
-import type { StepKind } from './protocol.ts';
-import { keyFor } from './keys.ts';
+import type { InterruptFilter, KernelTopic, StepKind } from './protocol.ts';
+import { StatusBar } from './statusbar.tsx';
+import { Tabs } from './tabs.tsx';
 import { Toolbar } from './toolbar.tsx';
 
-const TABS = [
-  ['memory', 'Memory'],
-  ['interrupts', 'Interrupts'],
-  ['dpcs', 'DPCs'],
+const KERNEL_TABS = [
   ['irps', 'IRPs'],
+  ['dpcs', 'DPCs'],
   ['threads', 'Threads'],
   ['timers', 'Timers'],
   ['drivers', 'Drivers'],
   ['devtree', 'Device tree'],
+  ['objects', 'Objects'],
+] as const satisfies readonly (readonly [KernelTopic, string])[];
+const MACHINE_TABS = [
+  ['memory', 'Memory'],
+  ['interrupts', 'Interrupts'],
   ['devices', 'Hardware'],
   ['breakpoints', 'Breakpoints'],
-  ['commands', 'Commands'],
 ] as const;
-type Tab = (typeof TABS)[number][0];
+type KernelTab = (typeof KERNEL_TABS)[number][0];
+type Tab = KernelTab | (typeof MACHINE_TABS)[number][0];
+const isKernelTab = (tab: Tab): tab is KernelTab => KERNEL_TABS.some(([id]) => id === tab);
 
-const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const TALK_TABS = [
+  ['console', 'Console (COM1)'],
+  ['debugger', 'Debugger'],
+] as const;
 
-/** The page: toolbar, timeline, code and console at the left, registers, stack and the rest at the right. */
+/** Options in the page's address: `?driver=none`, `?paused`. */
+function startOptions(): { driver?: string | null; paused?: boolean } {
+  const query = new URLSearchParams(location.search);
+  const driver = query.get('driver');
+  return { ...(driver === null ? {} : { driver: driver === 'none' ? null : driver }), paused: query.has('paused') };
+}
+
+/** The page: toolbar and timeline, code and console at the left, registers, stack and the rest at the right, the state of things below. */
 export function App() {
-  const { state, bugCheck, message: why } = useStatus();
+  const state = useStatus(s => s.state);
+  const why = useStatus(s => s.message);
+  const bugCheck = useStatus(s => s.bugCheck);
   const [focus, setFocus] = useState<Focus>({ code: null, data: null });
   const [tab, setTab] = useState<Tab>('irps');
+  const [talk, setTalk] = useState<'console' | 'debugger'>('console');
   const [notice, setNotice] = useState<{ text: string; bad: boolean } | null>(null);
-  const [command, setCommand] = useState<string | null>(null);
+  const [command, setCommand] = useState<{ text: string } | null>(null);
+  const [filter, setFilter] = useState<InterruptFilter>('devices');
   const [dark, setDark] = useState(() => {
     const chosen = localStorage.getItem('theme');
     return chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
   });
+  const filterNow = useRef(filter);
+  filterNow.current = filter;
 
   const fail = useCallback((text: string) => setNotice({ text, bad: true }), []);
-  const act = useCallback((work: Promise<unknown>) => void work.catch(e => fail(message(e))), []);
+  const act = useCallback((work: Promise<unknown>) => void work.catch(e => fail(errorText(e))), []);
   const step = useCallback((kind: StepKind) => {
     setFocus(f => ({ ...f, code: null }));
-    act(machine.step(kind));
+    act(machine.step(kind, filterNow.current));
   }, []);
   const toggleRun = useCallback(() => {
     const running = ['running', 'halted', 'behind'].includes(status().state);
@@ -65,7 +89,11 @@ export function App() {
 
   useEffect(() => {
     void connect();
-    act(machine.start());
+    act(machine.start(startOptions()));
+    const onVisible = (): void => void machine.setVisible(!document.hidden);
+    document.addEventListener('visibilitychange', onVisible);
+    onVisible();
+    return () => document.removeEventListener('visibilitychange', onVisible);
   }, []);
 
   useEffect(() => {
@@ -73,7 +101,10 @@ export function App() {
       const action = keyFor(event);
       if (!action) return;
       event.preventDefault();
-      if (action === 'run') toggleRun();
+      event.stopPropagation();
+      if (action === 'run') {
+        if (!event.repeat) toggleRun();
+      } else if (action === 'next-panel' || action === 'previous-panel') focusPanel(action === 'next-panel' ? 1 : -1);
       else step(action);
     };
     window.addEventListener('keydown', onKey, { capture: true });
@@ -89,20 +120,22 @@ export function App() {
         setTab('memory');
       },
       inspect: (text: string) => {
-        setCommand(text);
-        setTab('commands');
+        setCommand({ text });
+        setTalk('debugger');
       },
+      fail,
     }),
     [focus],
   );
 
-  const load = async (name: string, bytes: Uint8Array): Promise<void> => {
+  const load = useCallback(async (name: string, bytes: Uint8Array): Promise<void> => {
     try {
+      setNotice({ text: `loading ${name}`, bad: false });
       setNotice({ text: await machine.loadDriver(name, bytes), bad: false });
     } catch (e) {
-      fail(message(e));
+      fail(errorText(e));
     }
-  };
+  }, []);
   const toggleTheme = (): void => {
     localStorage.setItem('theme', dark ? 'light' : 'dark');
     setDark(!dark);
@@ -111,30 +144,52 @@ export function App() {
   return (
     <FocusContext.Provider value={context}>
       <div class="app">
-        <Toolbar onRun={toggleRun} onStep={step} onTheme={toggleTheme} dark={dark} onLoad={load} />
+        <Toolbar
+          onRun={toggleRun}
+          onStep={step}
+          onTheme={toggleTheme}
+          dark={dark}
+          onLoad={load}
+          filter={filter}
+          onFilter={setFilter}
+        />
         <div>
           <Timeline />
           {notice && (
             <div class={notice.bad ? 'notice bad' : 'notice'} role={notice.bad ? 'alert' : 'status'} data-testid="notice">
               <span>{notice.text}</span>
-              <button onClick={() => setNotice(null)} aria-label="dismiss">
-                ✕
+              <span class="spring" />
+              <button class="bare" onClick={() => setNotice(null)} aria-label="dismiss">
+                <Icon name="close" />
               </button>
             </div>
           )}
-          {bugCheck && <CrashCard bugCheck={bugCheck} onBack={() => step('back')} onStart={() => step('back-interrupt')} />}
+          {bugCheck && <CrashCard bugCheck={bugCheck} onStep={step} />}
           {state === 'failed' && (
-            <div class="card" role="alert">
+            <div class="card" role="alert" data-testid="failed">
               <h2>kmode itself failed</h2>
-              {why}
+              <div class="mono">{why}</div>
+              <div class="how">
+                <button onClick={() => location.reload()}>Start again</button>
+              </div>
             </div>
           )}
         </div>
-        <div class="body">
+        <main class="body">
           <div class="column left">
             <Disassembly onError={fail} />
-            <Panel title="Console (COM1)" tools={<span class="dim">type help</span>}>
-              <Console dark={dark} />
+            <Panel
+              title={
+                <Tabs<'console' | 'debugger'> label="console and debugger" tabs={TALK_TABS} chosen={talk} onChoose={setTalk} />
+              }
+              tools={<span class="dim hint">{talk === 'console' ? 'type help' : 'type help, !irp, dt, k'}</span>}
+            >
+              <div class="fill" hidden={talk !== 'console'}>
+                <Console dark={dark} />
+              </div>
+              <div class="fill" hidden={talk !== 'debugger'}>
+                <Commands given={command} shown={talk === 'debugger'} />
+              </div>
             </Panel>
           </div>
           <div class="column right">
@@ -143,32 +198,34 @@ export function App() {
               <Stack />
             </div>
             <Panel
+              testid="lower"
               title={
-                <span class="tabs" role="tablist">
-                  {TABS.map(([id, name]) => (
-                    <button key={id} role="tab" aria-selected={tab === id} onClick={() => setTab(id)}>
-                      {name}
-                    </button>
-                  ))}
-                </span>
+                <div class="tabrows">
+                  <Tabs<KernelTab> label="kernel" tabs={KERNEL_TABS} chosen={tab} onChoose={setTab} />
+                  <Tabs<Tab> label="machine" tabs={MACHINE_TABS} chosen={tab} onChoose={setTab} />
+                </div>
               }
             >
               {tab === 'memory' && <Memory onError={fail} />}
               {tab === 'interrupts' && <Interrupts />}
               {tab === 'devices' && <Devices />}
               {tab === 'breakpoints' && <Breakpoints onError={fail} />}
-              {tab === 'commands' && <Commands initial={command} />}
-              {(tab === 'dpcs' ||
-                tab === 'irps' ||
-                tab === 'threads' ||
-                tab === 'timers' ||
-                tab === 'drivers' ||
-                tab === 'devtree') && <KernelObjects topic={tab} />}
+              {isKernelTab(tab) && <KernelObjects key={tab} topic={tab} />}
             </Panel>
           </div>
-        </div>
+        </main>
+        <StatusBar />
         <DropTarget onDrop={load} />
       </div>
     </FocusContext.Provider>
   );
+}
+
+/** Moves the keyboard's focus to the next or previous panel. */
+function focusPanel(direction: 1 | -1): void {
+  const panels = [...document.querySelectorAll<HTMLElement>('.panel')];
+  const at = panels.findIndex(p => p.contains(document.activeElement));
+  const next = panels[(at + direction + panels.length) % panels.length];
+  const inside = next?.querySelector<HTMLElement>('.fill:not([hidden]) textarea, .fill:not([hidden]) input');
+  (inside ?? next?.querySelector<HTMLElement>('.content'))?.focus();
 }

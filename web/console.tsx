@@ -32,7 +32,13 @@ export function Console({ dark }: { dark: boolean }) {
     term.onData(text => void machine.consoleInput(encoder.encode(text)));
     // F-keys belong to the debugger, whatever has the focus.
     term.attachCustomKeyEventHandler(event => !/^F\d+$/.test(event.key));
-    void machine.onConsole(Comlink.proxy((bytes: Uint8Array) => term.write(bytes)));
+    void machine.onConsole(
+      Comlink.proxy((bytes: Uint8Array, anew: boolean) => {
+        // Time has been gone back in: the screen shows what had been sent by then.
+        if (anew) term.reset();
+        term.write(bytes);
+      }),
+    );
     const observer = new ResizeObserver(() => fit.fit());
     observer.observe(host.current!);
     return () => {

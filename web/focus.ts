@@ -15,13 +15,18 @@ export interface FocusContext {
   showData(address: number | null): void;
   /** Runs a debugger command and shows what it prints. */
   inspect(command: string): void;
+  /** Tells the person what went wrong. */
+  fail(message: string): void;
 }
+
+const nothing = (): void => {};
 
 export const FocusContext = createContext<FocusContext>({
   focus: { code: null, data: null },
-  showCode: () => {},
-  showData: () => {},
-  inspect: () => {},
+  showCode: nothing,
+  showData: nothing,
+  inspect: nothing,
+  fail: nothing,
 });
 
 export const useFocus = (): FocusContext => useContext(FocusContext);

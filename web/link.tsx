@@ -4,7 +4,7 @@ import { hexAddress } from './format.ts';
 interface AddressProps {
   address: number;
   /** Shown instead of the digits. */
-  text?: string;
+  text?: string | undefined;
   /** Where the link leads: code to the disassembly, data to memory. */
   to?: 'code' | 'data';
 }
@@ -18,8 +18,31 @@ export function Address({ address, text, to = 'data' }: AddressProps) {
     (code ? focus.showCode : focus.showData)(address);
   };
   return (
-    <a class="address" href="#" title={`${hexAddress(address)}  (Shift: as ${to === 'code' ? 'data' : 'code'})`} onClick={go}>
+    <a
+      class="address"
+      href="#"
+      title={`${hexAddress(address)}: show ${to === 'code' ? 'the code' : 'the memory'} there; with Shift ${to === 'code' ? 'the memory' : 'the code'}`}
+      onClick={go}
+    >
       {text ?? hexAddress(address)}
+    </a>
+  );
+}
+
+/** An object of the kernel: a click runs the debugger command that describes it. */
+export function ObjectLink({ text, command }: { text: string; command: string }) {
+  const { inspect } = useFocus();
+  return (
+    <a
+      class="address"
+      href="#"
+      title={`${command} in the debugger`}
+      onClick={event => {
+        event.preventDefault();
+        inspect(command);
+      }}
+    >
+      {text}
     </a>
   );
 }

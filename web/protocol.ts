@@ -1,4 +1,4 @@
-import type { BugCheck, ModuleInfo, RegisterRow } from '../hal/bus/index.ts';
+import type { BugCheck, ModuleInfo, RegisterRow, Reply, Request } from '../hal/bus/index.ts';
 
 /**
  * What the page and the worker say to each other. The worker owns the machine; the page only asks and shows. Everything here is plain data that
@@ -38,8 +38,6 @@ export interface Status {
   symbol: string | null;
   /** Why the machine stopped, in words, with the thing named. */
   message: string;
-  /** Driver being executed and current process or thread, as far as known. */
-  thread: string | null;
   /** Cycle of the latest moment that is recorded; `cycle` is before it when one looks at the past. */
   end: number;
   /** Number of the branch of history one is on, and how many there are. */
@@ -48,8 +46,56 @@ export interface Status {
   bugCheck: BugCheck | null;
 }
 
+/** What a page shows before the worker has said anything. */
+export const BOOTING: Status = {
+  state: 'booting',
+  version: 0,
+  cycle: 0,
+  time: 0,
+  instructions: 0,
+  speed: 0,
+  chosenSpeed: 1,
+  mips: 0,
+  irql: 0,
+  rip: 0,
+  symbol: null,
+  message: 'starting',
+  end: 0,
+  branch: 0,
+  branches: 1,
+  bugCheck: null,
+};
+
+/** Which interrupts *next interrupt* stops at: those of devices (and exceptions), all with the clock, or one vector. */
+export type InterruptFilter = 'devices' | 'all' | number;
+
+/** A connected interrupt: its vector, and its service routine's name. */
+export interface InterruptSource {
+  vector: number;
+  name: string;
+}
+
+export interface StartOptions {
+  /** Guest seconds a wall second. Default 1. */
+  speed?: number;
+  /** Name of the sample that is loaded. Default `edu`; null for none. */
+  driver?: string | null;
+  /** Stand still when booted. */
+  paused?: boolean;
+}
+
 export type StepKind =
-  'into' | 'over' | 'out' | 'back' | 'back-over' | 'interrupt' | 'back-interrupt' | 'back-breakpoint' | 'to-end' | 'to-start';
+  | 'into'
+  | 'over'
+  | 'out'
+  | 'back'
+  | 'back-over'
+  | 'back-out'
+  | 'interrupt'
+  | 'back-interrupt'
+  | 'back-breakpoint'
+  | 'to-end'
+  | 'to-start';
 
 export interface DisassemblyLine {
   address: number;
@@ -148,14 +194,17 @@ export interface DeviceView {
 /** A moment on the timeline. */
 export interface Mark {
   cycle: number;
-  kind: 'interrupt' | 'dpc' | 'irp' | 'bugcheck' | 'input' | 'debug';
+  kind: 'interrupt' | 'dpc' | 'irp' | 'bugcheck';
   name: string;
 }
 export interface TimelineView {
   start: number;
   end: number;
-  checkpoints: number[];
+  /** Cycles of a guest second. */
+  tscHz: number;
   marks: Mark[];
+  /** The courses of events there are: each left another one at `from` and was followed to `end`. */
+  branches: { id: number; from: number; end: number }[];
 }
 
 export interface Breakpoint {
@@ -169,16 +218,21 @@ export interface Breakpoint {
 
 /** The worker's face, as comlink wraps it. A rejected promise carries an Error whose message is for the reader. */
 export interface MachineApi {
-  /** Makes the machine, boots it and loads `edu`. Resolves when it stands at the console prompt. */
-  start(options?: { speed?: number }): Promise<void>;
+  /** Makes the machine, boots it, offers the samples and loads one. Resolves with what happened, in words, when it is running. */
+  start(options?: StartOptions): Promise<string>;
   /** Calls back on every change of state, and a few times a second while running. */
   onStatus(callback: (status: Status) => void): void;
-  /** Bytes that COM1 sent. */
-  onConsole(callback: (bytes: Uint8Array) => void): void;
+  /** What COM1 sent: bytes to append; with `anew`, all that is to be shown. */
+  onConsole(callback: (bytes: Uint8Array, anew: boolean) => void): void;
   consoleInput(bytes: Uint8Array): void;
   run(): void;
   pause(): Promise<void>;
-  step(kind: StepKind): Promise<void>;
+  /** One step. A step that is under way is ended by `pause`; meanwhile others are ignored. */
+  step(kind: StepKind, filter?: InterruptFilter): Promise<void>;
+  /** Goes to the end of another course of events. */
+  switchBranch(id: number): Promise<void>;
+  /** A page that nobody sees does nothing. */
+  setVisible(visible: boolean): void;
   /** Goes to a cycle, in the past or the future. */
   goTo(cycle: number): Promise<void>;
   runToAddress(address: number): Promise<void>;
@@ -188,6 +242,7 @@ export interface MachineApi {
   stack(count: number): Promise<StackLine[]>;
   memory(address: number, length: number): Promise<MemoryView>;
   interrupts(): Promise<InterruptView>;
+  interruptSources(): Promise<InterruptSource[]>;
   kernel(topic: KernelTopic): Promise<KernelTable>;
   devices(): Promise<DeviceView[]>;
   modules(): Promise<ModuleInfo[]>;
@@ -201,6 +256,8 @@ export interface MachineApi {
   command(line: string): Promise<string[]>;
   /** Loads a driver file; resolves with what happened, in words. Bad files reject with a clear message. */
   loadDriver(fileName: string, bytes: Uint8Array): Promise<string>;
+  /** Carries out a request from outside; the machine runs meanwhile. Resolves with its first reply (which may say that it is pending), or null if the machine stops for good. */
+  perform(what: Omit<Request, 'id'>): Promise<Reply | null>;
   /** State hash of the whole machine, 16 hex digits. */
   stateHash(): Promise<string>;
 }

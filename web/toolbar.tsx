@@ -1,8 +1,8 @@
 import { useRef, useState } from 'preact/hooks';
-import { machine, useStatus } from './client.ts';
-import { grouped, guestTime, irqlName } from './format.ts';
+import { machine, useStatus, useView } from './client.ts';
+import { Icon } from './icons.tsx';
 import { KEYS, shownKey } from './keys.ts';
-import type { StepKind } from './protocol.ts';
+import type { InterruptFilter, StepKind } from './protocol.ts';
 
 interface ToolbarProps {
   onRun(): void;
@@ -10,85 +10,79 @@ interface ToolbarProps {
   onTheme(): void;
   onLoad(name: string, bytes: Uint8Array): void;
   dark: boolean;
+  filter: InterruptFilter;
+  onFilter(filter: InterruptFilter): void;
 }
 
-const STEPS: readonly (readonly [StepKind, string, string])[] = [
-  ['into', 'Into', 'Execute one instruction, into calls'],
-  ['over', 'Over', 'Execute one instruction; run a call to its end'],
-  ['out', 'Out', 'Run to the end of this function'],
-  ['interrupt', 'Next interrupt', 'Run until an interrupt is delivered'],
+type ShownStep = 'back-interrupt' | 'back' | 'into' | 'over' | 'out' | 'interrupt';
+const BACKWARDS: readonly (readonly [ShownStep, string, string])[] = [
+  ['back-interrupt', 'Last interrupt', 'Go back to the last interrupt'],
+  ['back', 'Back', 'Undo one instruction'],
 ];
-const BACK: readonly (readonly [StepKind, string, string])[] = [
-  ['back', '◂ Back', 'Undo one instruction'],
-  ['back-interrupt', '◂ Interrupt', 'Back to the last interrupt'],
+const FORWARDS: readonly (readonly [ShownStep, string, string])[] = [
+  ['into', 'Into', 'Execute one instruction; follow a call'],
+  ['over', 'Over', 'Execute one instruction; a call is run to its end'],
+  ['out', 'Out', 'Run until this function has returned'],
+  ['interrupt', 'Next interrupt', 'Run until an interrupt is delivered: chosen at the right'],
 ];
 
-export function Toolbar({ onRun, onStep, onTheme, onLoad, dark }: ToolbarProps) {
-  const s = useStatus();
+export function Toolbar({ onRun, onStep, onTheme, onLoad, dark, filter, onFilter }: ToolbarProps) {
+  const state = useStatus(s => s.state);
+  const inPast = useStatus(s => s.cycle < s.end);
   const [help, setHelp] = useState(false);
   const file = useRef<HTMLInputElement>(null);
-  const running = s.state === 'running' || s.state === 'halted' || s.state === 'behind';
-  const still = s.state === 'paused' || s.state === 'crashed';
-  const atEnd = s.cycle >= s.end;
+  const running = state === 'running' || state === 'halted' || state === 'behind';
+  const still = state === 'paused' || state === 'crashed';
+
+  const button = ([kind, name, title]: readonly [ShownStep, string, string], enabled: boolean) => (
+    <button
+      key={kind}
+      data-testid={`step-${kind}`}
+      title={`${title} (${shownKey(kind)})`}
+      disabled={!enabled}
+      onClick={() => onStep(kind)}
+    >
+      <Icon name={kind} />
+      {name}
+      <kbd>{shownKey(kind)}</kbd>
+    </button>
+  );
 
   return (
-    <div class="toolbar" role="toolbar">
+    <div class="toolbar" role="toolbar" aria-label="debugger">
       <span class="name">kmode</span>
-      <button class="primary" data-testid="run" disabled={s.state === 'booting' || s.state === 'failed'} onClick={onRun}>
+      <button
+        class="primary"
+        data-testid="run"
+        disabled={!running && state !== 'paused'}
+        onClick={onRun}
+        title={running ? 'Stop the machine where it is (F5)' : 'Let the machine run (F5)'}
+      >
+        <Icon name={running ? 'pause' : 'run'} />
         {running ? 'Pause' : 'Run'}
         <kbd>F5</kbd>
       </button>
-      <span class="gap" />
-      {BACK.map(([kind, name, title]) => (
-        <button key={kind} data-testid={`step-${kind}`} title={title} disabled={!still} onClick={() => onStep(kind)}>
-          {name}
-          <kbd>{shownKey(kind)}</kbd>
-        </button>
-      ))}
-      <span class="gap" />
-      {STEPS.map(([kind, name, title]) => (
-        <button key={kind} data-testid={`step-${kind}`} title={title} disabled={!still} onClick={() => onStep(kind)}>
-          {name}
-          <kbd>{shownKey(kind)}</kbd>
-        </button>
-      ))}
-      {!atEnd && still && (
-        <button data-testid="to-end" onClick={() => onStep('to-end')}>
+      <span class="group" role="group" aria-label="backwards">
+        {BACKWARDS.map(s => button(s, still))}
+      </span>
+      <span class="group" role="group" aria-label="forwards">
+        {FORWARDS.map(s => button(s, state === 'paused'))}
+        <Filter filter={filter} onFilter={onFilter} />
+      </span>
+      {inPast && still && (
+        <button data-testid="to-end" onClick={() => onStep('to-end')} title="Go to the latest moment that was reached">
           To the present
         </button>
       )}
       <span class="spring" />
-      <div class="status" data-testid="status" data-state={s.state} data-cycle={s.cycle} data-version={s.version}>
-        <span class={`state ${s.state}`} title={s.message}>
-          {s.state}
-        </span>
-        <span class={s.irql > 2 ? 'irql high' : s.irql === 2 ? 'irql dispatch' : 'irql'} title="interrupt request level">
-          {irqlName(s.irql)}
-        </span>
-        <span class="mono" title="guest time; cycles">
-          {guestTime(s.time)}
-        </span>
-        <span class="mono dim" title="cycles since reset">
-          {grouped(s.cycle)}
-        </span>
-        {running && (
-          <span class="dim" title="guest seconds a second; guest instructions a second">
-            ×{s.speed.toFixed(2)} · {s.mips.toFixed(0)} MIPS
-          </span>
-        )}
-        <select
-          aria-label="speed"
-          value={String(s.chosenSpeed)}
-          onChange={e => void machine.setSpeed(Number(e.currentTarget.value))}
-        >
-          {[0.01, 0.1, 0.5, 1, 2, 10].map(v => (
-            <option key={v} value={String(v)}>
-              {v}×
-            </option>
-          ))}
-        </select>
-      </div>
-      <button onClick={() => file.current!.click()}>Load .sys…</button>
+      <button
+        onClick={() => file.current!.click()}
+        title="Load a driver from a file; or drop it on the page"
+        disabled={state === 'booting' || state === 'failed'}
+      >
+        <Icon name="load" />
+        Load .sys
+      </button>
       <input
         ref={file}
         type="file"
@@ -96,36 +90,87 @@ export function Toolbar({ onRun, onStep, onTheme, onLoad, dark }: ToolbarProps) 
         hidden
         data-testid="file"
         onChange={async event => {
-          const chosen = event.currentTarget.files?.[0];
+          const input = event.currentTarget;
+          const chosen = input.files?.[0];
           if (chosen) onLoad(chosen.name, new Uint8Array(await chosen.arrayBuffer()));
-          event.currentTarget.value = '';
+          input.value = '';
         }}
       />
-      <button onClick={onTheme} aria-label={dark ? 'light theme' : 'dark theme'}>
-        {dark ? '☀' : '☾'}
+      <button
+        class="bare"
+        onClick={onTheme}
+        aria-label={dark ? 'light theme' : 'dark theme'}
+        title={dark ? 'Light theme' : 'Dark theme'}
+      >
+        <Icon name={dark ? 'light' : 'dark'} />
       </button>
-      <button onClick={() => setHelp(!help)} aria-expanded={help} aria-label="help">
-        ?
+      <button class="bare" onClick={() => setHelp(!help)} aria-expanded={help} aria-label="help" title="Keys and hints">
+        <Icon name="help" />
       </button>
-      {help && (
-        <div class="help" role="dialog" aria-label="keys">
-          <table>
-            <tbody>
-              {KEYS.map(k => (
-                <tr key={k.shown}>
-                  <td>{k.shown}</td>
-                  <td>{k.label}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          <p class="dim">
-            Drop a .sys file anywhere to load it. Every address is a link.
-            <br />
-            Type <b>help</b> in the console.
-          </p>
-        </div>
-      )}
+      {help && <Help onClose={() => setHelp(false)} />}
+    </div>
+  );
+}
+
+/** Which interrupts *next interrupt* and *last interrupt* stop at. */
+function Filter({ filter, onFilter }: { filter: InterruptFilter; onFilter(filter: InterruptFilter): void }) {
+  const { value } = useView(() => machine.interruptSources(), []);
+  return (
+    <select
+      aria-label="interrupts to stop at"
+      title="Which interrupts to stop at"
+      data-testid="interrupt-filter"
+      value={String(filter)}
+      onChange={event => {
+        const chosen = event.currentTarget.value;
+        onFilter(chosen === 'devices' || chosen === 'all' ? chosen : Number(chosen));
+      }}
+    >
+      <option value="devices">of devices</option>
+      <option value="all">any, also the clock</option>
+      {value?.map(s => (
+        <option key={s.vector} value={String(s.vector)}>
+          0x{s.vector.toString(16)} {s.name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function Help({ onClose }: { onClose(): void }) {
+  return (
+    <div
+      class="help"
+      role="dialog"
+      aria-label="keys"
+      onKeyDown={event => {
+        if (event.key === 'Escape') onClose();
+      }}
+    >
+      <table>
+        <tbody>
+          {KEYS.map(k => (
+            <tr key={k.shown}>
+              <td>
+                <kbd>{k.shown}</kbd>
+              </td>
+              <td>{k.label}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <ul>
+        <li>
+          Type <b>help</b> in the console: the machine&rsquo;s own prompt, on its serial port.
+        </li>
+        <li>Drop a .sys file anywhere to load it.</li>
+        <li>Every address is a link: to memory, or with Shift to code.</li>
+        <li>
+          A click on the strip below goes to that moment; the wheel zooms. What you type in the past begins another course of
+          events.
+        </li>
+      </ul>
+      <button onClick={onClose}>Close</button>
     </div>
   );
 }

@@ -85,7 +85,6 @@ function normal({ text }: Known): string {
     .replace(/,(?! )/g, ', ')
     .trim();
   if (/^(j|call|loop|jrcxz)[a-z]* [0-9a-f]/.test(t)) t = t.replace(/ ([0-9a-f]+)$/, ' 0x$1');
-  (void at, bytes);
   return t;
 }
 

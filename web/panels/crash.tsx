@@ -1,15 +1,10 @@
 import type { BugCheck } from '../../hal/bus/index.ts';
 import { hex64, irqlName } from '../format.ts';
-import { Address } from '../link.tsx';
-
-interface CrashCardProps {
-  bugCheck: BugCheck;
-  onBack(): void;
-  onStart(): void;
-}
+import { Address, ObjectLink } from '../link.tsx';
+import type { StepKind } from '../protocol.ts';
 
 /** The bug check in words: who, where, at which IRQL, and the way back. */
-export function CrashCard({ bugCheck: b, onBack, onStart }: CrashCardProps) {
+export function CrashCard({ bugCheck: b, onStep }: { bugCheck: BugCheck; onStep(kind: StepKind): void }) {
   return (
     <div class="card" role="alert" data-testid="bugcheck">
       <h2>
@@ -30,22 +25,26 @@ export function CrashCard({ bugCheck: b, onBack, onStart }: CrashCardProps) {
         , at IRQL {irqlName(b.irql)}
         {b.irp !== null && (
           <>
-            , IRP <Address address={b.irp} />
+            , IRP <ObjectLink text={hex64(BigInt(b.irp))} command={`!irp ${hex64(BigInt(b.irp))}`} />
           </>
         )}
       </div>
+      {b.text && <div>{b.text}</div>}
       <div class="mono dim">parameters {b.parameters.map(hex64).join('  ')}</div>
       <div class="mono">
         {b.stack.slice(0, 8).map((frame, i) => (
-          <div key={i}>
-            {i === 0 ? '' : '← '}
+          <span key={i}>
+            {i === 0 ? '' : ' < '}
             <Address address={frame.address} text={frame.symbol} to="code" />
-          </div>
+          </span>
         ))}
       </div>
       <div class="how">
-        <button onClick={onBack}>Step back to the cause</button>
-        <button onClick={onStart}>Back to the last interrupt</button>
+        <button class="primary" onClick={() => onStep('back')} data-testid="crash-back">
+          Step back to before it
+        </button>
+        <button onClick={() => onStep('back-interrupt')}>Back to the last interrupt</button>
+        <ObjectLink text="!analyze" command="!analyze -v" />
       </div>
     </div>
   );

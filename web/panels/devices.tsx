@@ -1,3 +1,4 @@
+import { Fragment } from 'preact';
 import { machine, useView } from '../client.ts';
 import { Missing } from './panel.tsx';
 
@@ -6,23 +7,30 @@ export function Devices() {
   const { value, error } = useView(() => machine.devices(), []);
   if (value === null) return <Missing error={error} />;
   return (
-    <table class="rows">
+    <table class="rows" data-testid="devices">
       <tbody>
         {value.map(d => (
-          <>
-            <tr key={d.id}>
+          <Fragment key={d.id}>
+            <tr class="section">
               <th colSpan={3}>
                 {d.title} <span class="dim">{d.id}</span>
               </th>
             </tr>
+            {d.registers.length === 0 && (
+              <tr>
+                <td colSpan={3} class="dim">
+                  no registers to show
+                </td>
+              </tr>
+            )}
             {d.registers.map(r => (
-              <tr key={`${d.id}.${r.name}`}>
+              <tr key={r.name}>
                 <td>{r.name}</td>
                 <td>0x{r.value.toString(16)}</td>
                 <td class="dim">{r.bits}</td>
               </tr>
             ))}
-          </>
+          </Fragment>
         ))}
       </tbody>
     </table>

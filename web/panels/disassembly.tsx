@@ -1,41 +1,51 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { machine, useStatus, useView } from '../client.ts';
+import { Fragment } from 'preact';
+import { errorText, machine, useStatus, useView } from '../client.ts';
 import { useFocus } from '../focus.ts';
 import { hexAddress } from '../format.ts';
 import { Address } from '../link.tsx';
 import type { DisassemblyLine } from '../protocol.ts';
+import { GoTo } from './goto.tsx';
 import { Missing, Panel } from './panel.tsx';
 
-const BEFORE = 12;
-const COUNT = 60;
+const BEFORE = 24;
+const COUNT = 90;
 
-/** Code around RIP, or around the address in focus. A click in the margin sets a breakpoint. */
+/** Code around RIP, or around the address in focus. A click in the margin sets a breakpoint; so does the space bar on a line. */
 export function Disassembly({ onError }: { onError(message: string): void }) {
-  const { rip } = useStatus();
+  const rip = useStatus(s => s.rip);
+  const still = useStatus(s => s.state === 'paused' || s.state === 'crashed');
   const { focus, showCode } = useFocus();
-  const [changes, setChanges] = useState(0);
-  const { value, error } = useView(() => machine.disassembly(focus.code, BEFORE, COUNT), [focus.code, changes]);
+  const { value, error } = useView(() => machine.disassembly(focus.code, BEFORE, COUNT), [focus.code]);
   const current = useRef<HTMLDivElement>(null);
+  const [centred, setCentred] = useState('');
   const shown = focus.code ?? rip;
 
-  useEffect(() => current.current?.scrollIntoView({ block: 'center' }), [shown, value === null]);
+  // The line in focus is brought into view when it is another one, and left where it is when it can be seen already.
+  useEffect(() => {
+    const row = current.current;
+    const key = `${shown}`;
+    if (row === null || key === centred) return;
+    const box = row.closest('.content')!.getBoundingClientRect(),
+      at = row.getBoundingClientRect();
+    if (at.top < box.top + 20 || at.bottom > box.bottom - 40) row.scrollIntoView({ block: 'center' });
+    setCentred(key);
+  });
 
   const toggle = async (line: DisassemblyLine): Promise<void> => {
     try {
       if (line.breakpoint) {
-        const all = await machine.breakpoints();
-        for (const b of all) if (b.address === line.address) await machine.removeBreakpoint(b.id);
-      } else await machine.addBreakpoint(hexAddress(line.address));
+        for (const b of await machine.breakpoints()) if (b.address === line.address) await machine.removeBreakpoint(b.id);
+      } else await machine.addBreakpoint(line.label ?? hexAddress(line.address));
     } catch (e) {
-      onError(e instanceof Error ? e.message : String(e));
+      onError(errorText(e));
     }
-    setChanges(n => n + 1);
   };
   const go = async (expression: string): Promise<void> => {
     try {
       showCode(await machine.evaluate(expression));
     } catch (e) {
-      onError(e instanceof Error ? e.message : String(e));
+      onError(errorText(e));
     }
   };
 
@@ -45,8 +55,25 @@ export function Disassembly({ onError }: { onError(message: string): void }) {
       testid="disassembly"
       tools={
         <>
-          {focus.code !== null && <button onClick={() => showCode(null)}>Back to RIP</button>}
-          <GoTo placeholder="address or symbol" onGo={go} />
+          {focus.code !== null && (
+            <button class="small" onClick={() => showCode(null)} title="Show the code at the instruction pointer">
+              Back to RIP
+            </button>
+          )}
+          {focus.code !== null && still && (
+            <button
+              class="small"
+              data-testid="run-to"
+              title="Run until the processor is about to execute the line that is marked"
+              onClick={() => {
+                void machine.runToAddress(focus.code!).catch(e => onError(errorText(e)));
+                showCode(null);
+              }}
+            >
+              Run to here
+            </button>
+          )}
+          <GoTo placeholder="address or symbol" onGo={text => void go(text)} />
         </>
       }
     >
@@ -55,24 +82,24 @@ export function Disassembly({ onError }: { onError(message: string): void }) {
       ) : (
         <div class="code">
           {value.map(line => (
-            <>
+            <Fragment key={line.address}>
               {line.label && <div class="label">{line.label}:</div>}
               <div
-                class={line.address === rip ? 'row current' : 'row'}
+                class={`row${line.address === rip ? ' current' : ''}${line.address === focus.code ? ' focus' : ''}`}
                 data-address={hexAddress(line.address)}
                 ref={line.address === shown ? current : undefined}
               >
-                <span
+                <button
                   class={line.breakpoint ? 'bp set' : 'bp'}
-                  role="button"
-                  aria-label={`breakpoint at ${hexAddress(line.address)}`}
+                  aria-pressed={line.breakpoint}
+                  aria-label={`breakpoint at ${line.label ?? hexAddress(line.address)}`}
+                  title={line.breakpoint ? 'Remove the breakpoint' : 'Set a breakpoint'}
+                  tabIndex={line.address === shown ? 0 : -1}
                   onClick={() => void toggle(line)}
-                >
-                  ●
-                </span>
+                />
                 <Address address={line.address} to="data" />
                 <span class="bytes">{line.bytes}</span>
-                <span>
+                <span class="text">
                   {line.text}
                   {line.target !== null && (
                     <span class="dim">
@@ -82,26 +109,10 @@ export function Disassembly({ onError }: { onError(message: string): void }) {
                   )}
                 </span>
               </div>
-            </>
+            </Fragment>
           ))}
         </div>
       )}
     </Panel>
-  );
-}
-
-/** A small input that takes an address or expression. */
-export function GoTo({ placeholder, onGo }: { placeholder: string; onGo(expression: string): void }) {
-  return (
-    <input
-      placeholder={placeholder}
-      aria-label={placeholder}
-      spellcheck={false}
-      onKeyDown={event => {
-        if (event.key !== 'Enter') return;
-        const text = event.currentTarget.value.trim();
-        if (text) onGo(text);
-      }}
-    />
   );
 }

@@ -1,73 +1,38 @@
 import { machine, useView } from '../client.ts';
 import { Address } from '../link.tsx';
+import type { InterruptView } from '../protocol.ts';
 import { Missing } from './panel.tsx';
 
-const vectors = (list: readonly number[]): string => (list.length ? list.map(v => `0x${v.toString(16)}`).join(' ') : '—');
+const hex = (v: number, digits = 2): string => `0x${v.toString(16).padStart(digits, '0')}`;
+const vectors = (list: readonly number[]): string => (list.length ? list.map(v => hex(v)).join(' ') : 'none');
 
 /** Local APIC, I/O APIC and the IDT. */
 export function Interrupts() {
   const { value, error } = useView(() => machine.interrupts(), []);
   if (value === null) return <Missing error={error} />;
-  const { apic } = value;
   return (
-    <>
-      <table class="rows">
-        <tbody>
-          <tr>
-            <th colSpan={2}>Local APIC {apic.id}</th>
-          </tr>
-          <tr>
-            <td>TPR</td>
-            <td>
-              0x{apic.tpr.toString(16)} (IRQL {apic.tpr >> 4})
-            </td>
-          </tr>
-          <tr>
-            <td>PPR</td>
-            <td>0x{apic.ppr.toString(16)}</td>
-          </tr>
-          <tr>
-            <td>IRR (requested)</td>
-            <td>{vectors(apic.irr)}</td>
-          </tr>
-          <tr>
-            <td>ISR (in service)</td>
-            <td>{vectors(apic.isr)}</td>
-          </tr>
-          <tr>
-            <td>Timer</td>
-            <td>{apic.timer}</td>
-          </tr>
-          {apic.lvt.map(l => (
-            <tr key={l.name}>
-              <td>LVT {l.name}</td>
-              <td>0x{l.value.toString(16).padStart(8, '0')}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+    <div data-testid="interrupts">
+      <LocalApic apic={value.apic} />
       <table class="rows">
         <thead>
           <tr>
             <th>I/O APIC pin</th>
             <th>vector</th>
-            <th></th>
+            <th>state</th>
             <th>device</th>
           </tr>
         </thead>
         <tbody>
           {value.ioapic
-            .filter(p => !p.masked || p.line)
+            .filter(p => !p.masked || p.device !== null)
             .map(p => (
-              <tr key={p.pin}>
+              <tr key={p.pin} class={p.masked ? 'dim' : ''}>
                 <td>{p.pin}</td>
-                <td>0x{p.vector.toString(16)}</td>
+                <td>{p.masked ? '' : hex(p.vector)}</td>
                 <td>
                   {[
-                    p.masked && 'masked',
-                    p.level ? 'level' : 'edge',
-                    p.line && 'line high',
-                    p.remoteIrr && 'remote IRR',
+                    p.masked ? 'masked' : p.level ? 'level' : 'edge',
+                    p.remoteIrr && 'in service (remote IRR)',
                     p.pending && 'pending',
                   ]
                     .filter(Boolean)
@@ -81,7 +46,8 @@ export function Interrupts() {
       <table class="rows">
         <thead>
           <tr>
-            <th>Vector</th>
+            <th>IDT vector</th>
+            <th>IRQL</th>
             <th>handler</th>
             <th>service routine</th>
           </tr>
@@ -90,10 +56,11 @@ export function Interrupts() {
           {value.idt.map(g => (
             <tr key={g.vector}>
               <td>
-                0x{g.vector.toString(16).padStart(2, '0')}
+                {hex(g.vector)}
                 {g.ist ? ` IST${g.ist}` : ''}
-                {g.dpl ? ` DPL${g.dpl}` : ''}
+                {g.dpl ? ` ring ${g.dpl}` : ''}
               </td>
+              <td>{g.vector >= 32 ? g.vector >> 4 : ''}</td>
               <td>
                 <Address address={g.handler} text={g.symbol ?? undefined} to="code" />
               </td>
@@ -104,6 +71,49 @@ export function Interrupts() {
           ))}
         </tbody>
       </table>
-    </>
+    </div>
+  );
+}
+
+function LocalApic({ apic }: { apic: InterruptView['apic'] }) {
+  return (
+    <table class="rows" data-testid="local-apic">
+      <thead>
+        <tr>
+          <th>Local APIC {apic.id}</th>
+          <th></th>
+        </tr>
+      </thead>
+      <tbody>
+        <tr>
+          <td title="requested: waiting to be delivered">IRR</td>
+          <td data-register="irr">{vectors(apic.irr)}</td>
+        </tr>
+        <tr>
+          <td title="in service: delivered, no EOI yet">ISR</td>
+          <td data-register="isr">{vectors(apic.isr)}</td>
+        </tr>
+        <tr>
+          <td title="task priority: CR8 in its upper four bits">TPR</td>
+          <td>
+            {hex(apic.tpr)} (IRQL {apic.tpr >> 4})
+          </td>
+        </tr>
+        <tr>
+          <td title="processor priority: the higher of TPR and ISR; only classes above it are delivered">PPR</td>
+          <td>
+            {hex(apic.ppr)} (class {apic.ppr >> 4})
+          </td>
+        </tr>
+        <tr>
+          <td>timer</td>
+          <td>{apic.timer}</td>
+        </tr>
+        <tr>
+          <td title="local vector table">LVT</td>
+          <td class="wrap">{apic.lvt.map(l => `${l.name} ${hex(l.value, 8)}`).join(', ')}</td>
+        </tr>
+      </tbody>
+    </table>
   );
 }

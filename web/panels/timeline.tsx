@@ -1,46 +1,130 @@
-import { machine, useStatus, useView } from '../client.ts';
+import { useState } from 'preact/hooks';
+import { errorText, machine, useStatus, useView } from '../client.ts';
+import { useFocus } from '../focus.ts';
+import { guestTime } from '../format.ts';
 import type { Mark } from '../protocol.ts';
+import { cycleAt, nearestMark, zoomed } from '../strip.ts';
+import type { Span } from '../strip.ts';
 
-const COLORS: { readonly [K in Mark['kind']]: string } = {
-  interrupt: 'var(--accent)',
-  dpc: 'var(--warn)',
-  irp: 'var(--good)',
-  bugcheck: 'var(--bad)',
-  input: 'var(--text)',
-  debug: 'var(--dim)',
+const KINDS: { readonly [K in Mark['kind']]: { color: string; top: number; height: number } } = {
+  interrupt: { color: 'var(--bad)', top: 3, height: 8 },
+  dpc: { color: 'var(--warn)', top: 9, height: 8 },
+  irp: { color: 'var(--good)', top: 15, height: 8 },
+  bugcheck: { color: 'var(--bad)', top: 0, height: 26 },
 };
+const WIDTH = 1000,
+  HEIGHT = 26;
 
-/** All the time there is, with what happened in it. A click goes there. */
+/** All the time there is, with what happened in it. A click goes there, the wheel zooms, a double click shows all again. */
 export function Timeline() {
-  const { cycle, end } = useStatus();
+  const cycle = useStatus(s => s.cycle);
+  const end = useStatus(s => s.end);
   const { value } = useView(() => machine.timeline(), []);
-  const start = value?.start ?? 0;
-  const span = Math.max(1, end - start);
-  const x = (at: number): number => ((at - start) / span) * 1000;
-  const go = (event: MouseEvent): void => {
+  const { fail } = useFocus();
+  const [zoom, setZoom] = useState<Span | null>(null);
+  const [pointer, setPointer] = useState<number | null>(null);
+  if (value === null) return <div class="timeline" />;
+
+  const all: Span = { from: value.start, to: Math.max(end, value.start + 1) };
+  const span = zoom === null ? all : zoom;
+  const x = (at: number): number => ((at - span.from) / (span.to - span.from)) * WIDTH;
+  const fraction = (event: MouseEvent): number => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    void machine.goTo(Math.round(start + ((event.clientX - box.left) / box.width) * span));
+    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   };
+  const seconds = (at: number): string => guestTime(at / value.tscHz);
+  const act = (work: Promise<void>): void => void work.catch(e => fail(errorText(e)));
+  const near = pointer === null ? null : nearestMark(value.marks, span, pointer);
+  const visible = value.marks.filter(m => m.cycle >= span.from && m.cycle <= span.to);
+
   return (
-    <div class="timeline" data-testid="timeline" onClick={go} title="Click to go to that moment">
-      <svg viewBox="0 0 1000 26" preserveAspectRatio="none" aria-hidden="true">
-        {value?.checkpoints.map(c => (
-          <rect key={`c${c}`} x={x(c)} y="22" width="1" height="4" fill="var(--line)" />
-        ))}
-        {value?.marks.map((m, i) => (
-          <rect
-            key={i}
-            x={x(m.cycle)}
-            y={m.kind === 'interrupt' ? 4 : m.kind === 'dpc' ? 8 : 12}
-            width="1.5"
-            height="9"
-            fill={COLORS[m.kind]}
-          >
-            <title>{m.name}</title>
-          </rect>
-        ))}
-        <line class="now" x1={x(cycle)} x2={x(cycle)} y1="0" y2="26" vector-effect="non-scaling-stroke" />
-      </svg>
+    <div class="timeline">
+      <div
+        class="strip"
+        data-testid="timeline"
+        role="slider"
+        tabIndex={0}
+        aria-label="time"
+        aria-valuemin={all.from}
+        aria-valuemax={all.to}
+        aria-valuenow={cycle}
+        aria-valuetext={seconds(cycle)}
+        onClick={event => act(machine.goTo(near ? near.cycle : cycleAt(span, fraction(event))))}
+        onDblClick={() => setZoom(null)}
+        onMouseMove={event => setPointer(fraction(event))}
+        onMouseLeave={() => setPointer(null)}
+        onWheel={event => {
+          event.preventDefault();
+          setZoom(zoomed(span, all, fraction(event), event.deltaY < 0 ? 0.5 : 2));
+        }}
+        onKeyDown={event => {
+          const step = event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0;
+          if (step !== 0)
+            act(machine.goTo(Math.max(all.from, Math.min(all.to, Math.round(cycle + (step * (span.to - span.from)) / 100)))));
+          else if (event.key === 'Home') act(machine.goTo(all.from));
+          else if (event.key === 'End') act(machine.goTo(all.to));
+        }}
+      >
+        <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+          {cycle < end && <rect class="future" x={x(cycle)} y="0" width={Math.max(0, x(end) - x(cycle))} height={HEIGHT} />}
+          {visible.map((m, i) => (
+            <rect
+              key={i}
+              x={x(m.cycle)}
+              y={KINDS[m.kind].top}
+              width="1.2"
+              height={KINDS[m.kind].height}
+              fill={KINDS[m.kind].color}
+            />
+          ))}
+          <line class="now" x1={x(cycle)} x2={x(cycle)} y1="0" y2={HEIGHT} vector-effect="non-scaling-stroke" />
+        </svg>
+        {pointer !== null && (
+          <span class={pointer > 0.7 ? 'tip left' : 'tip'} style={{ left: `${pointer * 100}%` }}>
+            {near ? `${near.name} at ${seconds(near.cycle)}` : seconds(cycleAt(span, pointer))}
+          </span>
+        )}
+      </div>
+      <div class="legend" title="service routines, DPCs, I/O requests">
+        <i style={{ background: KINDS.interrupt.color }} />
+        ISR
+        <i style={{ background: KINDS.dpc.color }} />
+        DPC
+        <i style={{ background: KINDS.irp.color }} />
+        IRP
+        {zoom !== null && (
+          <button class="small" onClick={() => setZoom(null)}>
+            All
+          </button>
+        )}
+      </div>
+      {value.branches.length > 1 && (
+        <Branches branches={value.branches} seconds={seconds} onChoose={id => act(machine.switchBranch(id))} />
+      )}
     </div>
+  );
+}
+
+interface BranchesProps {
+  branches: { id: number; from: number; end: number }[];
+  seconds(cycle: number): string;
+  onChoose(id: number): void;
+}
+
+function Branches({ branches, seconds, onChoose }: BranchesProps) {
+  const branch = useStatus(s => s.branch);
+  return (
+    <select
+      aria-label="course of events"
+      title="Courses of events: what was typed in the past began a new one"
+      value={String(branch)}
+      onChange={e => onChoose(Number(e.currentTarget.value))}
+    >
+      {branches.map(b => (
+        <option key={b.id} value={String(b.id)}>
+          branch {b.id + 1}, {b.id === 0 ? 'from the start' : `from ${seconds(b.from)}`}
+        </option>
+      ))}
+    </select>
   );
 }

@@ -26,6 +26,18 @@ export class Pump {
     this.channel.port2.postMessage(0);
   }
 
+  /** Resolves when the messages that are waiting have had their turn. */
+  breathe(): Promise<void> {
+    return new Promise(resolve => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        port1.close();
+        resolve();
+      };
+      port2.postMessage(0);
+    });
+  }
+
   private turn(): void {
     const delay = this.work();
     if (delay === null || this.posted) return;

@@ -1,129 +1,126 @@
-import { describeImage } from '../../emulator/board.ts';
-import { instructionAt } from '../../emulator/inspect/code.ts';
+import { CONSOLE, describeImage, statusName } from '../../emulator/board.ts';
 import { readRegisters } from '../../emulator/inspect/registers.ts';
 import type { RegisterSet } from '../../emulator/inspect/registers.ts';
-import { DriverMachine } from '../../emulator/library.ts';
-import type { Stop } from '../../emulator/machine.ts';
+import type { DriverMachine } from '../../emulator/library.ts';
 import { Pacing } from '../../emulator/pacing.ts';
-import { request } from '../../emulator/requests.ts';
-import { RunControl } from '../../emulator/runcontrol.ts';
+import { offerFile, request } from '../../emulator/requests.ts';
 import type { ControlStop } from '../../emulator/runcontrol.ts';
-import type { Timeline } from '../../emulator/timeline.ts';
-import type { ModuleInfo, Reply } from '../../hal/bus/index.ts';
-import coreUrl from '../../build/core.wasm?url';
-import eduUrl from '../../samples/edu/edu.sys?url';
+import { PHASE_PENDING } from '../../hal/bus/index.ts';
+import type { ModuleInfo, Reply, Request } from '../../hal/bus/index.ts';
 import type {
   Breakpoint,
   CpuView,
   DeviceView,
   DisassemblyLine,
+  InterruptFilter,
+  InterruptSource,
   InterruptView,
   KernelTable,
   KernelTopic,
   MachineApi,
-  Mark,
   MemoryView,
   RunState,
   StackLine,
+  StartOptions,
   Status,
   StepKind,
   TimelineView,
 } from '../protocol.ts';
+import { BOOTING } from '../protocol.ts';
+import { bootKernel, fetchParts, loadSample, makeMachine } from './boot.ts';
+import type { Setup } from './boot.ts';
+import { Breakpoints } from './breakpoints.ts';
+import { ConsoleMirror } from './console.ts';
+import type { ConsoleSink } from './console.ts';
+import { Marks } from './marks.ts';
 import { Pump } from './pump.ts';
-import {
-  cpuView,
-  devicesView,
-  disassemblyView,
-  evaluateIn,
-  interruptView,
-  kernelView,
-  memoryView,
-  stackFrames,
-  stackView,
-} from './views.ts';
+import { runTo, step } from './steps.ts';
+import type { StepContext } from './steps.ts';
+import * as views from './views.ts';
 
-/** Guest cycles between checkpoints: going back replays at most this. */
-const CHECKPOINT_INTERVAL = 20_000_000;
-/** Marks kept for the timeline. */
-const MAX_MARKS = 4000;
-/** Milliseconds between reports while running. */
+/** Milliseconds between two reports while the machine runs. */
 const REPORT_MS = 250;
+/** Milliseconds after which panels are told to ask again while the machine only idles. */
+const IDLE_VIEW_MS = 1000;
+/** Milliseconds that the worker may work before it looks for messages. */
+const SLICE_MS = 8;
 /** Guest seconds that loading a driver may take before the page says that it does not end. */
-const LOAD_LIMIT_SECONDS = 10;
+const LOAD_SECONDS = 10;
+/** Marks that the timeline strip is given. */
+const SHOWN_MARKS = 1500;
 
-const STOP_WORDS: { readonly [reason: string]: string } = {
-  limit: 'paused',
+const STOP_WORDS: { readonly [reason in ControlStop['reason']]?: string } = {
+  limit: 'stopped: what was looked for has not come within ten guest seconds',
   step: 'stepped',
-  breakpoint: 'breakpoint',
   watch: 'a watched address was touched',
-  bugcheck: 'the machine stopped with a bug check',
+  bugcheck: 'stopped by a bug check',
   shutdown: 'triple fault: the processor shut down',
-  idle: 'halted, and nothing will wake it',
+  idle: 'halted, and nothing will ever wake it',
   stopped: 'paused',
-  address: 'there',
+  address: 'stepped',
   interrupt: 'an interrupt was delivered',
-  start: 'the beginning of the recording',
+  start: 'this is the beginning: the machine has just been switched on',
 };
 
-/** The machine behind the page: runs it in short slices, answers the panels, steps forwards and backwards. */
+/** The machine behind the page: runs it in short slices, answers the panels, steps forwards and backwards, loads drivers. */
 export class Session implements MachineApi {
-  private machine!: DriverMachine;
-  private timelineOf!: Timeline;
-  private control!: RunControl;
-  private pacing!: Pacing;
+  private setup: Setup | null = null;
+  private pacing = new Pacing({ tscHz: 1 });
   private state: RunState = 'booting';
   private message = 'starting';
-  private version = 0;
   private running = false;
+  private visible = true;
+  /** A step is under way; `cancel` asks it to end. */
+  private stepping: { cancel: boolean } | null = null;
   private readonly pump = new Pump(() => this.slice());
   private statusSink: ((status: Status) => void) | null = null;
-  private consoleSink: ((bytes: Uint8Array) => void) | null = null;
-  private consoleEarly: Uint8Array[] = [];
-  private marks: Mark[] = [];
-  private list: Breakpoint[] = [];
-  private nextBreakpoint = 1;
-  private registers: RegisterSet | null = null;
-  private shown: RegisterSet | null = null;
+  private console: ConsoleMirror | null = null;
+  private consoleSink: ConsoleSink | null = null;
+  private readonly marks = new Marks();
+  private breakpointList: Breakpoints | null = null;
+  private version = 0;
   private lastReport = 0;
+  private lastView = { ms: 0, instructions: 0 };
+  private registers: RegisterSet | null = null;
+  private before: RegisterSet | null = null;
   private meter = { ms: 0, cycle: 0, instructions: 0, speed: 0, mips: 0 };
-  private readonly waiting = new Map<number, (reply: Reply | null) => void>();
+  private readonly waiting = new Map<number, { pendingToo: boolean; resolve: (reply: Reply | null) => void }>();
 
   // ---- life ----
 
-  async start(options: { speed?: number } = {}): Promise<void> {
+  async start(options: StartOptions = {}): Promise<string> {
     try {
-      const [core, edu] = await Promise.all([
-        WebAssembly.compileStreaming(fetch(coreUrl)).catch(() => compileBytes(coreUrl)),
-        fetchBytes(eduUrl),
-      ]);
-      // Booting is not paced: the page is there as soon as the machine is.
-      this.machine = DriverMachine.create({ core, boot: false, timeline: { interval: CHECKPOINT_INTERVAL } });
-      this.machine.addOutputSink((device, channel, data) => this.output(device, channel, data));
-      this.machine.start();
-      // Recorded from reset: one can step back into the boot.
-      this.timelineOf = this.machine.timeline;
-      this.timelineOf.mark();
-      this.control = new RunControl(this.timelineOf, (cpu, va) => {
-        const d = instructionAt(cpu, va);
-        return { length: d.length, call: d.kind === 'call' };
+      const { core, samples } = await fetchParts();
+      const setup = makeMachine(core, ({ machine, timeline, requests }) => {
+        const mirror = new ConsoleMirror(machine.output, CONSOLE.device, CONSOLE.output);
+        this.console = mirror;
+        machine.addOutputSink((device, channel, data) => mirror.sent(device, channel, data));
+        machine.addTraceSink(event => this.marks.note(timeline.branch.id, event));
+        requests.onReply = reply => this.replied(reply);
+        if (this.consoleSink) mirror.attach(this.consoleSink);
       });
-      this.machine.requests.onReply = reply => this.replied(reply);
-      this.machine.addTraceSink(event => {
-        if (event.phase === 'end') return;
-        const kind = event.kind === 'isr' ? 'interrupt' : event.kind === 'dpc' ? 'dpc' : event.kind === 'irp' ? 'irp' : null;
-        if (kind === null || /clock/i.test(event.name)) return;
-        this.marks.push({ cycle: event.cycle, kind, name: event.name });
-        if (this.marks.length > MAX_MARKS) this.marks = this.marks.slice(-MAX_MARKS / 2);
-      });
-      this.pacing = new Pacing({ tscHz: this.machine.config.tscHz, speed: options.speed ?? 1 });
-      this.machine.load(edu, 'edu');
-      this.run();
+      bootKernel(setup);
+      const driver = options.driver === undefined ? 'edu' : options.driver;
+      const reply = driver === null ? null : loadSample(setup, samples, driver);
+      this.setup = setup;
+      this.breakpointList = new Breakpoints(setup.machine);
+      this.pacing = new Pacing({ tscHz: setup.machine.config.tscHz, speed: options.speed ?? 1, sliceMs: SLICE_MS });
+      this.state = 'paused';
+      this.message = 'booted';
+      if (setup.machine.bugCheck() !== null) this.stopped({ reason: 'bugcheck', cpu: 0, cycle: setup.machine.cycle });
+      else if (options.paused) this.changed();
+      else this.run();
+      if (driver === null) return 'booted';
+      if (reply === null || reply.status >= 0x80000000)
+        throw new Error(`${driver}.sys was not loaded: ${reply === null ? 'the machine stopped' : failure(reply)}`);
+      return `${driver}.sys is loaded`;
     } catch (error) {
-      this.fail(error);
+      if (this.setup === null) this.fail(error);
       throw error;
     }
   }
 
+  /** kmode itself has failed: nothing more can be done with this machine. */
   private fail(error: unknown): void {
     this.running = false;
     this.state = 'failed';
@@ -132,68 +129,92 @@ export class Session implements MachineApi {
     this.report();
   }
 
+  private get ready(): Setup {
+    if (this.setup === null) throw new Error('the machine is starting');
+    return this.setup;
+  }
+  private get machine(): DriverMachine {
+    return this.ready.machine;
+  }
+
   onStatus(callback: (status: Status) => void): void {
     this.statusSink = callback;
     this.report();
   }
-  onConsole(callback: (bytes: Uint8Array) => void): void {
+  onConsole(callback: ConsoleSink): void {
     this.consoleSink = callback;
-    for (const bytes of this.consoleEarly.splice(0)) callback(bytes);
+    this.console?.attach(callback);
   }
-  private output(device: string, channel: string, data: Uint8Array): void {
-    if (device !== 'uart0' || channel !== 'tx') return;
-    if (this.consoleSink) this.consoleSink(data);
-    else this.consoleEarly.push(data);
-  }
+
   consoleInput(bytes: Uint8Array): void {
-    if (this.state === 'booting' || this.state === 'failed') return;
-    this.machine.input('uart0', 'rx', bytes);
+    if (this.setup === null || this.state === 'failed' || this.state === 'crashed') return;
+    this.input(() => this.machine.input(CONSOLE.device, CONSOLE.input, bytes));
+  }
+
+  /** Does something that enters the machine from outside. In the past, that begins a new branch of time. */
+  private input(act: () => void): void {
+    const { machine, timeline } = this.ready;
+    const parent = timeline.branch.id;
+    act();
+    if (timeline.branch.id !== parent) this.marks.fork(timeline.branch.id, parent, machine.cycle);
     if (this.running) this.pump.wake();
-    else this.changed();
+    else this.report();
+  }
+
+  setVisible(visible: boolean): void {
+    if (this.visible === visible) return;
+    this.visible = visible;
+    if (!visible || this.setup === null) return;
+    // Guest time stood still meanwhile: nobody looked.
+    this.pacing.start(performance.now(), this.machine.cycle);
+    if (this.running) this.pump.wake();
+    this.report();
   }
 
   // ---- running ----
 
   run(): void {
-    if (this.running || this.state === 'failed' || this.state === 'crashed') return;
+    if (this.running || this.setup === null || this.state === 'failed' || this.stepping !== null) return;
+    if (this.state === 'crashed') throw new Error('the machine has stopped with a bug check: step back to before it, then run');
     this.running = true;
     this.state = 'running';
     this.message = 'running';
-    this.pacing.start(performance.now(), this.machine.cycle);
-    this.meter = { ...this.meter, ms: performance.now(), cycle: this.machine.cycle, instructions: this.machine.instructions };
+    const now = performance.now();
+    this.pacing.start(now, this.machine.cycle);
+    this.meter = { ms: now, cycle: this.machine.cycle, instructions: this.machine.instructions, speed: 0, mips: 0 };
     this.pump.wake();
     this.report();
   }
 
   async pause(): Promise<void> {
-    if (this.running) this.stopped({ reason: 'stopped', cpu: this.machine.currentCpu, cycle: this.machine.cycle });
+    if (this.stepping) this.stepping.cancel = true;
+    else if (this.running) this.stopped({ reason: 'stopped', cpu: this.machine.currentCpu, cycle: this.machine.cycle });
   }
 
   private halted(): boolean {
     return this.machine.cpus.every(cpu => cpu.halted);
   }
 
-  /** One slice of at most 8 ms; returns when the next is wanted. */
+  /** One slice; returns in how many milliseconds the next is wanted, or null for not at all. */
   private slice(): number | null {
-    if (!this.running) return null;
+    if (!this.running || !this.visible) return null;
     try {
-      const { machine } = this;
+      const { machine, timeline } = this.ready;
       const before = performance.now(),
         from = machine.cycle;
-      const wasHalted = this.halted();
+      const wasHalted = this.halted(),
+        replayed = timeline.inPast;
       const plan = this.pacing.plan(before, from, wasHalted ? machine.nextActivity(Number.MAX_SAFE_INTEGER) : null);
-      let stop: Stop | null = null;
       if (plan.until > from) {
-        stop = this.timelineOf.run(plan.until);
-        const after = performance.now();
-        if (!wasHalted) this.pacing.measured(machine.cycle - from, after - before);
+        const stop = timeline.run(plan.until);
+        if (!wasHalted) this.pacing.measured(machine.cycle - from, performance.now() - before);
+        if (replayed) this.console!.sync();
         if (stop.reason !== 'limit') {
           this.stopped(stop);
           return null;
         }
       }
-      const now = performance.now();
-      if (now - this.lastReport >= REPORT_MS) this.report();
+      if (performance.now() - this.lastReport >= REPORT_MS) this.report();
       return plan.waitMs;
     } catch (error) {
       this.fail(error);
@@ -202,60 +223,47 @@ export class Session implements MachineApi {
   }
 
   /** The machine stands still: says why. */
-  private stopped(stop: Stop | ControlStop): void {
+  private stopped(stop: ControlStop): void {
+    const { machine } = this;
     this.running = false;
-    this.state = stop.reason === 'bugcheck' || stop.reason === 'shutdown' ? 'crashed' : 'paused';
-    if (stop.reason !== 'bugcheck' && this.machine.bugCheck() !== null) this.state = 'crashed';
+    this.state = machine.bugCheck() !== null || stop.reason === 'shutdown' ? 'crashed' : 'paused';
     this.message = STOP_WORDS[stop.reason] ?? stop.reason;
-    if (stop.reason === 'breakpoint') {
-      const hit = this.list.find(b => b.address === this.machine.cpus[this.machine.currentCpu]!.rip);
-      if (hit) {
-        hit.hits++;
-        this.message = `breakpoint ${hit.id}: ${hit.expression}`;
-      }
-    }
-    if (stop.reason === 'bugcheck' || stop.reason === 'shutdown') {
-      for (const resolve of this.waiting.values()) resolve(null);
+    if (stop.reason === 'breakpoint') this.message = this.breakpointList!.hit(machine.cpus[machine.currentCpu]!.rip);
+    if (stop.reason === 'bugcheck')
+      this.marks.add(this.ready.timeline.branch.id, {
+        cycle: stop.cycle,
+        kind: 'bugcheck',
+        name: machine.bugCheck()?.name ?? 'bug check',
+      });
+    if (this.state === 'crashed') {
+      for (const { resolve } of this.waiting.values()) resolve(null);
       this.waiting.clear();
     }
+    this.console!.sync();
     this.changed();
   }
 
   private changed(): void {
-    this.shown = this.registers;
+    this.before = this.registers;
     this.registers = readRegisters(this.machine.cpus[this.machine.currentCpu]!);
     this.report();
   }
 
+  /** Tells the page how things are. Panels are told to ask again only when there may be something new to see. */
   private report(): void {
     const now = performance.now();
     this.lastReport = now;
-    this.version++;
-    if (!this.statusSink) return;
-    if (this.state === 'booting' || this.machine === undefined) {
-      this.statusSink({
-        state: this.state,
-        version: this.version,
-        cycle: 0,
-        time: 0,
-        instructions: 0,
-        speed: 0,
-        chosenSpeed: 1,
-        mips: 0,
-        irql: 0,
-        rip: 0,
-        symbol: null,
-        message: this.message,
-        thread: null,
-        end: 0,
-        branch: 0,
-        branches: 1,
-        bugCheck: null,
-      });
+    if (this.setup === null) {
+      this.statusSink?.({ ...BOOTING, state: this.state, message: this.message });
       return;
     }
-    const { machine } = this;
+    const { machine, timeline } = this.setup;
     const cpu = machine.cpus[machine.currentCpu]!;
+    const halted = this.halted();
+    if (!this.running || !halted || now - this.lastView.ms >= IDLE_VIEW_MS) {
+      this.version++;
+      this.lastView = { ms: now, instructions: machine.instructions };
+    }
     if (this.running && now - this.meter.ms >= REPORT_MS) {
       const seconds = (now - this.meter.ms) / 1000;
       const { cycle, instructions } = machine;
@@ -267,15 +275,8 @@ export class Session implements MachineApi {
         mips: (instructions - this.meter.instructions) / seconds / 1e6,
       };
     }
-    const state: RunState = !this.running
-      ? this.state
-      : this.pacing.state === 'behind'
-        ? 'behind'
-        : this.halted()
-          ? 'halted'
-          : 'running';
-    this.statusSink({
-      state,
+    this.statusSink?.({
+      state: !this.running ? this.state : this.pacing.state === 'behind' ? 'behind' : halted ? 'halted' : 'running',
       version: this.version,
       cycle: machine.cycle,
       time: machine.cycle / machine.config.tscHz,
@@ -285,12 +286,11 @@ export class Session implements MachineApi {
       mips: this.meter.mips,
       irql: cpu.cr8,
       rip: cpu.rip,
-      symbol: machine.guestOs?.symbolAt(cpu.rip) ?? null,
+      symbol: machine.guest.symbolAt(cpu.rip),
       message: this.message,
-      thread: null,
-      end: Math.max(this.timelineOf.branch.end, machine.cycle),
-      branch: this.timelineOf.branch.id,
-      branches: this.timelineOf.branches.length,
+      end: Math.max(timeline.branch.end, machine.cycle),
+      branch: timeline.branch.id,
+      branches: timeline.branches.length,
       bugCheck: machine.bugCheck(),
     });
   }
@@ -303,188 +303,188 @@ export class Session implements MachineApi {
 
   // ---- stepping ----
 
-  async step(kind: StepKind): Promise<void> {
-    if (this.state === 'booting' || this.state === 'failed') return;
-    const wasRunning = this.running;
-    this.running = false;
-    if (
-      !wasRunning &&
-      this.state === 'crashed' &&
-      (kind === 'into' || kind === 'over' || kind === 'out' || kind === 'interrupt')
-    ) {
-      throw new Error('the machine has stopped with a bug check: one can only step back from here');
-    }
-    this.stopped(this.doStep(kind));
+  async step(kind: StepKind, filter: InterruptFilter = 'devices'): Promise<void> {
+    if (this.state === 'crashed' && (kind === 'into' || kind === 'over' || kind === 'out' || kind === 'interrupt'))
+      throw new Error('the machine has stopped with a bug check: from here there is only the way back');
+    await this.moving(kind, c => step(c, kind, filter));
   }
-
-  private doStep(kind: StepKind): ControlStop {
-    const { control } = this;
-    switch (kind) {
-      case 'into':
-        return control.stepInto();
-      case 'over':
-        return control.stepOver();
-      case 'out': {
-        const [frame] = stackFrames(this.machine);
-        if (frame === undefined) throw new Error('no caller was found: the stack walk ends here');
-        return control.stepOut(frame.address);
-      }
-      case 'back':
-        return control.stepBack();
-      case 'back-over':
-        return control.stepBack();
-      case 'interrupt':
-        return control.nextInterrupt();
-      case 'back-interrupt':
-        return control.previousInterrupt();
-      case 'back-breakpoint':
-        return control.runBack();
-      case 'to-end':
-        return control.toCycle(this.timelineOf.branch.end);
-      case 'to-start':
-        return control.toCycle(this.timelineOf.start);
-    }
-  }
-
   async goTo(cycle: number): Promise<void> {
-    this.running = false;
-    this.stopped(this.control.toCycle(Math.max(cycle, this.timelineOf.start)));
+    await this.moving('to there', c => c.control.toCycle(Math.max(cycle, c.timeline.start)));
   }
   async runToAddress(address: number): Promise<void> {
+    await this.moving('to there', c => runTo(c, address, () => true));
+  }
+  async switchBranch(id: number): Promise<void> {
+    await this.moving('to there', c => {
+      const branch = c.timeline.branches.find(b => b.id === id);
+      const stop = c.timeline.switchTo(id, branch?.end ?? 0);
+      return { ...stop, reason: 'address' };
+    });
+  }
+
+  /** Stops what is running and moves the machine in time by `act`. While one such move is under way others are not begun. */
+  private async moving(what: string, act: (c: StepContext) => Promise<ControlStop> | ControlStop): Promise<void> {
+    if (this.setup === null || this.state === 'failed' || this.stepping !== null) return;
+    const token = (this.stepping = { cancel: false });
     this.running = false;
-    this.stopped(this.control.toAddress(address));
+    let asked = performance.now();
+    const context: StepContext = {
+      ...this.setup,
+      breathe: async () => {
+        const now = performance.now();
+        if (now - asked >= SLICE_MS) {
+          if (now - this.lastReport >= REPORT_MS) {
+            this.state = 'running';
+            this.message = `running: ${what}`;
+            this.report();
+          }
+          await this.pump.breathe();
+          asked = performance.now();
+        }
+        return token.cancel;
+      },
+    };
+    let stop: ControlStop;
+    try {
+      stop = await act(context);
+    } finally {
+      this.stepping = null;
+      if (this.state === 'running') this.state = 'paused';
+    }
+    this.stopped(stop);
   }
 
   // ---- views ----
 
   async disassembly(address: number | null, before: number, count: number): Promise<DisassemblyLine[]> {
-    return disassemblyView(this.ready(), address, before, count);
+    return views.disassemblyView(this.machine, address, before, count);
   }
   async cpu(): Promise<CpuView> {
-    return cpuView(this.ready(), this.running ? null : this.shown);
+    return views.cpuView(this.machine, this.running ? null : this.before);
   }
   async stack(count: number): Promise<StackLine[]> {
-    return stackView(this.ready(), count);
+    return views.stackView(this.machine, count);
   }
   async memory(address: number, length: number): Promise<MemoryView> {
-    return memoryView(this.ready(), address, Math.min(length, 4096));
+    return views.memoryView(this.machine, address, Math.min(length, 4096));
   }
   async interrupts(): Promise<InterruptView> {
-    return interruptView(this.ready());
+    return views.interruptView(this.machine);
+  }
+  async interruptSources(): Promise<InterruptSource[]> {
+    return views.interruptSources(this.machine);
   }
   async kernel(topic: KernelTopic): Promise<KernelTable> {
-    return kernelView(this.ready(), topic);
+    return views.kernelView(this.machine, topic);
   }
   async devices(): Promise<DeviceView[]> {
-    return devicesView(this.ready());
+    return views.devicesView(this.machine);
   }
   async modules(): Promise<ModuleInfo[]> {
-    return this.ready().guestOs!.modules();
+    return this.machine.guest.modules();
   }
   async timeline(): Promise<TimelineView> {
-    const { branch, start } = this.timelineOf;
+    const { machine, timeline } = this.ready;
+    const { branch, start } = timeline;
     return {
       start,
-      end: Math.max(branch.end, this.machine.cycle),
-      checkpoints: branch.checkpoints.map(c => c.cycle),
-      marks: this.marks.slice(-1000),
+      end: Math.max(branch.end, machine.cycle),
+      tscHz: machine.config.tscHz,
+      marks: this.marks.of(branch.id).slice(-SHOWN_MARKS),
+      branches: timeline.branches.map(b => ({ id: b.id, from: b.parent?.cycle ?? start, end: b.end })),
     };
   }
   async evaluate(expression: string): Promise<number> {
-    return evaluateIn(this.ready(), expression);
+    return views.evaluateIn(this.machine, expression);
   }
   async stateHash(): Promise<string> {
-    return this.ready().stateHash();
+    return this.machine.stateHash();
   }
   async command(line: string): Promise<string[]> {
-    return this.ready().guestOs!.command(line);
-  }
-  private ready(): DriverMachine {
-    if (this.state === 'booting') throw new Error('the machine is starting');
-    return this.machine;
+    return this.machine.guest.command(line);
   }
 
   // ---- breakpoints ----
 
   async breakpoints(): Promise<Breakpoint[]> {
-    return this.list.map(b => ({ ...b }));
+    return this.breakpointList?.list() ?? [];
   }
   async addBreakpoint(expression: string): Promise<Breakpoint> {
-    const address = evaluateIn(this.ready(), expression);
-    const same = this.list.find(b => b.address === address);
-    if (same) return { ...same };
-    const made: Breakpoint = {
-      id: this.nextBreakpoint++,
-      address,
-      symbol: this.machine.guestOs?.symbolAt(address) ?? null,
-      expression,
-      hits: 0,
-    };
-    this.list.push(made);
-    this.machine.setBreakpoints(this.list.map(b => b.address));
+    const made = this.breakpointList!.add(expression, views.evaluateIn(this.machine, expression));
     this.report();
-    return { ...made };
+    return made;
   }
   async removeBreakpoint(id: number): Promise<void> {
-    this.list = this.list.filter(b => b.id !== id);
-    this.machine.setBreakpoints(this.list.map(b => b.address));
+    this.breakpointList!.remove(id);
     this.report();
   }
 
-  // ---- drivers ----
+  // ---- drivers and requests ----
 
   async loadDriver(fileName: string, bytes: Uint8Array): Promise<string> {
-    this.ready();
+    const { machine } = this;
     if (this.state === 'crashed')
-      throw new Error('the machine has stopped with a bug check: go back to before it, then load the driver');
+      throw new Error(
+        `${fileName} was not loaded: the machine has stopped with a bug check. Step back to before it, then load the driver.`,
+      );
     // Throws with the file's name, the offset and what was expected.
     describeImage(fileName, bytes);
-    const service = fileName.replace(/^.*[\\/]/, '').replace(/\.sys$/i, '');
+    const file = fileName.replace(/^.*[\\/]/, '');
+    const service = file.replace(/\.sys$/i, '');
+    this.input(() => offerFile(machine, file, bytes));
     const wasPaused = !this.running;
-    const id = this.machine.requests.submit(request.load(service, bytes));
-    const reply = await new Promise<Reply | null>((resolve, reject) => {
-      this.waiting.set(id, resolve);
-      const end = this.machine.cycle + LOAD_LIMIT_SECONDS * this.machine.config.tscHz;
+    const reply = await this.send(request.load(service, bytes), LOAD_SECONDS, false);
+    if (reply === 'limit')
+      throw new Error(
+        `${fileName}: loading it has not ended after ${LOAD_SECONDS} seconds of guest time. The machine goes on: pause it to see what DriverEntry does.`,
+      );
+    if (wasPaused) await this.pause();
+    if (reply === null) throw new Error(`${fileName}: the machine stopped while loading it, see above.`);
+    if (reply.status >= 0x80000000) throw new Error(`${fileName} was not loaded: ${failure(reply)}`);
+    return `${file} is loaded at ${machine.guest.symbolAt(Number(BigInt.asIntN(64, reply.information))) ?? ''} 0x${reply.information.toString(16)}`.replace(
+      '  ',
+      ' ',
+    );
+  }
+
+  async perform(what: Omit<Request, 'id'>): Promise<Reply | null> {
+    const reply = await this.send(what, Infinity, true);
+    return reply === 'limit' ? null : reply;
+  }
+
+  /** Puts a request in and lets the machine run until its reply (`pendingToo`: or the word that it is pending) is there. Null when the machine stops for good before. */
+  private send(what: Omit<Request, 'id'>, seconds: number, pendingToo: boolean): Promise<Reply | null | 'limit'> {
+    const { machine, requests } = this.ready;
+    let id = 0;
+    this.input(() => (id = requests.submit(what)));
+    return new Promise(resolve => {
+      const end = machine.cycle + seconds * machine.config.tscHz;
       const watch = setInterval(() => {
-        if (!this.waiting.has(id)) clearInterval(watch);
-        else if (this.machine.cycle > end) {
+        if (machine.cycle < end || !this.waiting.delete(id)) return;
+        clearInterval(watch);
+        resolve('limit');
+      }, REPORT_MS);
+      this.waiting.set(id, {
+        pendingToo,
+        resolve: reply => {
           clearInterval(watch);
-          this.waiting.delete(id);
-          reject(
-            new Error(
-              `${fileName}: DriverEntry has not returned after ${LOAD_LIMIT_SECONDS} seconds of guest time. The machine goes on; pause it to see where it is.`,
-            ),
-          );
-        }
-      }, 200);
+          resolve(reply);
+        },
+      });
       this.run();
     });
-    if (wasPaused) await this.pause();
-    const { bugCheck } = { bugCheck: this.machine.bugCheck() };
-    if (reply === null)
-      throw new Error(`${fileName}: the machine stopped while loading it${bugCheck ? `: ${bugCheck.name}` : ''}`);
-    if (reply.status >= 0x80000000)
-      throw new Error(
-        `${fileName} was not loaded: status 0x${reply.status.toString(16)}${reply.data.length ? `, ${new TextDecoder().decode(reply.data)}` : ''}`,
-      );
-    return `${fileName} is loaded at 0x${reply.information.toString(16)}`;
   }
 
   private replied(reply: Reply): void {
-    const resolve = this.waiting.get(reply.id);
-    if (!resolve || reply.phase === 0) return;
+    const waiter = this.waiting.get(reply.id);
+    if (!waiter || (reply.phase === PHASE_PENDING && !waiter.pendingToo)) return;
     this.waiting.delete(reply.id);
-    resolve(reply);
+    waiter.resolve(reply);
   }
 }
 
-async function fetchBytes(url: string): Promise<Uint8Array> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-/** For servers that do not send `application/wasm`. */
-async function compileBytes(url: string): Promise<WebAssembly.Module> {
-  return WebAssembly.compile((await fetchBytes(url)) as Uint8Array<ArrayBuffer>);
+/** Why a request failed: the kernel's own words if there are some, and the status. */
+function failure(reply: Reply): string {
+  const text = new TextDecoder().decode(reply.data);
+  return `${text === '' ? '' : `${text}: `}${statusName(reply.status)} (0x${reply.status.toString(16)})`;
 }

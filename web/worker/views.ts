@@ -8,6 +8,7 @@ import type {
   CpuView,
   DeviceView,
   DisassemblyLine,
+  InterruptSource,
   InterruptView,
   KernelTable,
   KernelTopic,
@@ -157,6 +158,16 @@ export function interruptView(machine: Machine): InterruptView {
       device: PIN_DEVICES[p.pin] ?? null,
     })),
   };
+}
+
+const connected = (machine: Machine): InterruptRow[] => (machine.guestOs?.inspect('idt') as InterruptRow[] | undefined) ?? [];
+
+/** Vectors that a device's service routine is connected to. */
+export const connectedVectors = (machine: Machine): number[] => connected(machine).map(r => r.vector);
+
+/** What can be waited for: every connected interrupt. */
+export function interruptSources(machine: Machine): InterruptSource[] {
+  return connected(machine).map(r => ({ vector: r.vector, name: r.service ?? `vector 0x${r.vector.toString(16)}` }));
 }
 
 export function kernelView(machine: Machine, topic: KernelTopic): KernelTable {
