@@ -69,7 +69,7 @@ export function obCreateHandleTable(k: Kernel, process: number, processId: numbe
 function addFreeEntries(k: Kernel, table: number, page: number, first: number): void {
   const { mem } = k;
   mem.fill(page, PAGE, 0);
-  for (let i = 1; i < ENTRIES_PER_PAGE - 1; i++) E.NextFreeHandleEntry.set(mem, page + i * ENTRY_SIZE, BigInt.asUintN(64, BigInt(page + (i + 1) * ENTRY_SIZE)));
+  for (let i = 1; i < ENTRIES_PER_PAGE - 1; i++) mem.writePtr(page + i * ENTRY_SIZE + E.NextFreeHandleEntry.offset, page + (i + 1) * ENTRY_SIZE);
   mem.writePtr(table + FREE, page + ENTRY_SIZE);
   mem.writePtr(table + LAST_FREE, page + (ENTRIES_PER_PAGE - 1) * ENTRY_SIZE);
   // The page finds its own number again when an entry of it is handed out.
@@ -110,16 +110,28 @@ export function handleEntry(k: Kernel, table: number, handle: number): number {
   return page ? page + (index % ENTRIES_PER_PAGE) * ENTRY_SIZE : 0;
 }
 
-/** The object body of a used entry, or 0 for a free one. */
+/** The object body of a used entry, or 0 for a free one. Halves instead of a bigint: this is on the way of every request. */
 export function entryObject(k: Kernel, entry: number): number {
-  const value = E.LowValue.get(k.mem, entry);
-  if (value === 0n) return 0;
-  return Number(BigInt.asIntN(48, (value >> 20n) << 4n)) + OBJECT_HEADER_SIZE;
+  const low = k.mem.read32(entry);
+  const high = k.mem.read32(entry + 4);
+  if (low === 0 && high === 0) return 0;
+  const header = (high * 0x1000 + (low >>> 20)) * 16;
+  return (header < 0x800000000000 ? header : header - 0x1000000000000) + OBJECT_HEADER_SIZE;
+}
+
+/** Makes an entry used: the object's header, OBJ_INHERIT, the unlocked bit, the rights. */
+function fillEntry(k: Kernel, entry: number, body: number, inherit: boolean, access: number): void {
+  const header = body - OBJECT_HEADER_SIZE;
+  const unit = (header < 0 ? header + 0x1000000000000 : header) / 16;
+  k.mem.write32(entry, (((unit % 0x1000) << 20) | (inherit ? 2 << 17 : 0) | 1) >>> 0);
+  k.mem.write32(entry + 4, Math.floor(unit / 0x1000));
+  k.mem.write32(entry + 8, access & 0x1ffffff);
+  k.mem.write32(entry + 12, 0);
 }
 
 export const entryAccess = (k: Kernel, entry: number): number => E.GrantedAccessBits.get(k.mem, entry) & 0x1ffffff;
 /** OBJ_INHERIT and the like, as ObReferenceObjectByHandle reports them: bit 0 protect from close, bit 1 inherit. */
-export const entryAttributes = (k: Kernel, entry: number): number => Number((E.LowValue.get(k.mem, entry) >> 17n) & 7n);
+export const entryAttributes = (k: Kernel, entry: number): number => (k.mem.read32(entry) >>> 17) & 7;
 
 function grow(k: Kernel, table: number): boolean {
   const { mem } = k;
@@ -171,10 +183,7 @@ export function obCreateHandle(k: Kernel, body: number, access: number, attribut
   const free = mem.readPtr(entry + E.NextFreeHandleEntry.offset);
   mem.writePtr(t + FREE, free);
   if (!free) mem.writePtr(t + LAST_FREE, 0);
-  const header = BigInt.asUintN(48, BigInt(body - OBJECT_HEADER_SIZE)) >> 4n;
-  const inherit = (attributes & OBJ_INHERIT) !== 0 ? 2n : 0n;
-  E.LowValue.set(mem, entry, (header << 20n) | (inherit << 17n) | 1n);
-  E.HighValue.set(mem, entry, BigInt(mapAccess(k, obTypeOf(k, body), access) & 0x1ffffff));
+  fillEntry(k, entry, body, (attributes & OBJ_INHERIT) !== 0, mapAccess(k, obTypeOf(k, body), access));
   const count = mem.readI32(t + COUNT) + 1;
   mem.write32(t + COUNT, count);
   if (count > mem.read32(t + HIGH_WATER)) mem.write32(t + HIGH_WATER, count);
@@ -232,9 +241,9 @@ export function freeHandle(k: Kernel, table: number, entry: number): void {
   const object = entryObject(k, entry);
   const type = obTypeOf(k, object);
   OBJECT_TYPE.f.TotalNumberOfHandles.set(mem, type, OBJECT_TYPE.f.TotalNumberOfHandles.get(mem, type) - 1);
-  E.LowValue.set(mem, entry, 0n);
+  mem.write64(entry, 0n);
   // Freed entries go to the end, so that a handle value does not come back at once.
-  E.NextFreeHandleEntry.set(mem, entry, 0n);
+  mem.writePtr(entry + E.NextFreeHandleEntry.offset, 0);
   const last = mem.readPtr(table + LAST_FREE);
   if (last) mem.writePtr(last + E.NextFreeHandleEntry.offset, entry);
   else mem.writePtr(table + FREE, entry);

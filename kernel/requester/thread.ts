@@ -6,7 +6,7 @@
 import { OP_CANCEL, OP_CLOSE, OP_IOCTL, OP_LOAD, OP_OPEN, OP_PNP, OP_READ, OP_UNLOAD, OP_WRITE, PHASE_DONE, PHASE_PENDING } from '../../hal/bus/requests.ts';
 import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
-import { keWait } from '../ke/wait.ts';
+import { keDelay, keWait } from '../ke/wait.ts';
 import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_USER, PTE_WRITE } from '../mm/layout.ts';
 import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
 import { exFreePool } from '../mm/pool.ts';
@@ -40,6 +40,8 @@ const FIRST_SLOT = 0x10000000, SLOT_SIZE = 0x1000000;
 const GENERIC_READ_WRITE_SYNCHRONIZE = 0xc0100000;
 const FILE_NON_DIRECTORY_FILE = 0x40, FILE_SYNCHRONOUS_IO_NONALERT = 0x20, FILE_OPEN = 1, FILE_SHARE_READ_WRITE = 3;
 const OPEN_SYNCHRONOUS = 1;
+/** 10 ms from now, and how often. */
+const UNLOAD_POLL_INTERVAL = -100_000n, UNLOAD_POLLS = 10;
 
 const frame = {
   /** Block with the request, and where its user buffers start. */
@@ -60,6 +62,7 @@ const frame = {
   Attributes: OBJECT_ATTRIBUTES,
   Name: UNICODE_STRING,
   Packet: LOAD_PACKET,
+  Polls: u32,
 } as const;
 type F = Frame<typeof frame>;
 
@@ -255,6 +258,17 @@ function answerTransfer(k: Kernel, f: F, status: number): Outcome {
   return answer(k, f, status, information, f.get('Output'), length);
 }
 
+/**
+ * Answers an unload when the driver is gone. An unload is put off while the driver is in use: by a close that is on its way, which is waited for as `sc stop` does, or by
+ * somebody's handle, for which it is not: the driver goes when that is closed.
+ */
+function awaitUnload(k: Kernel, f: F): Outcome {
+  const polls = f.get('Polls');
+  if (polls === UNLOAD_POLLS || !driverOfService(k, serviceOf(readRequest(k, f.get('Request')).name))) return answer(k, f, STATUS_SUCCESS);
+  f.set('Polls', polls + 1);
+  return keDelay(k, UNLOAD_POLL_INTERVAL, false, KernelMode) === 'blocked' ? wait('polled') : next('polled', 0);
+}
+
 /** Length of an ASCIIZ message. */
 function textLength(k: Kernel, at: number): number {
   let n = 0;
@@ -323,8 +337,14 @@ export const exports: NtExport[] = [
         // A Plug and Play driver goes with its last device; then there is nothing left to unload.
         if (!driverOfService(k, service)) return answer(k, f, STATUS_SUCCESS);
         if (!allocateString(k, f.get('Name'), `${SERVICES_PATH}\\${service}`, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
-        return call(k.address('nt!NtUnloadDriver'), [f.get('Name')], 'acted');
+        f.set('Polls', 0);
+        return call(k.address('nt!NtUnloadDriver'), [f.get('Name')], 'unloaded');
       },
+      unloaded(k, f, rax) {
+        freeString(k, f.get('Name'));
+        return ntSuccess(rax) ? awaitUnload(k, f) : answer(k, f, rax);
+      },
+      polled: (k, f) => awaitUnload(k, f),
       acted(k, f, rax) {
         freeString(k, f.get('Name'));
         return answer(k, f, rax);
