@@ -8,7 +8,7 @@ import { outputRoom, outputUsed, putOutput } from './ring.ts';
 import { startTransmitting, wakeConsole } from './uart.ts';
 
 const TAG = poolTag('ConT');
-/** Bytes of the ring that texts leave free, for what the thread echoes and draws. */
+/** Bytes of the ring that texts leave free: for a mark, `[4294967295 characters dropped]` with what goes before and after. */
 const RESERVE = 40;
 /** Back to the left edge and clear the line (ECMA-48: EL). */
 export const CLEAR_LINE = '\r\x1b[K';
@@ -30,6 +30,9 @@ function put(k: Kernel, text: string): void {
 /** Writes short text of the console's own (echo, prompt), for which the caller has seen to room. */
 export const writeScreen = put;
 
+/** What ends a line that a text was cut off in, or that a driver has not ended. */
+const freshLine = (k: Kernel): string => (k.global.get('ConMidLine') !== 0 && k.global.get('ConAtPrompt') === 0 ? '\r\n' : '');
+
 /** Text that comes in between: a line that is being edited goes out of the way, and the console's thread draws it again below. */
 function interject(k: Kernel, text: string): void {
   let prefix = '';
@@ -43,13 +46,15 @@ function interject(k: Kernel, text: string): void {
   if (k.global.get('ConRedraw') !== 0 && text.endsWith('\n')) wakeConsole(k);
 }
 
-/** Says how much driver's text was lost, once the ring is half empty (so that there are few marks). */
-export function putMark(k: Kernel): void {
+/**
+ * Says how much driver's text was lost: once the ring is half empty, so that there are few marks, or (`now`) before other text follows. The texts of drivers leave
+ * room for a mark.
+ */
+export function putMark(k: Kernel, now = false): void {
   const dropped = k.global.get('ConDropped');
-  if (dropped === 0 || outputUsed(k) > CON_OUTPUT_SIZE / 2) return;
+  if (dropped === 0 || outputRoom(k) < RESERVE || (!now && outputUsed(k) > CON_OUTPUT_SIZE / 2)) return;
   k.global.set('ConDropped', 0);
-  const atPrompt = k.global.get('ConAtPrompt') !== 0;
-  interject(k, `${k.global.get('ConMidLine') !== 0 && !atPrompt ? '\r\n' : ''}[${dropped} characters dropped]\r\n`);
+  interject(k, `${freshLine(k)}[${dropped} characters dropped]\r\n`);
 }
 
 /** Debugger output of a driver, at any IRQL: what fits into the ring is sent, the rest is dropped and a mark says so. */
@@ -70,7 +75,8 @@ export function conDebugText(k: Kernel, text: string): void {
 export function say(k: Kernel, lines: readonly string[]): void {
   if (k.global.get('ConText') !== 0) throw new Error('the console has text on its way already');
   if (lines.length === 0) return;
-  const clear = k.global.get('ConAtPrompt') !== 0 ? CLEAR_LINE : '';
+  putMark(k, true);
+  const clear = k.global.get('ConAtPrompt') !== 0 ? CLEAR_LINE : freshLine(k);
   const text = toBytes(clear + lines.map(line => `${terminalText(line)}\r\n`).join(''));
   k.global.set('ConAtPrompt', 0);
   const block = exAllocatePool(k, NonPagedPoolNx, text.length, TAG);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { DriverMachine } from '../../emulator/library.ts';
 import { offerFile } from '../../emulator/requests.ts';
 import type { GuestOs, Platform } from '../../hal/bus/index.ts';
-import { conDebugText } from '../../kernel/console/screen.ts';
+import { conDebugText, say } from '../../kernel/console/screen.ts';
 import { Kernel } from '../../kernel/kernel.ts';
 
 const SAMPLES = ['hello', 'echo', 'ticker', 'edu', 'crash'];
@@ -250,6 +250,18 @@ describe('the console on COM1', () => {
     const dropped = Number(/\d+/.exec(rows[mark]!)![0]);
     expect(shown + dropped).toBe(lines.join('\r\n').length + 2);
     expect(command(machine, 'uptime')).toHaveLength(1);
+  });
+
+  it('puts the mark before what the console says next, and that on a line of its own', () => {
+    const machine = machineWithSamples();
+    runUntil(machine, PROMPT);
+    const k = kernelOf(machine);
+    conDebugText(k, 'x'.repeat(10_000));
+    say(k, ['and then this']);
+    runUntil(machine, PROMPT, 20);
+    const rows = screen(machine);
+    const shown = /^x+$/.exec(rows.at(-4)!)![0].length;
+    expect(rows.slice(-3)).toEqual([`[${10_000 - shown} characters dropped]`, 'and then this', PROMPT]);
   });
 
   it('does the same in slices of any length, and again after a restore in the middle of its output', () => {
