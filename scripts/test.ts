@@ -32,6 +32,7 @@ const STEPS: { readonly [name: string]: () => void } = {
   types: () => {
     tool('typescript/bin/tsc', '-p', 'tsconfig.json');
     tool('typescript/bin/tsc', '-p', 'web/tsconfig.json');
+    tool('typescript/bin/tsc', '-p', 'test/browser/tsconfig.json');
   },
   build: () => build(),
   unit: () => vitest('unit'),

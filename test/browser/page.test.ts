@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { openPage } from './page.ts';
+import { command, consoleText, openPage, statusOf, waitForState, waitForText } from './page.ts';
 import type { OpenedPage } from './page.ts';
 
 let opened: OpenedPage;
@@ -17,11 +17,88 @@ describe('the page', () => {
     expect(await opened.page.evaluate('globalThis.crossOriginIsolated')).toBe(false);
   });
 
-  it('opens with its name and nothing wrong, asking no other host', async () => {
-    expect(await opened.page.title()).toBe('kmode');
-    await opened.page.waitForSelector('#app > *');
-    // The worker has fetched and compiled the core by the time that it reports a state.
-    await opened.page.waitForFunction(`!/starting|booting/.test(document.body.innerText)`, undefined, { timeout: 20_000 });
+  it('opens with the machine booted and edu loaded in under two seconds', async () => {
+    const { page } = opened;
+    expect(await page.title()).toBe('kmode');
+    await waitForState(page);
+    // The best of six: other programs may be using this computer.
+    const times: number[] = [];
+    for (let n = 0; n < 6 && !(times[0]! < 2000); n++) {
+      const start = performance.now();
+      await page.reload();
+      await waitForState(page);
+      times.push(performance.now() - start);
+      times.sort((a, b) => a - b);
+    }
+    expect(times[0]).toBeLessThan(2000);
+    await waitForText(page, /kmode> $|kmode>$/);
+    expect(await page.evaluate(`kmode.modules().then(list => list.map(m => m.name))`)).toContain('edu.sys');
+  });
+
+  it('has a prompt that answers', async () => {
+    const { page } = opened;
+    const text = await command(page, 'help', /devtree[\s\S]*kmode>/);
+    for (const name of ['help', 'drivers', 'devtree', 'load', 'unload', 'ioctl']) expect(text).toContain(name);
+    expect(await command(page, 'drivers', /edu\.sys[\s\S]*kmode>/)).toMatch(/ntoskrnl\.exe/);
+    expect(await command(page, 'nonsense', /kmode>$/)).toMatch(/nonsense/);
+  });
+
+  it('shows code, registers, stack and every table, in light and dark, without overflowing the window', async () => {
+    const { page } = opened;
+    for (const size of [
+      { width: 1280, height: 720 },
+      { width: 1920, height: 1080 },
+    ]) {
+      await page.setViewportSize(size);
+      // Nothing sticks out of the window or of its own bar.
+      const wide = await page.evaluate(() =>
+        [document.documentElement, ...document.querySelectorAll('.toolbar, .status, .panel > header')].filter(e => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight).map(e => e.className),
+      );
+      expect(wide, JSON.stringify(size)).toEqual([]);
+    }
+    await page.keyboard.press('F5');
+    await waitForState(page, 'paused');
+    expect(await page.locator('[data-testid=disassembly] .row.current').count()).toBe(1);
+    expect(await page.locator('[data-testid=registers] [data-register]').count()).toBe(17);
+    expect(await page.locator('[data-testid=stack] tr').count()).toBeGreaterThan(10);
+    const expected: { [tab: string]: RegExp } = {
+      irps: /No I\/O request is in flight/,
+      dpcs: /No DPC is queued/,
+      threads: /KiIdleLoop/,
+      timers: /.+/,
+      drivers: /\\Driver\\edu/,
+      devtree: /VEN_1234&DEV_11E8/,
+      objects: /Device/,
+      memory: /[0-9a-f]{8}`[0-9a-f]{8}/,
+      interrupts: /TPR[\s\S]*PPR[\s\S]*edu!EduIsr/,
+      devices: /edu0/,
+      breakpoints: /no breakpoints/,
+    };
+    for (const [tab, text] of Object.entries(expected)) {
+      await page.locator(`[data-tab=${tab}]`).click();
+      await page.waitForFunction(([, source]) => new RegExp(source!).test(document.querySelector('[data-testid=lower] .content')!.textContent!), [tab, text.source]);
+    }
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const first = await background();
+    await page.getByRole('button', { name: /(light|dark) theme/ }).click();
+    expect(await background()).not.toBe(first);
+    await page.keyboard.press('F5');
+    await waitForState(page);
+  });
+
+  it('answers debugger commands with links that lead to code and memory', async () => {
+    const { page } = opened;
+    await page.locator('[data-tab=debugger]').click();
+    await page.locator('[data-testid=command]').fill('!drvobj edu');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=command-output] a', { hasText: 'edu!DriverEntry' }).first().click();
+    await page.locator('[data-testid=disassembly] .label', { hasText: 'edu!DriverEntry:' }).waitFor();
+    await page.locator('[data-tab=console]').click();
+  });
+
+  it('has done all that with nothing wrong, asking no other host', async () => {
+    expect((await statusOf(opened.page)).state).toMatch(/running|halted|behind/);
+    expect(await consoleText(opened.page)).not.toMatch(/error/i);
     expect(opened.problems).toEqual([]);
   });
 });

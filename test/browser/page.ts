@@ -31,3 +31,79 @@ export async function openPage(query = ''): Promise<OpenedPage> {
   await page.goto(address + query);
   return { page, problems, close: () => browser.close() };
 }
+
+/** Waits until the machine behind the page has booted, and is in one of `states`. */
+export async function waitForState(page: Page, ...states: string[]): Promise<void> {
+  const wanted = states.length > 0 ? states : ['running', 'halted', 'behind'];
+  await page.waitForFunction(list => list.includes(document.querySelector<HTMLElement>('[data-testid=status]')?.dataset.state ?? ''), wanted, { timeout: 60_000 });
+}
+
+/** What the status bar says of the machine. */
+export async function statusOf(page: Page): Promise<{ state: string; cycle: number; symbol: string; message: string }> {
+  return page.evaluate(() => {
+    const bar = document.querySelector<HTMLElement>('[data-testid=status]')!;
+    return { state: bar.dataset.state!, cycle: Number(bar.dataset.cycle), symbol: bar.dataset.symbol!, message: document.querySelector('[data-testid=message]')!.textContent! };
+  });
+}
+
+interface Terminal {
+  buffer: { active: { length: number; getLine(y: number): { translateToString(trim: boolean): string; isWrapped: boolean } | undefined } };
+}
+
+/** What the console shows, with what has scrolled out of sight; lines that the screen wrapped are joined. */
+export function consoleText(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const { active } = (window as unknown as { kmodeTerminal: Terminal }).kmodeTerminal.buffer;
+    let text = '';
+    for (let y = 0; y < active.length; y++) {
+      const line = active.getLine(y)!;
+      text += (line.isWrapped || y === 0 ? '' : '\n') + line.translateToString(true);
+    }
+    return text.trimEnd();
+  });
+}
+
+/** Types a line at the console's prompt, as a person does. */
+export async function typeLine(page: Page, line: string): Promise<void> {
+  await page.locator('[data-testid=console] textarea').focus();
+  await page.keyboard.type(line);
+  await page.keyboard.press('Enter');
+}
+
+/** Types a line and waits until what the console shows since then matches; returns that text. */
+export async function command(page: Page, line: string, answer: RegExp): Promise<string> {
+  const before = (await consoleText(page)).length;
+  await typeLine(page, line);
+  return waitForText(page, answer, before);
+}
+
+/** Waits until the console's text from `from` on matches. Says what there was if it does not come to that. */
+export async function waitForText(page: Page, wanted: RegExp, from = 0): Promise<string> {
+  const end = Date.now() + 30_000;
+  for (;;) {
+    const text = (await consoleText(page)).slice(from);
+    if (wanted.test(text)) return text;
+    if (Date.now() > end) throw new Error(`the console does not show ${wanted}: ${JSON.stringify(text)}`);
+    await page.waitForTimeout(50);
+  }
+}
+
+/** Presses a key and waits until the machine has come to stand again after it. */
+export async function press(page: Page, key: string): Promise<{ state: string; cycle: number; symbol: string; message: string }> {
+  const version = await versionOf(page);
+  await page.keyboard.press(key);
+  await page.waitForFunction(
+    before => {
+      const { state, version: now } = document.querySelector<HTMLElement>('[data-testid=status]')!.dataset;
+      return Number(now) > before && (state === 'paused' || state === 'crashed');
+    },
+    version,
+    { timeout: 60_000 },
+  );
+  return statusOf(page);
+}
+
+const versionOf = (page: Page): Promise<number> => page.evaluate(() => Number(document.querySelector<HTMLElement>('[data-testid=status]')!.dataset.version));
+
+/** Hash of the whole machine's state. */
+export const stateHash = (page: Page): Promise<string> => page.evaluate(() => (window as unknown as { kmode: { stateHash(): Promise<string> } }).kmode.stateHash());
