@@ -1,5 +1,5 @@
 import type { BugCheck, GuestOs, MachineConfig, ModuleInfo, Reply } from '../hal/bus/index.ts';
-import { CONSOLE, createBoard, KEYBOARD } from './board.ts';
+import { CONSOLE, createBoard, KEYBOARD, statusName } from './board.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { toChromeTrace } from './chrometrace.ts';
 import type { ChromeTrace } from './chrometrace.ts';
@@ -335,12 +335,10 @@ export class DriverMachine extends Machine {
     }
     if (result.status >= NT_SUCCESS_LIMIT) {
       const text = new TextDecoder().decode(result.data);
-      throw new OperationError(
-        `${what}: status 0x${result.status.toString(16).padStart(8, '0')}${text === '' ? '' : `, ${text}`}`,
-        result.status,
-        'done',
-        null,
-      );
+      const number = `0x${result.status.toString(16).padStart(8, '0')}`,
+        name = statusName(result.status);
+      const why = text !== '' ? `${text} (${number})` : name === number ? `status ${number}` : `${name} (${number})`;
+      throw new OperationError(`${what}: ${why}`, result.status, 'done', null);
     }
   }
 }

@@ -12,9 +12,17 @@ const bad = (line: string): string => {
 };
 
 test('operations keep their order', () => {
-  const c = parseArguments('run x.sys --read 5 --write 6162 --ioctl 0x222000:0a000000 --ioctl=2236420 --ioctl 0x222005:01:16 --unload --json --cycles 1_000'.split(' '));
+  const c = parseArguments(
+    'run x.sys --read 5 --write 6162 --ioctl 0x222000:0a000000 --ioctl=2236420 --ioctl 0x222005:01:16 --unload --json --cycles 1_000'.split(
+      ' ',
+    ),
+  );
   expect(c).toMatchObject({
-    name: 'run', file: 'x.sys', unload: true, json: true, cycles: 1000,
+    name: 'run',
+    file: 'x.sys',
+    unload: true,
+    json: true,
+    cycles: 1000,
     operations: [
       { kind: 'read', length: 5 },
       { kind: 'write', data: Uint8Array.of(0x61, 0x62) },
@@ -26,7 +34,9 @@ test('operations keep their order', () => {
 });
 
 test('an output buffer holds at least as much as goes in', () => {
-  expect(parseArguments(['run', 'x.sys', '--ioctl', `0x222004:${'00'.repeat(5000)}`])).toMatchObject({ operations: [{ outputLength: 5000 }] });
+  expect(parseArguments(['run', 'x.sys', '--ioctl', `0x222004:${'00'.repeat(5000)}`])).toMatchObject({
+    operations: [{ outputLength: 5000 }],
+  });
 });
 
 test('help and version', () => {

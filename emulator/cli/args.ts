@@ -80,7 +80,16 @@ function parseInfo(args: readonly string[]): Command {
 }
 
 function parseRun(args: readonly string[]): Command {
-  const out: RunCommand = { name: 'run', file: '', device: null, operations: [], unload: false, trace: null, cycles: null, json: false };
+  const out: RunCommand = {
+    name: 'run',
+    file: '',
+    device: null,
+    operations: [],
+    unload: false,
+    trace: null,
+    cycles: null,
+    json: false,
+  };
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     const equals = arg.startsWith('--') ? arg.indexOf('=') : -1;
@@ -96,15 +105,33 @@ function parseRun(args: readonly string[]): Command {
       return true;
     };
     switch (option) {
-      case '--help': case '-h': return { name: 'help', topic: 'run' };
-      case '--ioctl': out.operations.push(parseIoctl(value())); break;
-      case '--read': out.operations.push({ kind: 'read', length: parseNumber(value(), '--read', 0x7fffffff) }); break;
-      case '--write': out.operations.push({ kind: 'write', data: parseHex(value(), '--write') }); break;
-      case '--device': out.device = value(); break;
-      case '--unload': out.unload = flag(); break;
-      case '--trace': out.trace = value(); break;
-      case '--cycles': out.cycles = parseNumber(value(), '--cycles', Number.MAX_SAFE_INTEGER); break;
-      case '--json': out.json = flag(); break;
+      case '--help':
+      case '-h':
+        return { name: 'help', topic: 'run' };
+      case '--ioctl':
+        out.operations.push(parseIoctl(value()));
+        break;
+      case '--read':
+        out.operations.push({ kind: 'read', length: parseNumber(value(), '--read', 0x7fffffff) });
+        break;
+      case '--write':
+        out.operations.push({ kind: 'write', data: parseHex(value(), '--write') });
+        break;
+      case '--device':
+        out.device = value();
+        break;
+      case '--unload':
+        out.unload = flag();
+        break;
+      case '--trace':
+        out.trace = value();
+        break;
+      case '--cycles':
+        out.cycles = parseNumber(value(), '--cycles', Number.MAX_SAFE_INTEGER);
+        break;
+      case '--json':
+        out.json = flag();
+        break;
       default:
         if (arg.startsWith('-')) throw new UsageError(`kmode run: unknown option '${option}' (see kmode run --help)`);
         if (out.file !== '') throw new UsageError(`kmode run: one driver expected, '${arg}' is a second one`);
@@ -136,7 +163,8 @@ function parseNumber(text: string, option: string, max: number): number {
 /** Bytes as pairs of hexadecimal digits; spaces may separate them. */
 function parseHex(text: string, option: string): Uint8Array {
   const digits = text.replace(/^0x/i, '').replace(/[\s_]/g, '');
-  if (digits.length % 2 !== 0) throw new UsageError(`${option}: '${text}' has an odd number of hexadecimal digits; each byte takes two`);
+  if (digits.length % 2 !== 0)
+    throw new UsageError(`${option}: '${text}' has an odd number of hexadecimal digits; each byte takes two`);
   if (!/^[0-9a-f]*$/i.test(digits)) throw new UsageError(`${option}: '${text}' is not hexadecimal bytes (like 0a000000)`);
   return Uint8Array.from({ length: digits.length / 2 }, (_, i) => parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 }

@@ -57,7 +57,14 @@ export function bugCheckReport(b: BugCheck): BugCheckReport {
   };
 }
 
-const IRQL_NAMES: { readonly [level: number]: string } = { 0: 'PASSIVE_LEVEL', 1: 'APC_LEVEL', 2: 'DISPATCH_LEVEL', 13: 'CLOCK_LEVEL', 14: 'IPI_LEVEL', 15: 'HIGH_LEVEL' };
+const IRQL_NAMES: { readonly [level: number]: string } = {
+  0: 'PASSIVE_LEVEL',
+  1: 'APC_LEVEL',
+  2: 'DISPATCH_LEVEL',
+  13: 'CLOCK_LEVEL',
+  14: 'IPI_LEVEL',
+  15: 'HIGH_LEVEL',
+};
 export const irqlName = (level: number): string => IRQL_NAMES[level] ?? `DIRQL ${level}`;
 
 /** The bug check as a person reads it: what, who, where, how it came there. */

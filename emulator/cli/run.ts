@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describeImage } from '../board.ts';
 import { Machine, OperationError } from '../index.ts';
@@ -9,7 +9,8 @@ import type { OperationReport, RunReport } from './report.ts';
 
 /** Guest seconds after which a run ends that nobody limited. */
 export const DEFAULT_LIMIT_SECONDS = 60;
-const STATUS_PENDING = 0x103;
+const STATUS_OBJECT_NAME_NOT_FOUND = 0xc0000034,
+  STATUS_NO_SUCH_DEVICE = 0xc000000e;
 
 /** Something the user has to mend: the file, the driver's refusal. Exit status 1. */
 export class RunError extends Error {
@@ -25,7 +26,29 @@ export function readInput(path: string): Uint8Array {
     return new Uint8Array(readFileSync(path));
   } catch (error) {
     const { code } = error as { code?: string };
-    throw new RunError(code === 'ENOENT' ? `${path}: there is no such file` : code === 'EISDIR' ? `${path}: is a folder, not a driver` : `${path}: cannot be read (${code ?? String(error)})`);
+    throw new RunError(
+      code === 'ENOENT'
+        ? `${path}: there is no such file`
+        : code === 'EISDIR'
+          ? `${path}: is a folder, not a driver`
+          : `${path}: cannot be read (${code ?? String(error)})`,
+    );
+  }
+}
+
+/** Opens a file to write to before anything runs, so that a bad name costs nothing; throws a RunError that names it. */
+function openOutput(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    const { code } = error as { code?: string };
+    throw new RunError(
+      code === 'ENOENT'
+        ? `${path}: there is no folder for it`
+        : code === 'EISDIR'
+          ? `${path}: is a folder`
+          : `${path}: cannot be written (${code ?? String(error)})`,
+    );
   }
 }
 
@@ -36,9 +59,21 @@ export function runDriver(command: RunCommand): RunReport {
   const service = basename(command.file).replace(/\.sys$/i, '');
   const machine = Machine.create({ limitSeconds: DEFAULT_LIMIT_SECONDS });
   const limit = command.cycles ?? machine.cycle + DEFAULT_LIMIT_SECONDS * machine.config.tscHz;
-  const trace = command.trace === null ? null : machine.startTrace();
-  const report: RunReport = { ok: false, error: null, cycles: 0, instructions: 0, stateHash: '', debug: [], results: [], bugcheck: null };
-  const limitText = command.cycles === null ? `the default limit of ${DEFAULT_LIMIT_SECONDS} seconds of guest time (cycle ${limit})` : `cycle ${command.cycles}`;
+  const trace = command.trace === null ? null : { file: openOutput(command.trace), collector: machine.startTrace() };
+  const report: RunReport = {
+    ok: false,
+    error: null,
+    cycles: 0,
+    instructions: 0,
+    stateHash: '',
+    debug: [],
+    results: [],
+    bugcheck: null,
+  };
+  const limitText =
+    command.cycles === null
+      ? `the default limit of ${DEFAULT_LIMIT_SECONDS} seconds of guest time (cycle ${limit})`
+      : `cycle ${command.cycles}`;
   /** Every operation may take what is left of the run. */
   const bound = (): void => void (machine.operationLimit = Math.max(0, limit - machine.cycle));
 
@@ -47,7 +82,7 @@ export function runDriver(command: RunCommand): RunReport {
     machine.load(bytes, service);
     if (command.operations.length > 0) {
       bound();
-      const file = machine.open(command.device ?? `driver:${service}`);
+      const file = openDevice(machine, command.device, service);
       const pending: { at: number; id: number; operation: Operation }[] = [];
       for (const operation of command.operations) {
         bound();
@@ -75,51 +110,93 @@ export function runDriver(command: RunCommand): RunReport {
     if (!(error instanceof OperationError)) throw error;
     if (error.bugCheck === null) report.error = error.message;
   }
-  trace?.stop();
+  trace?.collector.stop();
   const bugCheck = machine.bugCheck();
-  if (bugCheck === null && machine.cycle >= limit && report.error === null) report.error = `stopped at ${limitText}${whereabouts(machine)}`;
-  else if (report.error !== null && machine.cycle >= limit) report.error += `: ${limitText} was reached${whereabouts(machine)}`;
+  if (bugCheck === null && machine.cycle >= limit) {
+    report.error = `${report.error === null ? '' : `${report.error}; `}stopped at ${limitText}${whereabouts(machine)}`;
+  }
   report.ok = bugCheck === null && report.error === null;
   report.cycles = machine.cycle;
   report.instructions = machine.instructions;
   report.stateHash = machine.stateHash();
   report.debug = machine.debugLines();
   report.bugcheck = bugCheck === null ? null : bugCheckReport(bugCheck);
-  if (trace !== null) writeFileSync(command.trace!, JSON.stringify(machine.chromeTrace(trace)));
+  if (trace !== null) {
+    writeFileSync(trace.file, JSON.stringify(machine.chromeTrace(trace.collector)));
+    closeSync(trace.file);
+  }
   return report;
 }
 
 /** Where the machine stands, for a message about something that does not end. */
 function whereabouts(machine: Machine): string {
-  if (machine.cpus.every(cpu => cpu.halted)) return '; the machine was idle';
+  const irps = machine.command('!irp').filter(line => line.includes('\\Driver\\'));
+  const inFlight = irps.length === 0 ? '' : `; in flight: ${irps.map(line => line.replace(/ {2,}/g, ' ')).join(', ')}`;
+  if (machine.cpus.every(cpu => cpu.halted)) return `; the machine was idle${inFlight}`;
   const { rip } = machine.cpus[machine.currentCpu]!;
-  return `; the processor was at ${machine.guest.symbolAt(rip) ?? `0x${BigInt.asUintN(64, BigInt(rip)).toString(16)}`}`;
+  return `${inFlight}; the processor was at ${machine.guest.symbolAt(rip) ?? `0x${BigInt.asUintN(64, BigInt(rip)).toString(16)}`}`;
+}
+
+/** Opens the device that was named, or the driver's own. */
+function openDevice(machine: Machine, device: string | null, service: string): OpenFile {
+  try {
+    return machine.open(device ?? `driver:${service}`);
+  } catch (error) {
+    if (
+      device !== null ||
+      !(error instanceof OperationError) ||
+      (error.status !== STATUS_OBJECT_NAME_NOT_FOUND && error.status !== STATUS_NO_SUCH_DEVICE)
+    )
+      throw error;
+    throw new OperationError(
+      `${service}.sys has no device that could be opened; expected one with a name (--device NAME opens another driver's)`,
+      error.status,
+      'done',
+      null,
+    );
+  }
 }
 
 function perform(file: OpenFile, operation: Operation): OperationResult {
   switch (operation.kind) {
-    case 'ioctl': return file.ioctl(operation.code, operation.input, operation.outputLength);
-    case 'read': return file.read(operation.length);
-    case 'write': return file.write(operation.data);
+    case 'ioctl':
+      return file.ioctl(operation.code, operation.input, operation.outputLength);
+    case 'read':
+      return file.read(operation.length);
+    case 'write':
+      return file.write(operation.data);
   }
 }
 
-/** Operations that were pending may be done by now (a write completed the read before it): takes their final results. */
+/**
+ * Operations that were pending (a write completes the read before it, a timer an IRP that waits for it): runs until they are done, and takes their final results.
+ * One that the driver never completes ends the run.
+ */
 function settle(machine: Machine, pending: readonly { at: number; id: number; operation: Operation }[], report: RunReport): void {
-  // Replies of requests that a later operation completed may still be on their way.
-  if (pending.length > 0) machine.runToIdle(Math.min(1, machine.operationLimit / machine.config.tscHz));
   for (const p of pending) {
-    const result = machine.result(p.id);
-    report.results[p.at] = describe(p.operation, result);
-    if (result.status === STATUS_PENDING) {
-      report.error ??= `${report.results[p.at]!.op} was never completed: its IRP is still pending and the machine is idle. The driver must complete it, or cancel it when the handle is closed.`;
+    const result = machine.result(p.id, true);
+    report.results[p.at] = describe(p.operation, result.outcome === 'limit' ? { ...result, outcome: 'pending' } : result);
+    if (machine.bugCheck() !== null) return;
+    if (result.outcome !== 'done') {
+      report.error ??= `${report.results[p.at]!.op} was never completed: the driver must complete its IRP, or cancel it when the handle is closed`;
     }
   }
 }
 
 function describe(operation: Operation, result: OperationResult): OperationReport {
-  const op = operation.kind === 'ioctl' ? `ioctl 0x${operation.code.toString(16)}` : operation.kind === 'read' ? `read ${operation.length}` : `write ${operation.data.length}`;
-  return { op, status: statusText(result.status), outcome: result.outcome, information: Number(result.information), data: hexBytes(result.data) };
+  const op =
+    operation.kind === 'ioctl'
+      ? `ioctl 0x${operation.code.toString(16)}`
+      : operation.kind === 'read'
+        ? `read ${operation.length}`
+        : `write ${operation.data.length}`;
+  return {
+    op,
+    status: statusText(result.status),
+    outcome: result.outcome,
+    information: Number(result.information),
+    data: hexBytes(result.data),
+  };
 }
 
 /** The report as text: debugger output, results, how it ended. */
@@ -127,7 +204,9 @@ export function runText(report: RunReport, command: RunCommand): string {
   const lines = [...report.debug];
   for (const r of report.results) {
     const failed = Number(r.status) >= 0x80000000;
-    lines.push(`${r.op}: ${r.outcome === 'done' ? (failed ? `failed, status ${r.status}` : `status ${r.status}, ${r.information} bytes`) : r.outcome}${r.data === '' ? '' : ` ${r.data}`}`);
+    lines.push(
+      `${r.op}: ${r.outcome === 'done' ? (failed ? `failed, status ${r.status}` : `status ${r.status}, ${r.information} bytes`) : r.outcome}${r.data === '' ? '' : ` ${r.data}`}`,
+    );
   }
   if (report.bugcheck !== null) lines.push(bugCheckText(report.bugcheck));
   lines.push(`${report.cycles} cycles, ${report.instructions} instructions, state ${report.stateHash}`);

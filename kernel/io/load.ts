@@ -22,10 +22,12 @@ import {
   STATUS_IMAGE_ALREADY_LOADED,
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_DEVICE_REQUEST,
+  STATUS_INVALID_IMAGE_FORMAT,
   STATUS_INVALID_PARAMETER,
   STATUS_OBJECT_NAME_NOT_FOUND,
   STATUS_SUCCESS,
 } from '../types/status.ts';
+import { statusName } from '../types/statusname.ts';
 import { i32, ptr, struct, u32, u8 } from '../types/struct.ts';
 import { call, type NtExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, VOID, wait } from '../exports/declare.ts';
 import { stepService } from '../exports/service.ts';
@@ -77,6 +79,11 @@ function mapAndEnter(k: Kernel, f: { set(n: 'Driver', v: number): void; get(n: '
     if (!(e instanceof ImageError)) throw e;
     P.Message.set(mem, packet, messageBlock(k, e.message));
     return ret(e.status);
+  }
+  if (loaded.entry === loaded.base) {
+    ldrUnloadImage(k, loaded.section);
+    P.Message.set(mem, packet, messageBlock(k, `${service}.sys: the image has no entry point (AddressOfEntryPoint is 0); expected the address of DriverEntry`));
+    return ret(STATUS_INVALID_IMAGE_FORMAT);
   }
   P.ImageBase.set(mem, packet, loaded.base);
   const made = createDriverObject(k, objectPath, service);
@@ -161,8 +168,9 @@ export const exports: NtExport[] = [
     steps: {
       start: (k, f, _rax, { Packet }) => mapAndEnter(k, f, Packet),
       refused: (_k, _f, rax) => ret(rax),
-      entered(k, f, rax) {
+      entered(k, f, rax, { Packet }) {
         freeString(k, f.get('RegistryPath'));
+        if (!ntSuccess(rax)) P.Message.set(k.mem, Packet, messageBlock(k, `${serviceOf(readString(k, Packet + P.RegistryPath.offset))}.sys: DriverEntry returned ${statusName(rax)}`));
         if (!ntSuccess(rax)) return call(k.address('nt!IopRefuseDriver'), [f.get('Driver'), rax], 'refused');
         ready(k, f.get('Driver'));
         return reinitialize(k, f.get('Driver'));

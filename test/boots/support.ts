@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 import { Machine } from '../../emulator/index.ts';
 import type { CreateOptions } from '../../emulator/index.ts';
 
@@ -23,12 +26,31 @@ export interface Invocation {
   stderr: string;
 }
 
-/** Runs the command line from its sources, as `npm run -s kmode -- ...` does. */
-export function kmode(...args: string[]): Invocation {
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, ['--import', 'tsx', 'emulator/cli/main.ts', ...args], {
-    cwd: ROOT,
-    encoding: 'utf8',
+let bundle: string | null = null;
+
+/** The command line as the package has it, bundled from the present sources: it starts in a tenth of the time that they take to be translated. */
+function commandLine(): string {
+  if (bundle !== null) return bundle;
+  const folder = mkdtempSync(join(tmpdir(), 'kmode-bundle-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const outfile = join(folder, 'dist/cli.js');
+  buildSync({
+    absWorkingDir: ROOT,
+    entryPoints: ['emulator/cli/main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
   });
+  copyFileSync(join(ROOT, 'build/core.wasm'), join(folder, 'dist/core.wasm'));
+  writeFileSync(join(folder, 'package.json'), readFileSync(join(ROOT, 'package.json')));
+  return (bundle = outfile);
+}
+
+/** Runs the command line, as `npm run -s kmode -- ...` does. */
+export function kmode(...args: string[]): Invocation {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [commandLine(), ...args], { encoding: 'utf8' });
   if (error) throw error;
   return { status, stdout, stderr };
 }
