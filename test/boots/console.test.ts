@@ -264,6 +264,38 @@ describe('the console on COM1', () => {
     expect(rows.slice(-3)).toEqual([`[${10_000 - shown} characters dropped]`, 'and then this', PROMPT]);
   });
 
+  it('keeps its prompt whatever a driver does', () => {
+    const machine = machineWithSamples();
+    const driver = new Uint8Array(readFileSync(new URL('drivers/console.sys', import.meta.url)));
+    offerFile(machine, 'console.sys', driver);
+    command(machine, 'load console');
+
+    machine.type('read console 1\r');
+    machine.runFor(0.5);
+    expect(screen(machine).at(-2)).toBe('console: waiting');
+    machine.type('\x03');
+    runUntil(machine, PROMPT);
+    expect(command(machine, 'requests')).toEqual(['1  read console 1  in the driver']);
+    machine.runFor(2);
+    runUntil(machine, PROMPT);
+    expect(screen(machine).slice(-3)).toEqual(['console: done', 'request 1 (read console 1): STATUS_SUCCESS, 0 bytes', PROMPT]);
+
+    const before = machine.cycle;
+    const flood = command(machine, 'write console "x"');
+    expect((machine.cycle - before) / machine.config.tscHz).toBeLessThan(2);
+    expect(flood[0]).toBe('line 0');
+    expect(flood.slice(-2)).toEqual([expect.stringMatching(/^\[\d+ characters dropped\]$/), 'STATUS_SUCCESS, 0 bytes']);
+    expect(machine.debugLines().at(-1)).toBe('line 2999');
+
+    machine.type('ioctl console 0\r');
+    machine.runFor(0.5);
+    machine.type('\x03');
+    machine.runFor(0.5);
+    machine.type('requests\r');
+    machine.runFor(0.5);
+    expect(screen(machine).slice(-2)).toEqual(['2  ioctl console 0x0  in the driver', PROMPT]);
+  });
+
   it('does the same in slices of any length, and again after a restore in the middle of its output', () => {
     const session = (machine: DriverMachine, slice: number): string => {
       machine.type('load echo\rwrite echo "hi"\rdrivers\r');
