@@ -1,7 +1,8 @@
 import type { PhysicalMemory } from './memory.ts';
 
 /** What a checkpoint keeps of a device: plain data, compared and hashed by value, keys in declaration order. */
-export type StateValue = number | string | boolean | null | bigint | Uint8Array | readonly StateValue[] | { readonly [name: string]: StateValue };
+export type StateValue =
+  number | string | boolean | null | bigint | Uint8Array | readonly StateValue[] | { readonly [name: string]: StateValue };
 export type DeviceState = { readonly [name: string]: StateValue };
 
 /** Guest time. One counter for the whole machine: cycles since reset. */

@@ -79,6 +79,7 @@ export function addressToBigInt(va: number): bigint {
 /** The address that a 64-bit value holds; a non-canonical value throws a RangeError. */
 export function bigIntToAddress(value: bigint): number {
   const signed = BigInt.asIntN(64, value);
-  if (BigInt.asIntN(48, signed) !== signed) throw new RangeError(`0x${BigInt.asUintN(64, value).toString(16)} is not a canonical address`);
+  if (BigInt.asIntN(48, signed) !== signed)
+    throw new RangeError(`0x${BigInt.asUintN(64, value).toString(16)} is not a canonical address`);
   return Number(signed);
 }

@@ -97,7 +97,8 @@ export function encodeRequest(r: Request): Uint8Array {
   const view = new DataView(out.buffer);
   const fields = [r.id, r.op, r.handle ?? 0, r.code ?? 0, r.outLength ?? 0, name.length, data.length, r.flags ?? 0];
   fields.forEach((value, i) => {
-    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new RangeError(`request field ${i} is not a 32-bit value: ${value}`);
+    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+      throw new RangeError(`request field ${i} is not a 32-bit value: ${value}`);
     view.setUint32(i * 4, value, true);
   });
   out.set(name, REQUEST_HEADER);
@@ -113,7 +114,8 @@ export interface Offer {
 /** A file to offer, as the request port's input channel `offer` takes it. Throws a RangeError for an empty name or one that is too long. */
 export function encodeOffer(offer: Offer): Uint8Array {
   const name = new TextEncoder().encode(offer.name);
-  if (name.length === 0 || name.length > OFFER_NAME_MAX) throw new RangeError(`the name of an offered file has 1 to ${OFFER_NAME_MAX} bytes, this one ${name.length}`);
+  if (name.length === 0 || name.length > OFFER_NAME_MAX)
+    throw new RangeError(`the name of an offered file has 1 to ${OFFER_NAME_MAX} bytes, this one ${name.length}`);
   const out = new Uint8Array(4 + name.length + offer.data.length);
   new DataView(out.buffer).setUint32(0, name.length, true);
   out.set(name, 4);
@@ -124,7 +126,8 @@ export function encodeOffer(offer: Offer): Uint8Array {
 /** Throws a RangeError when the bytes are not an offer. */
 export function decodeOffer(bytes: Uint8Array): Offer {
   const length = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  if (length === 0 || length > OFFER_NAME_MAX || bytes.length < 4 + length) throw new RangeError(`an offer of ${bytes.length} bytes says that its name has ${length}`);
+  if (length === 0 || length > OFFER_NAME_MAX || bytes.length < 4 + length)
+    throw new RangeError(`an offer of ${bytes.length} bytes says that its name has ${length}`);
   return { name: new TextDecoder().decode(bytes.subarray(4, 4 + length)), data: bytes.slice(4 + length) };
 }
 
@@ -133,7 +136,8 @@ export function decodeReply(bytes: Uint8Array): Reply {
   if (bytes.length < REPLY_HEADER) throw new RangeError(`a reply has at least ${REPLY_HEADER} bytes, this one ${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const length = view.getUint32(20, true);
-  if (bytes.length < REPLY_HEADER + length) throw new RangeError(`the reply says ${length} bytes of data, there are ${bytes.length - REPLY_HEADER}`);
+  if (bytes.length < REPLY_HEADER + length)
+    throw new RangeError(`the reply says ${length} bytes of data, there are ${bytes.length - REPLY_HEADER}`);
   return {
     id: view.getUint32(0, true),
     status: view.getUint32(4, true),

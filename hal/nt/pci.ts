@@ -3,7 +3,9 @@
  */
 import type { CpuView } from '../bus/cpu.ts';
 
-const CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc, ENABLE = 0x80000000;
+const CONFIG_ADDRESS = 0xcf8,
+  CONFIG_DATA = 0xcfc,
+  ENABLE = 0x80000000;
 
 /** Bytes of a function's configuration space. */
 export const PCI_CONFIG_SIZE = 256;
@@ -15,10 +17,25 @@ export interface PciAddress {
 }
 
 /** Offsets of the header (type 0). */
-export const PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_REVISION = 0x08, PCI_PROG_IF = 0x09, PCI_SUBCLASS = 0x0a, PCI_BASE_CLASS = 0x0b;
-export const PCI_HEADER_TYPE = 0x0e, PCI_BAR0 = 0x10, PCI_SUBSYSTEM_VENDOR = 0x2c, PCI_SUBSYSTEM_ID = 0x2e, PCI_CAPABILITIES = 0x34, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d;
+export const PCI_VENDOR_ID = 0x00,
+  PCI_DEVICE_ID = 0x02,
+  PCI_COMMAND = 0x04,
+  PCI_STATUS = 0x06,
+  PCI_REVISION = 0x08,
+  PCI_PROG_IF = 0x09,
+  PCI_SUBCLASS = 0x0a,
+  PCI_BASE_CLASS = 0x0b;
+export const PCI_HEADER_TYPE = 0x0e,
+  PCI_BAR0 = 0x10,
+  PCI_SUBSYSTEM_VENDOR = 0x2c,
+  PCI_SUBSYSTEM_ID = 0x2e,
+  PCI_CAPABILITIES = 0x34,
+  PCI_INTERRUPT_LINE = 0x3c,
+  PCI_INTERRUPT_PIN = 0x3d;
 /** Bits of the command register. */
-export const PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4;
+export const PCI_COMMAND_IO = 1,
+  PCI_COMMAND_MEMORY = 2,
+  PCI_COMMAND_MASTER = 4;
 
 function select(cpu: CpuView, at: PciAddress, offset: number): void {
   cpu.portOut(CONFIG_ADDRESS, 4, (ENABLE | (at.bus << 16) | (at.device << 11) | (at.function << 8) | (offset & 0xfc)) >>> 0);
@@ -46,7 +63,7 @@ export function pciReadBytes(cpu: CpuView, at: PciAddress, offset: number, lengt
 /** Writes bytes with the widest aligned accesses, so that a 32-bit register is written at once. Returns how many were written. */
 export function pciWriteBytes(cpu: CpuView, at: PciAddress, offset: number, bytes: Uint8Array): number {
   const end = Math.min(PCI_CONFIG_SIZE, offset + bytes.length);
-  for (let i = offset; i < end; ) {
+  for (let i = offset; i < end;) {
     const size = i % 4 === 0 && end - i >= 4 ? 4 : i % 2 === 0 && end - i >= 2 ? 2 : 1;
     let value = 0;
     for (let b = 0; b < size; b++) value |= bytes[i - offset + b]! << (8 * b);
@@ -100,7 +117,13 @@ export function pciBars(cpu: CpuView, at: PciAddress): PciBar[] {
     }
     const wide = (value & 6) === 4;
     const high = wide ? pciRead(cpu, at, offset + 4, 4) : 0;
-    bars.push({ index, kind: 'memory', base: high * 0x100000000 + ((value & ~15) >>> 0), length: (~(mask & ~15) >>> 0) + 1, prefetchable: (value & 8) !== 0 });
+    bars.push({
+      index,
+      kind: 'memory',
+      base: high * 0x100000000 + ((value & ~15) >>> 0),
+      length: (~(mask & ~15) >>> 0) + 1,
+      prefetchable: (value & 8) !== 0,
+    });
     if (wide) index++;
   }
   pciWrite(cpu, at, PCI_COMMAND, 2, command);
