@@ -13,7 +13,12 @@ import { initializeListHead, insertTailList, listEntries, removeEntryList } from
 import { REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ } from '../types/cm.ts';
 import { PagedPool } from '../types/mm.ts';
 import { LIST_ENTRY, UNICODE_STRING } from '../types/rtl.ts';
-import { STATUS_CANNOT_DELETE, STATUS_INSUFFICIENT_RESOURCES, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_CANNOT_DELETE,
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_OBJECT_NAME_NOT_FOUND,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { i64, ptr, struct, u32 } from '../types/struct.ts';
 
 /** One key. References are its key objects and, as long as it is not deleted, its place in the tree. */
@@ -32,12 +37,23 @@ export const CM_KEY_CONTROL_BLOCK = struct('_CM_KEY_CONTROL_BLOCK', {
   SubKeyCount: u32,
   ValueCount: u32,
 });
-export const CM_KEY_VALUE = struct('_CM_KEY_VALUE', { Link: LIST_ENTRY, Type: u32, DataLength: u32, Data: ptr, Name: UNICODE_STRING });
-export const CM_KEY_BODY = struct('_CM_KEY_BODY', { Type: u32, KeyControlBlock: [8, ptr], NotifyBlock: ptr, ProcessID: ptr, KeyBodyList: LIST_ENTRY }, { size: 0x60 });
+export const CM_KEY_VALUE = struct('_CM_KEY_VALUE', {
+  Link: LIST_ENTRY,
+  Type: u32,
+  DataLength: u32,
+  Data: ptr,
+  Name: UNICODE_STRING,
+});
+export const CM_KEY_BODY = struct(
+  '_CM_KEY_BODY',
+  { Type: u32, KeyControlBlock: [8, ptr], NotifyBlock: ptr, ProcessID: ptr, KeyBodyList: LIST_ENTRY },
+  { size: 0x60 },
+);
 /** CM_KEY_BODY.Type: 'ky02'. */
 export const KEY_BODY_TYPE = 0x6b793032;
 /** CM_KEY_CONTROL_BLOCK.Flags. */
-export const KCB_DELETED = 1, KCB_VOLATILE = 2;
+export const KCB_DELETED = 1,
+  KCB_VOLATILE = 2;
 
 const K = CM_KEY_CONTROL_BLOCK.f;
 const V = CM_KEY_VALUE.f;
@@ -135,7 +151,8 @@ export function cmCreate(k: Kernel, key: number, path: string): number {
 }
 
 /** Makes what is missing of a full path. */
-export const cmCreatePath = (k: Kernel, path: string): number => cmCreate(k, k.global.get('CmpRegistryRoot'), path.replace(/^\\registry/i, ''));
+export const cmCreatePath = (k: Kernel, path: string): number =>
+  cmCreate(k, k.global.get('CmpRegistryRoot'), path.replace(/^\\registry/i, ''));
 
 /** The value of that name (empty: the default value), or 0. */
 export function findValue(k: Kernel, key: number, name: string): number {
@@ -256,12 +273,18 @@ export function cmQueryString(k: Kernel, key: number, name: string): string | nu
 /** The strings of a REG_MULTI_SZ (or the one of a REG_SZ). */
 export function cmQueryStrings(k: Kernel, key: number, name: string): string[] {
   const v = cmQueryValue(k, key, name);
-  return v && (v.type === REG_MULTI_SZ || v.type === REG_SZ) ? text(v.data).split('\0').filter(s => s !== '') : [];
+  return v && (v.type === REG_MULTI_SZ || v.type === REG_SZ)
+    ? text(v.data)
+        .split('\0')
+        .filter(s => s !== '')
+    : [];
 }
 
 export function cmQueryDword(k: Kernel, key: number, name: string): number | null {
   const v = cmQueryValue(k, key, name);
-  return v && v.type === REG_DWORD && v.data.length === 4 ? new DataView(v.data.buffer, v.data.byteOffset).getUint32(0, true) : null;
+  return v && v.type === REG_DWORD && v.data.length === 4
+    ? new DataView(v.data.buffer, v.data.byteOffset).getUint32(0, true)
+    : null;
 }
 
 export const regSz = (value: string): Uint8Array => wide(`${value}\0`);
@@ -284,8 +307,12 @@ const INITIAL: readonly (readonly [path: string, name: string, type: number, val
   ['Machine\\Hardware\\Description\\System', 'Identifier', REG_SZ, 'AT/AT COMPATIBLE'],
 ];
 const KEYS = [
-  'Machine\\System\\ControlSet001\\Services', 'Machine\\System\\ControlSet001\\Enum', 'Machine\\System\\ControlSet001\\Control\\Class',
-  'Machine\\System\\ControlSet001\\Control\\DeviceClasses', 'Machine\\Hardware\\ResourceMap', 'User\\.DEFAULT',
+  'Machine\\System\\ControlSet001\\Services',
+  'Machine\\System\\ControlSet001\\Enum',
+  'Machine\\System\\ControlSet001\\Control\\Class',
+  'Machine\\System\\ControlSet001\\Control\\DeviceClasses',
+  'Machine\\Hardware\\ResourceMap',
+  'User\\.DEFAULT',
 ] as const;
 
 /** Makes the tree that every machine has, with its root object `\Registry`. Runs at boot, after the namespace. */
@@ -299,6 +326,7 @@ export function cmInit(k: Kernel): number {
     if (cmSetValue(k, cmCreate(k, root, path), name, type, data) !== STATUS_SUCCESS) throw new Error('no pool for the registry');
   }
   const link = newKey(k, cmOpenPath(k, '\\Registry\\Machine\\System'), 'CurrentControlSet');
-  if (!link || !allocateString(k, listAt(link, K.LinkTarget), '\\Registry\\Machine\\System\\ControlSet001', TAG)) throw new Error('no pool for the registry');
+  if (!link || !allocateString(k, listAt(link, K.LinkTarget), '\\Registry\\Machine\\System\\ControlSet001', TAG))
+    throw new Error('no pool for the registry');
   return createKeyObject(k, root, true);
 }

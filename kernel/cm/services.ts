@@ -59,10 +59,17 @@ const V = CM_KEY_VALUE.f;
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
 const POBJECT_ATTRIBUTES = pointer('POBJECT_ATTRIBUTES');
-const REG_CREATED_NEW_KEY = 1, REG_OPENED_EXISTING_KEY = 2;
+const REG_CREATED_NEW_KEY = 1,
+  REG_OPENED_EXISTING_KEY = 2;
 
 /** Opens or creates the key of an OBJECT_ATTRIBUTES and a handle to it. */
-function openKey(k: Kernel, out: number, access: number, attributes: number, create: { classText: string; disposition: number } | null): number {
+function openKey(
+  k: Kernel,
+  out: number,
+  access: number,
+  attributes: number,
+  create: { classText: string; disposition: number } | null,
+): number {
   k.mem.probe(out, 8, true);
   const a = readAttributes(k, attributes);
   const found = lookupAttributes(k, { ...a, attributes: a.attributes | OBJ_CASE_INSENSITIVE }, previousMode(k));
@@ -73,7 +80,8 @@ function openKey(k: Kernel, out: number, access: number, attributes: number, cre
   const walk = cmWalk(k, from, found.remaining);
   let key = walk.key;
   if (walk.missing.length) {
-    if (!create || walk.missing.length > 1) return walk.missing.length > 1 && create ? STATUS_OBJECT_PATH_NOT_FOUND : STATUS_OBJECT_NAME_NOT_FOUND;
+    if (!create || walk.missing.length > 1)
+      return walk.missing.length > 1 && create ? STATUS_OBJECT_PATH_NOT_FOUND : STATUS_OBJECT_NAME_NOT_FOUND;
     key = cmCreate(k, walk.key, walk.missing[0]!);
     if (!key) return STATUS_INSUFFICIENT_RESOURCES;
     if (create.classText) allocateString(k, key + K.Class.offset, create.classText, poolTag('CM  '));
@@ -149,7 +157,10 @@ function valueInformation(k: Kernel, value: number, kind: number): { bytes: Uint
       return { bytes: b.u32(0).u32(type).u32(name.length).add(name).bytes(), fixed: 12 };
     case KeyValueFullInformation: {
       const offset = Math.ceil((20 + name.length) / 4) * 4;
-      return { bytes: b.u32(0).u32(type).u32(offset).u32(length).u32(name.length).add(name).align(4).add(data).bytes(), fixed: 20 };
+      return {
+        bytes: b.u32(0).u32(type).u32(offset).u32(length).u32(name.length).add(name).align(4).add(data).bytes(),
+        fixed: 20,
+      };
     }
     case KeyValuePartialInformation:
       return { bytes: b.u32(0).u32(type).u32(length).add(data).bytes(), fixed: 12 };
@@ -179,9 +190,15 @@ function keyInformation(k: Kernel, key: number, kind: number): { bytes: Uint8Arr
       const keys = subKeys(k, key);
       const values = keyValues(k, key);
       const longest = (list: readonly number[]): number => list.reduce((most, n) => Math.max(most, n), 0);
-      b.u64(time).u32(0).u32(className.length ? KEY_FULL_INFORMATION.size : 0xffffffff).u32(className.length).u32(keys.length);
+      b.u64(time)
+        .u32(0)
+        .u32(className.length ? KEY_FULL_INFORMATION.size : 0xffffffff)
+        .u32(className.length)
+        .u32(keys.length);
       b.u32(longest(keys.map(s => keyName(k, s).length * 2))).u32(longest(keys.map(s => mem.read16(s + K.Class.offset))));
-      b.u32(values.length).u32(longest(values.map(v => mem.read16(v + V.Name.offset)))).u32(longest(values.map(v => V.DataLength.get(mem, v))));
+      b.u32(values.length)
+        .u32(longest(values.map(v => mem.read16(v + V.Name.offset))))
+        .u32(longest(values.map(v => V.DataLength.get(mem, v))));
       return { bytes: b.add(className).bytes(), fixed: KEY_FULL_INFORMATION.size };
     }
     case KeyNameInformation: {
@@ -220,11 +237,23 @@ export const exports: NtExport[] = [
     name: 'CreateKey',
     doc: 'Creates a registry key or opens the one that exists.',
     irql: PASSIVE,
-    args: { KeyHandle: PVOID, DesiredAccess: ULONG, ObjectAttributes: POBJECT_ATTRIBUTES, TitleIndex: ULONG, Class: PUNICODE_STRING, CreateOptions: ULONG, Disposition: PVOID },
+    args: {
+      KeyHandle: PVOID,
+      DesiredAccess: ULONG,
+      ObjectAttributes: POBJECT_ATTRIBUTES,
+      TitleIndex: ULONG,
+      Class: PUNICODE_STRING,
+      CreateOptions: ULONG,
+      Disposition: PVOID,
+    },
     returns: NTSTATUS,
     cycles: 1800,
     status: 'full',
-    impl: (k, a) => openKey(k, a.KeyHandle, a.DesiredAccess, a.ObjectAttributes, { classText: readString(k, a.Class), disposition: a.Disposition }),
+    impl: (k, a) =>
+      openKey(k, a.KeyHandle, a.DesiredAccess, a.ObjectAttributes, {
+        classText: readString(k, a.Class),
+        disposition: a.Disposition,
+      }),
   }),
   ...service({
     name: 'QueryValueKey',
@@ -297,7 +326,15 @@ export const exports: NtExport[] = [
     cycles: 900,
     status: 'full',
     impl: (k, a) =>
-      withKey(k, a.KeyHandle, key => cmSetValue(k, key, readString(k, a.ValueName), a.Type, a.DataSize ? k.mem.readBytes(a.Data, a.DataSize) : new Uint8Array(0))),
+      withKey(k, a.KeyHandle, key =>
+        cmSetValue(
+          k,
+          key,
+          readString(k, a.ValueName),
+          a.Type,
+          a.DataSize ? k.mem.readBytes(a.Data, a.DataSize) : new Uint8Array(0),
+        ),
+      ),
   }),
   ...service({
     name: 'DeleteValueKey',
