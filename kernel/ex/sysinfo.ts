@@ -10,11 +10,20 @@ import { ETHREAD, EPROCESS } from '../types/ps.ts';
 import { KPROCESS, KTHREAD } from '../types/ke.ts';
 import { MM_HIGHEST_USER_ADDRESS, PAGE_SIZE } from '../mm/layout.ts';
 
-export const SystemBasicInformation = 0, SystemTimeOfDayInformation = 3, SystemProcessInformation = 5, SystemModuleInformation = 11;
-export const SystemKernelDebuggerInformation = 35, SystemCodeIntegrityInformation = 103;
+export const SystemBasicInformation = 0,
+  SystemTimeOfDayInformation = 3,
+  SystemProcessInformation = 5,
+  SystemModuleInformation = 11;
+export const SystemKernelDebuggerInformation = 35,
+  SystemCodeIntegrityInformation = 103;
 
 /** A record that grows: fields at offsets. */
-function record(size: number): { bytes: Uint8Array; u16(at: number, v: number): void; u32(at: number, v: number): void; u64(at: number, v: bigint | number): void } {
+function record(size: number): {
+  bytes: Uint8Array;
+  u16(at: number, v: number): void;
+  u32(at: number, v: number): void;
+  u64(at: number, v: bigint | number): void;
+} {
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   return {
@@ -68,12 +77,15 @@ function modules(k: Kernel): Uint8Array {
   return r.bytes;
 }
 
-const PROCESS_RECORD = 0x100, THREAD_RECORD = 0x50;
+const PROCESS_RECORD = 0x100,
+  THREAD_RECORD = 0x50;
 
 /** SYSTEM_PROCESS_INFORMATION with its threads; `va` is where the record will lie, for the name's pointer. */
 function processes(k: Kernel, va: number): Uint8Array {
   const { mem } = k;
-  const P = EPROCESS.f, T = KTHREAD.f, E = ETHREAD.f;
+  const P = EPROCESS.f,
+    T = KTHREAD.f,
+    E = ETHREAD.f;
   const parts: Uint8Array[] = [];
   let total = 0;
   for (const link of listEntries(mem, k.global.address('PsActiveProcessHead'))) {
