@@ -1,6 +1,6 @@
 import type { CpuView } from '../hal/bus/cpu.ts';
 import type { MachineConfig, Platform } from '../hal/bus/guestos.ts';
-import type { VirtualMemory } from '../hal/bus/memory.ts';
+import { GuestFault, type VirtualMemory } from '../hal/bus/memory.ts';
 import { R8, R9, RAX, RCX, RDX, RSP } from '../hal/bus/cpu.ts';
 import { kdPrint } from './ke/print.ts';
 import { Globals } from './globals.ts';
@@ -26,6 +26,8 @@ export class BugCheckSignal extends Error {
     this.routine = routine;
   }
 }
+
+const VECTOR_GP = 13;
 
 /** Offsets in the KPRCB that the hot paths read directly (types/prcb.ts has them by name; a test compares). */
 const PRCB_CURRENT_THREAD = 8;
@@ -86,7 +88,9 @@ export class Kernel {
   get irql(): number {
     return this.cpu.cr8;
   }
+  /** A level that CR8 cannot hold is #GP, as MOV CR8 makes of it (Intel SDM vol. 3, 10.8.6): it came from the guest. */
   set irql(level: number) {
+    if (level < 0 || level > 15) throw new GuestFault(VECTOR_GP, 0, 0);
     this.cpu.cr8 = level;
   }
 

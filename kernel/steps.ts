@@ -12,9 +12,12 @@ import {
   STEP_RESUME,
 } from './image/build.ts';
 import type { Kernel } from './kernel.ts';
+import { KERNEL_SECURITY_CHECK_FAILURE } from './types/bugcodes.ts';
 import type { Field, StructType } from './types/struct.ts';
 
 const ARGUMENT_REGISTERS = [RCX, RDX, R8, R9] as const;
+
+const FAST_FAIL_STACK_COOKIE_CHECK_FAILURE = 2;
 
 /** Cycles of the PAUSE that a retried gate stands for. */
 const RETRY_CYCLES = 40;
@@ -124,7 +127,16 @@ export function runStep(k: Kernel, gate: Gate, cpu: CpuView): { outcome: Outcome
     args = readHomeArgs(gate, cpu.mem, returnSlot);
     const n = cpu.mem.read32(rsp + FRAME_STEP);
     const found = gate.stepNames[n];
-    if (found === undefined) throw new Error(`${gate.name}: the frame at ${rsp} says step ${n}`);
+    // Only code of the guest's that writes over its kernel stack can have done this.
+    if (found === undefined)
+      k.bugCheck(
+        KERNEL_SECURITY_CHECK_FAILURE,
+        FAST_FAIL_STACK_COOKIE_CHECK_FAILURE,
+        rsp,
+        0,
+        0,
+        `the frame of ${gate.name} on the stack is destroyed`,
+      );
     name = found;
   }
   const outcome = e.steps[name]!(k, frameAt(gate, cpu.mem, rsp), cpu.gprLo(RAX), args);

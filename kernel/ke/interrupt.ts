@@ -13,6 +13,9 @@ const NonPagedPoolNx = 512;
 const FIRST_DEVICE_IRQL = 5,
   DEVICE_IRQLS = 7;
 
+/** Below are exceptions and software interrupts. */
+const LOWEST_DEVICE_VECTOR = 0x30;
+
 export interface PinVector {
   vector: number;
   irql: number;
@@ -63,11 +66,12 @@ const slot = (k: Kernel, vector: number): number => k.prcb + KPRCB.f.InterruptOb
 export const connectedInterrupt = (k: Kernel, vector: number): number => k.mem.readPtr(slot(k, vector));
 
 /**
- * Connects a service routine (IoConnectInterrupt and IoConnectInterruptEx, KeConnectInterrupt): the address of its KINTERRUPT, or 0 when memory is short or the vector
+ * Connects a service routine (IoConnectInterrupt and IoConnectInterruptEx, KeConnectInterrupt): the address of its KINTERRUPT, or 0 when memory is short, there is no such vector, or it
  * is taken by somebody who does not share it. The pin is let through on the first connection.
  */
 export function connectInterrupt(k: Kernel, spec: InterruptSpec): number {
   const m = k.mem;
+  if (spec.vector < LOWEST_DEVICE_VECTOR || spec.vector > 255) return 0;
   const at = slot(k, spec.vector);
   const first = m.readPtr(at);
   if (first !== 0 && (!spec.shareVector || I.ShareVector.get(m, first) === 0 || I.Mode.get(m, first) !== spec.mode)) return 0;

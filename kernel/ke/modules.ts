@@ -1,4 +1,4 @@
-import type { VirtualMemory } from '../../hal/bus/memory.ts';
+import { GuestFault, type VirtualMemory } from '../../hal/bus/memory.ts';
 import type { ModuleInfo } from '../../hal/bus/guestos.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
 import { listEntries } from './list.ts';
@@ -13,19 +13,28 @@ function unicode(m: VirtualMemory, va: number): string {
   return text;
 }
 
-/** The loaded images as PsLoadedModuleList has them: what the guest would see, so an entry that something unlinked is not here. `head` is the list head. */
+function readModule(m: VirtualMemory, entry: number): ModuleInfo {
+  return {
+    name: unicode(m, entry + L.BaseDllName.offset),
+    path: unicode(m, entry + L.FullDllName.offset),
+    base: L.DllBase.get(m, entry),
+    size: L.SizeOfImage.get(m, entry),
+    entry: L.EntryPoint.get(m, entry),
+  };
+}
+
+/**
+ * The loaded images as PsLoadedModuleList has them: what the guest would see, so an entry that something unlinked is not here, and a list that leads into nothing ends
+ * there. `head` is the list head.
+ */
 export function loadedModules(m: VirtualMemory, head: number): ModuleInfo[] {
-  if (m.translate(head) < 0 || m.read64(head) === 0n) return [];
   const found: ModuleInfo[] = [];
-  for (const link of listEntries(m, head, 1024)) {
-    const entry = link - L.InLoadOrderLinks.offset;
-    found.push({
-      name: unicode(m, entry + L.BaseDllName.offset),
-      path: unicode(m, entry + L.FullDllName.offset),
-      base: L.DllBase.get(m, entry),
-      size: L.SizeOfImage.get(m, entry),
-      entry: L.EntryPoint.get(m, entry),
-    });
+  try {
+    // Before the loader is up the head is zero.
+    if (m.read64(head) === 0n) return [];
+    for (const link of listEntries(m, head, 1024)) found.push(readModule(m, link - L.InLoadOrderLinks.offset));
+  } catch (error) {
+    if (!(error instanceof GuestFault)) throw error;
   }
   return found;
 }

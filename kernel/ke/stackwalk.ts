@@ -17,7 +17,15 @@ export const modulesOf = (k: Kernel): ModuleInfo[] => loadedModules(k.mem, k.add
 export function symbolAt(k: Kernel, modules: readonly ModuleInfo[], address: number): string | null {
   const own = kernelSymbolAt(k.images, address);
   if (own !== null) return own;
-  return moduleAt(modules, address) === null ? null : ldrSymbolAt(k, address);
+  const image = moduleAt(modules, address);
+  if (image === null) return null;
+  try {
+    return ldrSymbolAt(k, address);
+  } catch (error) {
+    // The image's own tables lead into nothing: its name and an offset will do.
+    if (!(error instanceof GuestFault)) throw error;
+    return `${image.name.replace(/\.[^.]*$/, '')}+0x${(address - image.base).toString(16)}`;
+  }
 }
 
 const lowAddress = (k: Kernel, at: number): number => (k.mem.read32(at + 4) | 0) * 0x100000000 + k.mem.read32(at);

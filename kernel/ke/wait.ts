@@ -97,7 +97,7 @@ function beginWait(k: Kernel, thread: number, options: WaitOptions): void {
   const ALERTABLE = 1 << 4;
   T.WaitMode.set(m, thread, options.mode ?? 0);
   T.WaitReason.set(m, thread, options.reason ?? 0);
-  T.WaitIrql.set(m, thread, k.irql > 1 ? 0 : k.irql);
+  T.WaitIrql.set(m, thread, k.irql);
   T.WaitTime.set(m, thread, Number(tickCount(k) & 0xffffffffn));
   T.MiscFlags.set(
     m,
