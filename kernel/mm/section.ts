@@ -39,10 +39,13 @@ export const SECTION_PHYSICAL_MEMORY = 1;
 /** A view in a process. */
 export const MM_VIEW = struct('_MM_VIEW', { Link: LIST_ENTRY, Process: ptr, Section: ptr, Base: ptr, Pages: u32 });
 
-const S = SECTION.f, V = MM_VIEW.f;
+const S = SECTION.f,
+  V = MM_VIEW.f;
 const TAG = poolTag('MmSe');
 /** Views are placed from here up, on boundaries of the allocation granularity. */
-const FIRST_VIEW = 0x10000000, LAST_VIEW = 0x7ff000000000, GRANULARITY = 0x10000;
+const FIRST_VIEW = 0x10000000,
+  LAST_VIEW = 0x7ff000000000,
+  GRANULARITY = 0x10000;
 
 /** Makes `\Device\PhysicalMemory`; runs once, after the namespace. */
 export function mmInitializeSections(k: Kernel): void {
@@ -50,7 +53,8 @@ export function mmInitializeSections(k: Kernel): void {
   const section = obCreateObject(k, exportedType(k, 'MmSectionObjectType'), SECTION.size, { named: true, permanent: true });
   if (!section) throw new Error('no pool for \\Device\\PhysicalMemory');
   S.Flags.set(k.mem, section, SECTION_PHYSICAL_MEMORY);
-  if (obInsertNamed(k, '\\Device\\PhysicalMemory', section) !== STATUS_SUCCESS) throw new Error('\\Device\\PhysicalMemory could not be made');
+  if (obInsertNamed(k, '\\Device\\PhysicalMemory', section) !== STATUS_SUCCESS)
+    throw new Error('\\Device\\PhysicalMemory could not be made');
 }
 
 /** A section of zeroed pages of its own; the caller has the one reference. */
@@ -89,7 +93,8 @@ export function mmDeleteSection(k: Kernel, section: number): void {
   exFreePool(k, frames, TAG);
 }
 
-const viewsOf = (k: Kernel, process: number): number[] => [...listEntries(k.mem, k.global.address('MmViewListHead'))].filter(v => V.Process.get(k.mem, v) === process);
+const viewsOf = (k: Kernel, process: number): number[] =>
+  [...listEntries(k.mem, k.global.address('MmViewListHead'))].filter(v => V.Process.get(k.mem, v) === process);
 
 /** The lowest free place for `pages` among the views of a process; 0 when there is none. */
 function findPlace(k: Kernel, process: number, pages: number): number {
@@ -127,11 +132,13 @@ export function mmMapView(k: Kernel, r: ViewRequest): { status: number; base: nu
   const first = Math.floor(r.offset / PAGE_SIZE);
   const total = S.Pages.get(mem, r.section);
   const pages = r.size ? Math.ceil((r.offset - first * PAGE_SIZE + r.size) / PAGE_SIZE) : total - first;
-  if (physical ? r.size === 0 || first + pages > 0x1_0000_0000 / PAGE_SIZE : first >= total || first + pages > total) return fail(STATUS_INVALID_VIEW_SIZE);
+  if (physical ? r.size === 0 || first + pages > 0x1_0000_0000 / PAGE_SIZE : first >= total || first + pages > total)
+    return fail(STATUS_INVALID_VIEW_SIZE);
   const base = r.base ? Math.floor(r.base / GRANULARITY) * GRANULARITY : findPlace(k, process, pages);
   const end = base + pages * PAGE_SIZE;
   if (base <= 0 || end > LAST_VIEW) return fail(STATUS_NO_MEMORY);
-  if (viewsOf(k, process).some(v => base < V.Base.get(mem, v) + V.Pages.get(mem, v) * PAGE_SIZE && V.Base.get(mem, v) < end)) return fail(STATUS_CONFLICTING_ADDRESSES);
+  if (viewsOf(k, process).some(v => base < V.Base.get(mem, v) + V.Pages.get(mem, v) * PAGE_SIZE && V.Base.get(mem, v) < end))
+    return fail(STATUS_CONFLICTING_ADDRESSES);
   const view = exAllocatePool(k, NonPagedPoolNx, MM_VIEW.size, TAG);
   if (!view) return fail(STATUS_INSUFFICIENT_RESOURCES);
   const bits = PTE_USER | (r.writable ? PTE_WRITE : 0n) | (r.executable ? 0n : PTE_NO_EXECUTE);
