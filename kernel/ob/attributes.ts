@@ -44,9 +44,15 @@ export function lookupAttributes(k: Kernel, a: Attributes, mode: number, forCrea
 }
 
 /** The object of a path, if it is of that type (0 takes any) and the path ends there; no reference is taken. */
-export function obFind(k: Kernel, path: string, type: number, attributes = OBJ_CASE_INSENSITIVE): { status: number; object: number } {
+export function obFind(
+  k: Kernel,
+  path: string,
+  type: number,
+  attributes = OBJ_CASE_INSENSITIVE,
+): { status: number; object: number } {
   const found = obLookup(k, path, { attributes });
   if (found.status !== STATUS_SUCCESS) return { status: found.status, object: 0 };
-  if (found.remaining !== '' || (type && obTypeOf(k, found.object) !== type)) return { status: STATUS_OBJECT_TYPE_MISMATCH, object: 0 };
+  if (found.remaining !== '' || (type && obTypeOf(k, found.object) !== type))
+    return { status: STATUS_OBJECT_TYPE_MISMATCH, object: 0 };
   return { status: STATUS_SUCCESS, object: found.object };
 }

@@ -3,7 +3,14 @@
  * stands for another path: the walk goes on with its target in place of what it has read. A device or a key parses the rest of a path itself, so the walk ends there.
  */
 import type { Kernel } from '../kernel.ts';
-import { OBJ_CASE_INSENSITIVE, OBJ_OPENLINK, OBJECT_DIRECTORY, OBJECT_DIRECTORY_ENTRY, OBJECT_HEADER_NAME_INFO, OBJECT_SYMBOLIC_LINK } from '../types/ob.ts';
+import {
+  OBJ_CASE_INSENSITIVE,
+  OBJ_OPENLINK,
+  OBJECT_DIRECTORY,
+  OBJECT_DIRECTORY_ENTRY,
+  OBJECT_HEADER_NAME_INFO,
+  OBJECT_SYMBOLIC_LINK,
+} from '../types/ob.ts';
 import { OBJECT_TYPE, OBJECT_TYPE_INITIALIZER } from '../types/ob.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { PagedPool } from '../types/mm.ts';
@@ -39,7 +46,10 @@ export function nameHash(name: string): number {
 }
 
 export function obCreateDirectory(k: Kernel, options: { named?: boolean; permanent?: boolean } = {}): number {
-  return obCreateObject(k, k.global.get('ObpDirectoryObjectType'), OBJECT_DIRECTORY.size, { named: options.named ?? true, permanent: options.permanent ?? true });
+  return obCreateObject(k, k.global.get('ObpDirectoryObjectType'), OBJECT_DIRECTORY.size, {
+    named: options.named ?? true,
+    permanent: options.permanent ?? true,
+  });
 }
 
 /** The object of that name in the directory, or 0. Takes no reference. */
@@ -62,7 +72,8 @@ export function directoryFind(k: Kernel, directory: number, name: string, noCase
 export function directoryEntries(k: Kernel, directory: number): number[] {
   const out: number[] = [];
   for (let bucket = 0; bucket < HASH_BUCKETS; bucket++) {
-    for (let entry = k.mem.readPtr(directory + bucket * 8); entry; entry = E.ChainLink.get(k.mem, entry)) out.push(E.Object.get(k.mem, entry));
+    for (let entry = k.mem.readPtr(directory + bucket * 8); entry; entry = E.ChainLink.get(k.mem, entry))
+      out.push(E.Object.get(k.mem, entry));
   }
   return out;
 }
@@ -142,7 +153,10 @@ export function obPath(k: Kernel, body: number): string {
 
 /** Makes a symbolic link object; 0 without pool. Its creation time is `systemTime`. */
 export function createLinkObject(k: Kernel, target: string, options: { permanent: boolean; time: bigint }): number {
-  const link = obCreateObject(k, k.global.get('ObpSymbolicLinkObjectType'), OBJECT_SYMBOLIC_LINK.size, { named: true, permanent: options.permanent });
+  const link = obCreateObject(k, k.global.get('ObpSymbolicLinkObjectType'), OBJECT_SYMBOLIC_LINK.size, {
+    named: true,
+    permanent: options.permanent,
+  });
   if (!link) return 0;
   if (!allocateString(k, link + OBJECT_SYMBOLIC_LINK.f.LinkTarget.offset, target, poolTag('Symb'))) {
     obDereferenceDeferred(k, link);
@@ -192,7 +206,8 @@ export function obLookup(k: Kernel, path: string, options: LookupOptions = {}): 
     const type = obTypeOf(k, at);
     if (type === k.global.get('ObpSymbolicLinkObjectType')) {
       // Only the link itself is wanted when it is the end of the path and the caller says so.
-      if (rest === '' && ((options.attributes ?? 0) & OBJ_OPENLINK) !== 0) return { status: STATUS_SUCCESS, object: at, remaining: '', directory, name };
+      if (rest === '' && ((options.attributes ?? 0) & OBJ_OPENLINK) !== 0)
+        return { status: STATUS_SUCCESS, object: at, remaining: '', directory, name };
       if (++reparses > MAX_REPARSE) return fail(STATUS_OBJECT_NAME_NOT_FOUND);
       const target = linkTarget(k, at);
       const joined = rest === '' ? target : `${target}${rest.startsWith('\\') ? '' : '\\'}${rest}`;
@@ -213,7 +228,8 @@ export function obLookup(k: Kernel, path: string, options: LookupOptions = {}): 
     directory = at;
     name = component;
     // Every session of this machine has the global devices only, so `\??` is that directory.
-    const found = at === root && component === '??' ? k.global.get('ObpGlobalDosDevices') : directoryFind(k, at, component, noCase);
+    const found =
+      at === root && component === '??' ? k.global.get('ObpGlobalDosDevices') : directoryFind(k, at, component, noCase);
     if (!found) return end < 0 ? fail(STATUS_OBJECT_NAME_NOT_FOUND, directory, component) : fail(STATUS_OBJECT_PATH_NOT_FOUND);
     at = found;
     const parser = !isDirectory(k, at) && obTypeOf(k, at) !== k.global.get('ObpSymbolicLinkObjectType');

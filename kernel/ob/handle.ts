@@ -4,7 +4,15 @@
  * with the upper bits set, so that they can be told from a process's own.
  */
 import type { Kernel } from '../kernel.ts';
-import { HANDLE_TABLE, HANDLE_TABLE_ENTRY, HANDLE_TABLE_FREE_LIST, OBJ_INHERIT, OBJ_KERNEL_HANDLE, OBJECT_HEADER_SIZE, OBJECT_TYPE } from '../types/ob.ts';
+import {
+  HANDLE_TABLE,
+  HANDLE_TABLE_ENTRY,
+  HANDLE_TABLE_FREE_LIST,
+  OBJ_INHERIT,
+  OBJ_KERNEL_HANDLE,
+  OBJECT_HEADER_SIZE,
+  OBJECT_TYPE,
+} from '../types/ob.ts';
 import { EPROCESS } from '../types/ps.ts';
 import { PagedPool } from '../types/mm.ts';
 import { KernelMode } from '../types/ke.ts';
@@ -34,7 +42,8 @@ const POINTERS_PER_PAGE = PAGE / 8;
 const TAG = poolTag('Obtb');
 
 /** NtCurrentProcess() and NtCurrentThread(). */
-export const CURRENT_PROCESS = -1, CURRENT_THREAD = -2;
+export const CURRENT_PROCESS = -1,
+  CURRENT_THREAD = -2;
 /** Kernel handles are the system table's handles with these bits: -0x80000000 and up, as signed numbers. */
 const KERNEL_HANDLE_BASE = -0x80000000;
 export const isKernelHandle = (handle: number): boolean => handle < -2 && handle >= KERNEL_HANDLE_BASE;
@@ -69,7 +78,8 @@ export function obCreateHandleTable(k: Kernel, process: number, processId: numbe
 function addFreeEntries(k: Kernel, table: number, page: number, first: number): void {
   const { mem } = k;
   mem.fill(page, PAGE, 0);
-  for (let i = 1; i < ENTRIES_PER_PAGE - 1; i++) mem.writePtr(page + i * ENTRY_SIZE + E.NextFreeHandleEntry.offset, page + (i + 1) * ENTRY_SIZE);
+  for (let i = 1; i < ENTRIES_PER_PAGE - 1; i++)
+    mem.writePtr(page + i * ENTRY_SIZE + E.NextFreeHandleEntry.offset, page + (i + 1) * ENTRY_SIZE);
   mem.writePtr(table + FREE, page + ENTRY_SIZE);
   mem.writePtr(table + LAST_FREE, page + (ENTRIES_PER_PAGE - 1) * ENTRY_SIZE);
   // The page finds its own number again when an entry of it is handed out.
@@ -192,7 +202,8 @@ export function obCreateHandle(k: Kernel, body: number, access: number, attribut
   const type = obTypeOf(k, body);
   const handles = OBJECT_TYPE.f.TotalNumberOfHandles.get(mem, type) + 1;
   OBJECT_TYPE.f.TotalNumberOfHandles.set(mem, type, handles);
-  if (handles > OBJECT_TYPE.f.HighWaterNumberOfHandles.get(mem, type)) OBJECT_TYPE.f.HighWaterNumberOfHandles.set(mem, type, handles);
+  if (handles > OBJECT_TYPE.f.HighWaterNumberOfHandles.get(mem, type))
+    OBJECT_TYPE.f.HighWaterNumberOfHandles.set(mem, type, handles);
   return { status: STATUS_SUCCESS, handle: kernel ? KERNEL_HANDLE_BASE + handle : handle };
 }
 

@@ -30,7 +30,13 @@ const FILE_EVENT_OFFSET = 0x98;
 
 /** The types that exist before their managers start, each with the variable that holds its address. Order is the order of their indices. */
 const TYPES: readonly (ObjectTypeSpec & { variable: string; global?: boolean })[] = [
-  { variable: 'ObpTypeObjectType', global: true, name: 'Type', mapping: [0x20000, 0x20000, 0x20000, 0xf0001], validAccess: 0xf0001 },
+  {
+    variable: 'ObpTypeObjectType',
+    global: true,
+    name: 'Type',
+    mapping: [0x20000, 0x20000, 0x20000, 0xf0001],
+    validAccess: 0xf0001,
+  },
   {
     variable: 'ObpDirectoryObjectType',
     global: true,
@@ -75,10 +81,28 @@ const TYPES: readonly (ObjectTypeSpec & { variable: string; global?: boolean })[
     mapping: [0x20048, 0x20437, 0x121800, 0x1fffff],
     validAccess: 0x1fffff,
   },
-  { variable: 'ExEventObjectType', name: 'Event', waitable: true, mapping: [0x20001, 0x20002, 0x120000, 0x1f0003], validAccess: 0x1f0003 },
-  { variable: 'ExMutantObjectType', name: 'Mutant', waitable: true, mapping: [0x20001, 0x20000, 0x120000, 0x1f0001], validAccess: 0x1f0001 },
+  {
+    variable: 'ExEventObjectType',
+    name: 'Event',
+    waitable: true,
+    mapping: [0x20001, 0x20002, 0x120000, 0x1f0003],
+    validAccess: 0x1f0003,
+  },
+  {
+    variable: 'ExMutantObjectType',
+    name: 'Mutant',
+    waitable: true,
+    mapping: [0x20001, 0x20000, 0x120000, 0x1f0001],
+    validAccess: 0x1f0001,
+  },
   { variable: 'ExCallbackObjectType', name: 'Callback', mapping: [0x20000, 0x20001, 0x120000, 0x1f0001], validAccess: 0x1f0001 },
-  { variable: 'ExSemaphoreObjectType', name: 'Semaphore', waitable: true, mapping: [0x20001, 0x20002, 0x120000, 0x1f0003], validAccess: 0x1f0003 },
+  {
+    variable: 'ExSemaphoreObjectType',
+    name: 'Semaphore',
+    waitable: true,
+    mapping: [0x20001, 0x20002, 0x120000, 0x1f0003],
+    validAccess: 0x1f0003,
+  },
   {
     variable: 'ExTimerObjectType',
     name: 'Timer',
@@ -185,7 +209,18 @@ export function obInitTypes(k: Kernel, random: number): void {
 }
 
 const DIRECTORIES = [
-  '\\ObjectTypes', '\\Device', '\\Driver', '\\FileSystem', '\\GLOBAL??', '\\Callback', '\\KernelObjects', '\\BaseNamedObjects', '\\Security', '\\Sessions', '\\ArcName', '\\NLS',
+  '\\ObjectTypes',
+  '\\Device',
+  '\\Driver',
+  '\\FileSystem',
+  '\\GLOBAL??',
+  '\\Callback',
+  '\\KernelObjects',
+  '\\BaseNamedObjects',
+  '\\Security',
+  '\\Sessions',
+  '\\ArcName',
+  '\\NLS',
 ] as const;
 
 const LINKS = [
@@ -205,11 +240,15 @@ export function obInitNamespace(k: Kernel, process: number, processId: number): 
     if (path === '\\ObjectTypes') k.global.set('ObpTypeDirectoryObject', directory);
     if (path === '\\GLOBAL??') k.global.set('ObpGlobalDosDevices', directory);
   }
-  for (const [path, target] of LINKS) check(obInsertNamed(k, path, createLinkObject(k, target, { permanent: true, time: 0n })), path);
+  for (const [path, target] of LINKS)
+    check(obInsertNamed(k, path, createLinkObject(k, target, { permanent: true, time: 0n })), path);
   const table = k.global.address('ObTypeIndexTable');
   for (let i = FIRST_TYPE_INDEX + 1; i < FIRST_TYPE_INDEX + k.global.get('ObpTypeCount'); i++) {
     const type = k.mem.readPtr(table + i * 8);
-    check(directoryInsert(k, k.global.get('ObpTypeDirectoryObject'), readString(k, type + OBJECT_TYPE.f.Name.offset), type), '\\ObjectTypes');
+    check(
+      directoryInsert(k, k.global.get('ObpTypeDirectoryObject'), readString(k, type + OBJECT_TYPE.f.Name.offset), type),
+      '\\ObjectTypes',
+    );
   }
   const handles = obCreateHandleTable(k, process, processId);
   if (!handles) throw new Error('no pool for the handle table of the system process');

@@ -61,7 +61,12 @@ export function insertAndOpen(k: Kernel, body: number, attributes: number, acces
     status = place.status;
     if (status === STATUS_SUCCESS) status = directoryInsert(k, place.directory, place.name, body);
     // OBJ_OPENIF: an object of that name and type is as good.
-    if (status === STATUS_OBJECT_NAME_COLLISION && (a.attributes & OBJ_OPENIF) !== 0 && place.object && obTypeOf(k, place.object) === obTypeOf(k, body)) {
+    if (
+      status === STATUS_OBJECT_NAME_COLLISION &&
+      (a.attributes & OBJ_OPENIF) !== 0 &&
+      place.object &&
+      obTypeOf(k, place.object) === obTypeOf(k, body)
+    ) {
       object = place.object;
       status = STATUS_SUCCESS;
       result = STATUS_OBJECT_NAME_EXISTS;
@@ -84,7 +89,11 @@ export function openNamed(k: Kernel, attributes: number, type: number, access: n
   const a = readAttributes(k, attributes);
   if (a.status === STATUS_SUCCESS && a.path === '' && !a.root) return STATUS_INVALID_PARAMETER;
   const wantLink = type === k.global.get('ObpSymbolicLinkObjectType');
-  const found = lookupAttributes(k, { ...a, attributes: a.attributes | OBJ_CASE_INSENSITIVE | (wantLink ? OBJ_OPENLINK : 0) }, previousMode(k));
+  const found = lookupAttributes(
+    k,
+    { ...a, attributes: a.attributes | OBJ_CASE_INSENSITIVE | (wantLink ? OBJ_OPENLINK : 0) },
+    previousMode(k),
+  );
   if (found.status !== STATUS_SUCCESS) return found.status;
   if (found.remaining !== '' || obTypeOf(k, found.object) !== type) return STATUS_OBJECT_TYPE_MISMATCH;
   const h = obCreateHandle(k, found.object, access, a.attributes);

@@ -69,7 +69,10 @@ export function obCreateObject(k: Kernel, type: number, bodySize: number, option
   H.Flags.set(
     mem,
     header,
-    OB_FLAG_NEW_OBJECT | OB_FLAG_KERNEL_OBJECT | (options.permanent ? OB_FLAG_PERMANENT : 0) | (options.exclusive ? OB_FLAG_EXCLUSIVE : 0),
+    OB_FLAG_NEW_OBJECT |
+      OB_FLAG_KERNEL_OBJECT |
+      (options.permanent ? OB_FLAG_PERMANENT : 0) |
+      (options.exclusive ? OB_FLAG_EXCLUSIVE : 0),
   );
   const creator = header - infoOffset(OB_INFO_CREATOR) + OBJECT_HEADER_CREATOR_INFO.f.TypeList.offset;
   mem.writePtr(creator, creator);
@@ -193,7 +196,8 @@ export function freeObject(k: Kernel, body: number): void {
   exFreePool(k, header - infoOffset(H.InfoMask.get(mem, header)), 0);
 }
 
-export const isPermanent = (k: Kernel, body: number): boolean => (H.Flags.get(k.mem, body - HEADER_SIZE) & OB_FLAG_PERMANENT) !== 0;
+export const isPermanent = (k: Kernel, body: number): boolean =>
+  (H.Flags.get(k.mem, body - HEADER_SIZE) & OB_FLAG_PERMANENT) !== 0;
 
 export function setPermanent(k: Kernel, body: number, on: boolean): void {
   const header = body - HEADER_SIZE;

@@ -14,7 +14,11 @@ export const FIRST_TYPE_INDEX = 2;
 export const MAX_TYPES = 256;
 
 /** OBJECT_TYPE_INITIALIZER.ObjectTypeFlags. */
-export const TYPE_CASE_INSENSITIVE = 0x01, TYPE_UNNAMED_ONLY = 0x02, TYPE_USE_DEFAULT_OBJECT = 0x04, TYPE_SECURITY_REQUIRED = 0x08, TYPE_MAINTAIN_HANDLE_COUNT = 0x10;
+export const TYPE_CASE_INSENSITIVE = 0x01,
+  TYPE_UNNAMED_ONLY = 0x02,
+  TYPE_USE_DEFAULT_OBJECT = 0x04,
+  TYPE_SECURITY_REQUIRED = 0x08,
+  TYPE_MAINTAIN_HANDLE_COUNT = 0x10;
 
 export interface ObjectTypeSpec {
   name: string;
@@ -34,9 +38,15 @@ export interface ObjectTypeSpec {
   waitable?: boolean;
 }
 
-export const GENERIC_READ = 0x80000000, GENERIC_WRITE = 0x40000000, GENERIC_EXECUTE = 0x20000000, GENERIC_ALL = 0x10000000;
+export const GENERIC_READ = 0x80000000,
+  GENERIC_WRITE = 0x40000000,
+  GENERIC_EXECUTE = 0x20000000,
+  GENERIC_ALL = 0x10000000;
 export const MAXIMUM_ALLOWED = 0x02000000;
-export const STANDARD_RIGHTS_READ = 0x20000, STANDARD_RIGHTS_REQUIRED = 0xf0000, SYNCHRONIZE = 0x100000, DELETE = 0x10000;
+export const STANDARD_RIGHTS_READ = 0x20000,
+  STANDARD_RIGHTS_REQUIRED = 0xf0000,
+  SYNCHRONIZE = 0x100000,
+  DELETE = 0x10000;
 
 /**
  * Makes an object type and enters it in ObTypeIndexTable. The body comes from the caller when the type itself must be an object
@@ -47,7 +57,8 @@ export function initializeType(k: Kernel, type: number, index: number, spec: Obj
   const f = OBJECT_TYPE.f;
   const info = type + f.TypeInfo.offset;
   const i = OBJECT_TYPE_INITIALIZER.f;
-  if (!allocateString(k, type + f.Name.offset, spec.name, poolTag('ObNm'))) throw new Error(`no pool for the name of object type ${spec.name}`);
+  if (!allocateString(k, type + f.Name.offset, spec.name, poolTag('ObNm')))
+    throw new Error(`no pool for the name of object type ${spec.name}`);
   const list = type + f.TypeList.offset;
   mem.writePtr(list, list);
   mem.writePtr(list + 8, list);
