@@ -38,7 +38,19 @@ import {
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { ptr, u32, u64 } from '../types/struct.ts';
-import { call, type Frame, type NtExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG, VOID } from '../exports/declare.ts';
+import {
+  call,
+  type Frame,
+  type NtExport,
+  ntSteps,
+  NTSTATUS,
+  type Outcome,
+  pointer,
+  PVOID,
+  ret,
+  ULONG,
+  VOID,
+} from '../exports/declare.ts';
 import { enumeratePci } from './enumerate.ts';
 import { driverService, matchingNodes, rootNodeFor } from './match.ts';
 import {
@@ -59,10 +71,16 @@ import { sendFrame, sendPnp } from './send.ts';
 import { driverOfService } from '../io/load.ts';
 
 /** CM_PROB_*: why a device has no working driver. */
-const CM_PROB_FAILED_START = 10, CM_PROB_FAILED_ADD = 31, CM_PROB_DISABLED = 22;
+const CM_PROB_FAILED_START = 10,
+  CM_PROB_FAILED_ADD = 31,
+  CM_PROB_DISABLED = 22;
 const BusRelations = 0;
 /** Actions of PipDeviceAction: OP_PNP's codes. */
-const ENUMERATE = 0, START = 1, STOP = 2, REMOVE = 3, SURPRISE = 4;
+const ENUMERATE = 0,
+  START = 1,
+  STOP = 2,
+  REMOVE = 3,
+  SURPRISE = 4;
 
 const pdoOf = (k: Kernel, node: number): number => N.PhysicalDeviceObject.get(k.mem, node);
 
@@ -103,7 +121,7 @@ const starting: NtExport[] = [
   ntSteps({
     name: 'PipDriverLoaded',
     internal: true,
-    doc: 'Calls a Plug and Play driver\'s AddDevice for each device that it is for, and starts them. Succeeds when one has started, or for a driver without AddDevice.',
+    doc: "Calls a Plug and Play driver's AddDevice for each device that it is for, and starts them. Succeeds when one has started, or for a driver without AddDevice.",
     args: { DriverObject: PVOID },
     returns: NTSTATUS,
     cycles: 800,
@@ -331,7 +349,8 @@ const ending: NtExport[] = [
         const device = f.get('Device');
         unlinkNode(k, Node);
         X.DeviceNode.set(k.mem, extensionOf(k, device), 0);
-        for (const list of [N.ResourceList.get(k.mem, Node), N.ResourceListTranslated.get(k.mem, Node)]) if (list) exFreePool(k, list, 0);
+        for (const list of [N.ResourceList.get(k.mem, Node), N.ResourceListTranslated.get(k.mem, Node)])
+          if (list) exFreePool(k, list, 0);
         freeString(k, Node + N.InstancePath.offset);
         freeString(k, Node + N.ServiceName.offset);
         exFreePool(k, Node, 0);
@@ -354,7 +373,8 @@ const ending: NtExport[] = [
       start(k, f, _rax, { DriverObject }) {
         const { mem } = k;
         const flags = DRV.Flags.get(mem, DriverObject);
-        if (driverDevices(k, DriverObject).length || !DRV.DriverUnload.get(mem, DriverObject) || flags & DRVO_UNLOAD_INVOKED) return ret(STATUS_SUCCESS);
+        if (driverDevices(k, DriverObject).length || !DRV.DriverUnload.get(mem, DriverObject) || flags & DRVO_UNLOAD_INVOKED)
+          return ret(STATUS_SUCCESS);
         DRV.Flags.set(mem, DriverObject, flags | DRVO_UNLOAD_INVOKED);
         const packet = f.get('Packet');
         mem.fill(packet, LOAD_PACKET.size, 0);
@@ -389,7 +409,11 @@ function removeNext(k: Kernel, driver: number): Outcome {
 /** The node whose instance path is, or begins with, a text; several that begin with it are ambiguous, and the first in the tree is taken. */
 export function findNode(k: Kernel, path: string): number {
   const nodes = allNodes(k);
-  return nodes.find(n => equalNoCase(instancePath(k, n), path)) ?? nodes.find(n => path !== '' && instancePath(k, n).toUpperCase().startsWith(path.toUpperCase())) ?? 0;
+  return (
+    nodes.find(n => equalNoCase(instancePath(k, n), path)) ??
+    nodes.find(n => path !== '' && instancePath(k, n).toUpperCase().startsWith(path.toUpperCase())) ??
+    0
+  );
 }
 
 const acting: NtExport[] = [
@@ -416,7 +440,10 @@ const acting: NtExport[] = [
         f.set('Driver', driver);
         switch (Action) {
           case START: {
-            if (driver) return N.State.get(mem, node) === DeviceNodeStarted ? ret(STATUS_INVALID_DEVICE_STATE) : call(k.address('nt!PipStartDevice'), [node], 'done');
+            if (driver)
+              return N.State.get(mem, node) === DeviceNodeStarted
+                ? ret(STATUS_INVALID_DEVICE_STATE)
+                : call(k.address('nt!PipStartDevice'), [node], 'done');
             const service = serviceName(k, node);
             const loaded = service ? driverOfService(k, service) : 0;
             return loaded ? call(k.address('nt!PipDriverLoaded'), [loaded], 'done') : ret(STATUS_PLUGPLAY_NO_DEVICE);
@@ -432,7 +459,9 @@ const acting: NtExport[] = [
         }
       },
       removed(k, f, rax) {
-        return ntSuccess(rax) && f.get('Driver') ? call(k.address('nt!PipUnloadIfUnused'), [f.get('Driver')], 'unloaded') : ret(rax);
+        return ntSuccess(rax) && f.get('Driver')
+          ? call(k.address('nt!PipUnloadIfUnused'), [f.get('Driver')], 'unloaded')
+          : ret(rax);
       },
       unloaded: () => ret(STATUS_SUCCESS),
       done: (_k, _f, rax) => ret(rax),

@@ -1,5 +1,20 @@
 /** The root of the device tree and the PCI bus under it. Runs at boot; a later call finds functions that are new. */
-import { PCI_BASE_CLASS, PCI_DEVICE_ID, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_PROG_IF, PCI_REVISION, PCI_SUBCLASS, PCI_SUBSYSTEM_ID, PCI_SUBSYSTEM_VENDOR, PCI_VENDOR_ID, type PciAddress, pciBars, pciFunctions, pciRead } from '../../hal/nt/pci.ts';
+import {
+  PCI_BASE_CLASS,
+  PCI_DEVICE_ID,
+  PCI_INTERRUPT_LINE,
+  PCI_INTERRUPT_PIN,
+  PCI_PROG_IF,
+  PCI_REVISION,
+  PCI_SUBCLASS,
+  PCI_SUBSYSTEM_ID,
+  PCI_SUBSYSTEM_VENDOR,
+  PCI_VENDOR_ID,
+  type PciAddress,
+  pciBars,
+  pciFunctions,
+  pciRead,
+} from '../../hal/nt/pci.ts';
 import type { Kernel } from '../kernel.ts';
 import { D, ioCreateDevice, X, extensionOf } from '../io/device.ts';
 import { createDriverObject } from '../io/driver.ts';
@@ -10,7 +25,8 @@ import { children, createNode, DeviceNodeStarted, N } from './node.ts';
 import { becomeBusDriver } from './pdo.ts';
 import { buildResourceList } from './resources.ts';
 
-const FILE_DEVICE_BUS_EXTENDER = 0x2a, FILE_DEVICE_CONTROLLER = 0x04;
+const FILE_DEVICE_BUS_EXTENDER = 0x2a,
+  FILE_DEVICE_CONTROLLER = 0x04;
 const hex = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0');
 
 /** A physical device object, ready for requests. 0 without pool. */
@@ -24,25 +40,47 @@ function createPdo(k: Kernel, driver: number, name: string | null, type: number)
 }
 
 /** What a PCI function is called, most specific first (WDK, "Identifiers for PCI devices"). */
-export function pciIds(k: Kernel, at: PciAddress): { hardware: string[]; compatible: string[]; instance: string; classCode: number } {
+export function pciIds(
+  k: Kernel,
+  at: PciAddress,
+): { hardware: string[]; compatible: string[]; instance: string; classCode: number } {
   const r = (offset: number, size: 1 | 2): number => pciRead(k.cpu, at, offset, size);
   const vendorDevice = `PCI\\VEN_${hex(r(PCI_VENDOR_ID, 2), 4)}&DEV_${hex(r(PCI_DEVICE_ID, 2), 4)}`;
   const subsystem = `SUBSYS_${hex(r(PCI_SUBSYSTEM_ID, 2), 4)}${hex(r(PCI_SUBSYSTEM_VENDOR, 2), 4)}`;
   const revision = `REV_${hex(r(PCI_REVISION, 1), 2)}`;
-  const base = r(PCI_BASE_CLASS, 1), sub = r(PCI_SUBCLASS, 1);
+  const base = r(PCI_BASE_CLASS, 1),
+    sub = r(PCI_SUBCLASS, 1);
   const class2 = `CC_${hex(base, 2)}${hex(sub, 2)}`;
   const class3 = `${class2}${hex(r(PCI_PROG_IF, 1), 2)}`;
   const vendor = `PCI\\VEN_${hex(r(PCI_VENDOR_ID, 2), 4)}`;
   return {
-    hardware: [`${vendorDevice}&${subsystem}&${revision}`, `${vendorDevice}&${subsystem}`, `${vendorDevice}&${class3}`, `${vendorDevice}&${class2}`],
-    compatible: [`${vendorDevice}&${revision}`, vendorDevice, `${vendor}&${class3}`, `${vendor}&${class2}`, vendor, `PCI\\${class3}`, `PCI\\${class2}`],
+    hardware: [
+      `${vendorDevice}&${subsystem}&${revision}`,
+      `${vendorDevice}&${subsystem}`,
+      `${vendorDevice}&${class3}`,
+      `${vendorDevice}&${class2}`,
+    ],
+    compatible: [
+      `${vendorDevice}&${revision}`,
+      vendorDevice,
+      `${vendor}&${class3}`,
+      `${vendor}&${class2}`,
+      vendor,
+      `PCI\\${class3}`,
+      `PCI\\${class2}`,
+    ],
     instance: `${vendorDevice}&${subsystem}&${revision}\\3&${hex(at.bus, 1)}&${hex((at.device << 3) | at.function, 2)}`,
     classCode: (base << 8) | sub,
   };
 }
 
 const CLASS_NAMES: { readonly [base: number]: string } = {
-  0x00: 'PCI Device', 0x01: 'PCI storage controller', 0x02: 'PCI network controller', 0x03: 'PCI display controller', 0x06: 'PCI bridge', 0x0c: 'PCI serial bus controller',
+  0x00: 'PCI Device',
+  0x01: 'PCI storage controller',
+  0x02: 'PCI network controller',
+  0x03: 'PCI display controller',
+  0x06: 'PCI bridge',
+  0x0c: 'PCI serial bus controller',
 };
 
 /** Finds the functions on bus 0 that have no node yet and gives each a PDO, a node and its resources. Returns how many are new. */
@@ -55,7 +93,12 @@ export function enumeratePci(k: Kernel): number {
     if (known.has(address)) continue;
     const number = k.global.get('PciDeviceNumber');
     k.global.set('PciDeviceNumber', number + 1);
-    const pdo = createPdo(k, k.global.get('PciDriverObject'), `\\Device\\NTPNP_PCI${number.toString().padStart(4, '0')}`, FILE_DEVICE_BUS_EXTENDER);
+    const pdo = createPdo(
+      k,
+      k.global.get('PciDriverObject'),
+      `\\Device\\NTPNP_PCI${number.toString().padStart(4, '0')}`,
+      FILE_DEVICE_BUS_EXTENDER,
+    );
     if (!pdo) break;
     const ids = pciIds(k, at);
     const node = createNode(k, {
@@ -112,7 +155,19 @@ export function pnpInit(k: Kernel): void {
   k.global.set('PciDriverObject', driver('\\Driver\\pci', 'pci'));
   const node = (parent: number, owner: string, path: string, type: number): number => {
     const pdo = createPdo(k, k.global.get(owner as 'IopPnpDriverObject'), null, FILE_DEVICE_BUS_EXTENDER);
-    const made = pdo ? createNode(k, { parent, pdo, instancePath: path, hardwareIds: [], compatibleIds: [], description: path, interfaceType: type, busNumber: 0, address: 0 }) : 0;
+    const made = pdo
+      ? createNode(k, {
+          parent,
+          pdo,
+          instancePath: path,
+          hardwareIds: [],
+          compatibleIds: [],
+          description: path,
+          interfaceType: type,
+          busNumber: 0,
+          address: 0,
+        })
+      : 0;
     if (!made) throw new Error(`no pool for the device node ${path}`);
     N.State.set(k.mem, made, DeviceNodeStarted);
     return made;

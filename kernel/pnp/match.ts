@@ -14,11 +14,14 @@ import { createRootDevice } from './enumerate.ts';
 import { allNodes, enumPath, instancePath, N } from './node.ts';
 
 /** The name of the service of a driver. */
-export const driverService = (k: Kernel, driver: number): string => readString(k, DRV.DriverExtension.get(k.mem, driver) + DRX.ServiceKeyName.offset);
+export const driverService = (k: Kernel, driver: number): string =>
+  readString(k, DRV.DriverExtension.get(k.mem, driver) + DRX.ServiceKeyName.offset);
 
 function idsOf(k: Kernel, node: number): string[] {
   const key = cmOpenPath(k, enumPath(instancePath(k, node)));
-  return key ? [...cmQueryStrings(k, key, 'HardwareID'), ...cmQueryStrings(k, key, 'CompatibleIDs')].map(id => id.toUpperCase()) : [];
+  return key
+    ? [...cmQueryStrings(k, key, 'HardwareID'), ...cmQueryStrings(k, key, 'CompatibleIDs')].map(id => id.toUpperCase())
+    : [];
 }
 
 const isPci = (k: Kernel, node: number): boolean => N.Parent.get(k.mem, node) === k.global.get('PciBusDeviceNode');

@@ -37,11 +37,25 @@ export const DEVICE_NODE = struct('_DEVICE_NODE', {
 export const N = DEVICE_NODE.f;
 
 /** PNP_DEVNODE_STATE (the values of NT 5 and later). */
-export const DeviceNodeUninitialized = 0x301, DeviceNodeInitialized = 0x302, DeviceNodeDriversAdded = 0x303, DeviceNodeStarted = 0x308, DeviceNodeStopped = 0x30e;
-export const DeviceNodeRemoved = 0x312, DeviceNodeQueryStopped = 0x30c, DeviceNodeQueryRemoved = 0x30f, DeviceNodeAwaitingQueuedRemoval = 0x311;
+export const DeviceNodeUninitialized = 0x301,
+  DeviceNodeInitialized = 0x302,
+  DeviceNodeDriversAdded = 0x303,
+  DeviceNodeStarted = 0x308,
+  DeviceNodeStopped = 0x30e;
+export const DeviceNodeRemoved = 0x312,
+  DeviceNodeQueryStopped = 0x30c,
+  DeviceNodeQueryRemoved = 0x30f,
+  DeviceNodeAwaitingQueuedRemoval = 0x311;
 export const NODE_STATE_NAMES: { readonly [state: number]: string } = {
-  0x301: 'DeviceNodeUninitialized', 0x302: 'DeviceNodeInitialized', 0x303: 'DeviceNodeDriversAdded', 0x308: 'DeviceNodeStarted', 0x30c: 'DeviceNodeQueryStopped',
-  0x30e: 'DeviceNodeStopped', 0x30f: 'DeviceNodeQueryRemoved', 0x311: 'DeviceNodeAwaitingQueuedRemoval', 0x312: 'DeviceNodeRemoved',
+  0x301: 'DeviceNodeUninitialized',
+  0x302: 'DeviceNodeInitialized',
+  0x303: 'DeviceNodeDriversAdded',
+  0x308: 'DeviceNodeStarted',
+  0x30c: 'DeviceNodeQueryStopped',
+  0x30e: 'DeviceNodeStopped',
+  0x30f: 'DeviceNodeQueryRemoved',
+  0x311: 'DeviceNodeAwaitingQueuedRemoval',
+  0x312: 'DeviceNodeRemoved',
 };
 
 export interface NodeSpec {

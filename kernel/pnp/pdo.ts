@@ -2,7 +2,17 @@
  * The bus driver's part: physical device objects and what they answer to Plug and Play and power requests. One dispatch routine serves the PCI bus and the root enumerator;
  * what differs is in the device node (bus, address, resources).
  */
-import { PCI_COMMAND, PCI_COMMAND_IO, PCI_COMMAND_MASTER, PCI_COMMAND_MEMORY, type PciAddress, pciRead, pciReadBytes, pciWrite, pciWriteBytes } from '../../hal/nt/pci.ts';
+import {
+  PCI_COMMAND,
+  PCI_COMMAND_IO,
+  PCI_COMMAND_MASTER,
+  PCI_COMMAND_MEMORY,
+  type PciAddress,
+  pciRead,
+  pciReadBytes,
+  pciWrite,
+  pciWriteBytes,
+} from '../../hal/nt/pci.ts';
 import { cmOpenPath, cmQueryString, cmQueryStrings } from '../cm/registry.ts';
 import type { Kernel } from '../kernel.ts';
 import { PDEVICE_OBJECT, PIRP } from '../io/call.ts';
@@ -47,18 +57,41 @@ import {
   PCIBus,
   PNP_BUS_INFORMATION,
 } from '../types/pnp.ts';
-import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS } from '../types/status.ts';
-import { BOOLEAN, call, LONGLONG, type NtExport, ntExport, ntSteps, NTSTATUS, PVOID, ret, ULONG, VOID } from '../exports/declare.ts';
+import {
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_PARAMETER,
+  STATUS_NOT_SUPPORTED,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
+import {
+  BOOLEAN,
+  call,
+  LONGLONG,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  NTSTATUS,
+  PVOID,
+  ret,
+  ULONG,
+  VOID,
+} from '../exports/declare.ts';
 import { u32 } from '../types/struct.ts';
 import { enumPath, instancePath, N, nodeOf } from './node.ts';
 import { DESCRIPTORS, resourceListSize } from './resources.ts';
 
 /** GUIDs as their 16 bytes lie in memory. */
 const GUID_BUS_TYPE_PCI = [0x93, 0x1a, 0xdf, 0xc8, 0x9f, 0xdc, 0xd2, 0x11, 0x84, 0xc2, 0x00, 0xc0, 0x4f, 0x9f, 0x2e, 0xeb];
-const GUID_BUS_INTERFACE_STANDARD = [0x80, 0x82, 0x6b, 0x49, 0x25, 0x6f, 0xd0, 0x11, 0xbe, 0xaf, 0x08, 0x00, 0x2b, 0xe2, 0x09, 0x2f];
+const GUID_BUS_INTERFACE_STANDARD = [
+  0x80, 0x82, 0x6b, 0x49, 0x25, 0x6f, 0xd0, 0x11, 0xbe, 0xaf, 0x08, 0x00, 0x2b, 0xe2, 0x09, 0x2f,
+];
 /** BUS_QUERY_ID_TYPE, DEVICE_TEXT_TYPE, DEVICE_RELATION_TYPE. */
-const BusQueryDeviceID = 0, BusQueryHardwareIDs = 1, BusQueryCompatibleIDs = 2, BusQueryInstanceID = 3;
-const DeviceTextDescription = 0, TargetDeviceRelation = 4;
+const BusQueryDeviceID = 0,
+  BusQueryHardwareIDs = 1,
+  BusQueryCompatibleIDs = 2,
+  BusQueryInstanceID = 3;
+const DeviceTextDescription = 0,
+  TargetDeviceRelation = 4;
 const TAG = poolTag('Pci ');
 
 /** Where the function of a node is; null when it is not a PCI device. Address holds device and function as DEVICE_CAPABILITIES.Address does. */
@@ -285,7 +318,8 @@ function answerPower(k: Kernel, stack: number, irp: number): Answer {
 
 /** Makes a driver object's Plug and Play and power entries those of a bus driver. */
 export function becomeBusDriver(k: Kernel, driver: number): void {
-  for (const major of [IRP_MJ_PNP, IRP_MJ_POWER]) k.mem.writePtr(driver + DRV.MajorFunction.offset + major * 8, k.address('nt!PipBusDispatch'));
+  for (const major of [IRP_MJ_PNP, IRP_MJ_POWER])
+    k.mem.writePtr(driver + DRV.MajorFunction.offset + major * 8, k.address('nt!PipBusDispatch'));
 }
 
 const busData = (name: string, write: boolean): NtExport =>

@@ -1,5 +1,14 @@
 /** What drivers ask about devices: properties, registry keys, interfaces. Source: the WDK page of each routine. */
-import { cmCreatePath, cmOpenPath, cmQueryDword, cmQueryValue, cmSetValue, regDword, regSz, SERVICES_PATH } from '../cm/registry.ts';
+import {
+  cmCreatePath,
+  cmOpenPath,
+  cmQueryDword,
+  cmQueryValue,
+  cmSetValue,
+  regDword,
+  regSz,
+  SERVICES_PATH,
+} from '../cm/registry.ts';
 import { openHandle } from '../cm/services.ts';
 import type { Kernel } from '../kernel.ts';
 import { systemTime } from '../ke/time.ts';
@@ -30,7 +39,8 @@ import { DESCRIPTORS, resourceListSize } from './resources.ts';
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
 const CLASSES = '\\Registry\\Machine\\System\\CurrentControlSet\\Control\\DeviceClasses';
-const PLUGPLAY_REGKEY_DEVICE = 1, PLUGPLAY_REGKEY_DRIVER = 2;
+const PLUGPLAY_REGKEY_DEVICE = 1,
+  PLUGPLAY_REGKEY_DRIVER = 2;
 
 /** `{a5dcbf10-6530-11d2-901f-00c04fb951ed}` of the GUID at `at`. */
 export function guidText(k: Kernel, at: number): string {
@@ -50,28 +60,45 @@ function property(k: Kernel, node: number, pdo: number, which: number): Uint8Arr
   const key = cmOpenPath(k, enumPath(instancePath(k, node)));
   const value = (name: string): Uint8Array | number => (key && cmQueryValue(k, key, name)?.data) || STATUS_OBJECT_NAME_NOT_FOUND;
   switch (which) {
-    case 0x0: return value('DeviceDesc');
-    case 0x1: return value('HardwareID');
-    case 0x2: return value('CompatibleIDs');
+    case 0x0:
+      return value('DeviceDesc');
+    case 0x1:
+      return value('HardwareID');
+    case 0x2:
+      return value('CompatibleIDs');
     case 0x3:
     case 0x4: {
       const list = which === 3 ? N.ResourceList.get(k.mem, node) : N.ResourceListTranslated.get(k.mem, node);
       return list ? k.mem.readBytes(list, resourceListSize(k.mem.read32(list + DESCRIPTORS - 4))) : new Uint8Array(0);
     }
-    case 0x5: return value('Class');
-    case 0x6: return value('ClassGUID');
-    case 0x7: return text(serviceName(k, node));
-    case 0x8: return value('Mfg');
-    case 0x9: return value('FriendlyName');
-    case 0xa: return value('LocationInformation');
-    case 0xb: return text(obPath(k, pdo));
-    case 0xd: return dword(N.InterfaceType.get(k.mem, node));
-    case 0xe: return dword(N.BusNumber.get(k.mem, node));
-    case 0xf: return text(instancePath(k, node).split('\\')[0]!);
-    case 0x10: return dword(N.Address.get(k.mem, node));
-    case 0x11: return dword(0xffffffff);
-    case 0x14: return dword(0);
-    default: return STATUS_INVALID_PARAMETER_2;
+    case 0x5:
+      return value('Class');
+    case 0x6:
+      return value('ClassGUID');
+    case 0x7:
+      return text(serviceName(k, node));
+    case 0x8:
+      return value('Mfg');
+    case 0x9:
+      return value('FriendlyName');
+    case 0xa:
+      return value('LocationInformation');
+    case 0xb:
+      return text(obPath(k, pdo));
+    case 0xd:
+      return dword(N.InterfaceType.get(k.mem, node));
+    case 0xe:
+      return dword(N.BusNumber.get(k.mem, node));
+    case 0xf:
+      return text(instancePath(k, node).split('\\')[0]!);
+    case 0x10:
+      return dword(N.Address.get(k.mem, node));
+    case 0x11:
+      return dword(0xffffffff);
+    case 0x14:
+      return dword(0);
+    default:
+      return STATUS_INVALID_PARAMETER_2;
   }
 }
 
@@ -103,7 +130,13 @@ export const exports: NtExport[] = [
     name: 'IoGetDeviceProperty',
     doc: 'Reads a property of a device.',
     irql: PASSIVE,
-    args: { DeviceObject: PDEVICE_OBJECT, DeviceProperty: ULONG, BufferLength: ULONG, PropertyBuffer: PVOID, ResultLength: PVOID },
+    args: {
+      DeviceObject: PDEVICE_OBJECT,
+      DeviceProperty: ULONG,
+      BufferLength: ULONG,
+      PropertyBuffer: PVOID,
+      ResultLength: PVOID,
+    },
     returns: NTSTATUS,
     cycles: 800,
     status: 'partial',
@@ -122,7 +155,7 @@ export const exports: NtExport[] = [
   }),
   ntExport({
     name: 'IoOpenDeviceRegistryKey',
-    doc: 'Opens the key of a device, or of its driver\'s settings for it.',
+    doc: "Opens the key of a device, or of its driver's settings for it.",
     irql: PASSIVE,
     args: { DeviceObject: PDEVICE_OBJECT, DevInstKeyType: ULONG, DesiredAccess: ULONG, DeviceRegKey: PVOID },
     returns: NTSTATUS,
@@ -135,7 +168,10 @@ export const exports: NtExport[] = [
       const kind = a.DevInstKeyType & 3;
       if (kind !== PLUGPLAY_REGKEY_DEVICE && kind !== PLUGPLAY_REGKEY_DRIVER) return STATUS_INVALID_PARAMETER;
       // Without a setup program there is no class key; a driver's own settings are in its service's Parameters.
-      const path = kind === PLUGPLAY_REGKEY_DEVICE ? `${enumPath(instancePath(k, node))}\\Device Parameters` : `${SERVICES_PATH}\\${serviceName(k, node)}\\Parameters`;
+      const path =
+        kind === PLUGPLAY_REGKEY_DEVICE
+          ? `${enumPath(instancePath(k, node))}\\Device Parameters`
+          : `${SERVICES_PATH}\\${serviceName(k, node)}\\Parameters`;
       const key = cmCreatePath(k, path);
       return key ? openHandle(k, key, a.DesiredAccess, OBJ_KERNEL_HANDLE, a.DeviceRegKey) : STATUS_INSUFFICIENT_RESOURCES;
     },
@@ -144,7 +180,12 @@ export const exports: NtExport[] = [
     name: 'IoRegisterDeviceInterface',
     doc: 'Registers an interface of a device, by which programs find it; returns the name of its symbolic link.',
     irql: PASSIVE,
-    args: { PhysicalDeviceObject: PDEVICE_OBJECT, InterfaceClassGuid: PVOID, ReferenceString: PUNICODE_STRING, SymbolicLinkName: PUNICODE_STRING },
+    args: {
+      PhysicalDeviceObject: PDEVICE_OBJECT,
+      InterfaceClassGuid: PVOID,
+      ReferenceString: PUNICODE_STRING,
+      SymbolicLinkName: PUNICODE_STRING,
+    },
     returns: NTSTATUS,
     cycles: 1500,
     status: 'full',
@@ -186,7 +227,10 @@ export const exports: NtExport[] = [
       } else {
         const place = obLookupForCreate(k, path);
         if (place.status !== STATUS_SUCCESS) return place.status;
-        const link = createLinkObject(k, obPath(k, N.PhysicalDeviceObject.get(k.mem, node)), { permanent: true, time: systemTime(k) });
+        const link = createLinkObject(k, obPath(k, N.PhysicalDeviceObject.get(k.mem, node)), {
+          permanent: true,
+          time: systemTime(k),
+        });
         if (!link) return STATUS_INSUFFICIENT_RESOURCES;
         directoryInsert(k, place.directory, place.name, link);
         if (dereference(k, link) === 0) deferDeletion(k, link);
@@ -204,7 +248,11 @@ export const exports: NtExport[] = [
     status: 'full',
     impl(k, a) {
       k.mem.probe(a.SymbolicLinkList, 8, true);
-      const bytes = wide(`${enabledInterfaces(k, guidText(k, a.InterfaceClassGuid), a.PhysicalDeviceObject).map(s => `${s}\0`).join('')}\0`);
+      const bytes = wide(
+        `${enabledInterfaces(k, guidText(k, a.InterfaceClassGuid), a.PhysicalDeviceObject)
+          .map(s => `${s}\0`)
+          .join('')}\0`,
+      );
       const block = exAllocatePool(k, PagedPool, bytes.length, poolTag('Inte'));
       if (!block) return STATUS_INSUFFICIENT_RESOURCES;
       k.mem.writeBytes(block, bytes);
@@ -225,7 +273,9 @@ export const exports: NtExport[] = [
       const { name, guid } = nameOfLink(readString(k, a.SymbolicLinkName));
       if (!name || !cmOpenPath(k, interfaceKey(guid, name))) return STATUS_OBJECT_NAME_NOT_FOUND;
       const key = cmCreatePath(k, `${interfaceKey(guid, name)}\\#\\Device Parameters`);
-      return key ? openHandle(k, key, a.DesiredAccess, OBJ_KERNEL_HANDLE, a.DeviceInterfaceRegKey) : STATUS_INSUFFICIENT_RESOURCES;
+      return key
+        ? openHandle(k, key, a.DesiredAccess, OBJ_KERNEL_HANDLE, a.DeviceInterfaceRegKey)
+        : STATUS_INSUFFICIENT_RESOURCES;
     },
   }),
 ];

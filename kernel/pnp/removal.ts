@@ -7,7 +7,8 @@ import { DeviceNodeAwaitingQueuedRemoval, DeviceNodeRemoved, N, nodeOf } from '.
 /** The devices of a node's stack from the bottom up. */
 export function stackOf(k: Kernel, node: number): number[] {
   const out: number[] = [];
-  for (let device = N.PhysicalDeviceObject.get(k.mem, node); device; device = D.AttachedDevice.get(k.mem, device)) out.push(device);
+  for (let device = N.PhysicalDeviceObject.get(k.mem, node); device; device = D.AttachedDevice.get(k.mem, device))
+    out.push(device);
   return out;
 }
 

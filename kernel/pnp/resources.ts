@@ -31,7 +31,10 @@ export interface DeviceResources {
 }
 
 /** Descriptors start here in a CM_RESOURCE_LIST of one full descriptor. */
-export const DESCRIPTORS = CM_RESOURCE_LIST.f.List.offset + CM_FULL_RESOURCE_DESCRIPTOR.f.PartialResourceList.offset + CM_PARTIAL_RESOURCE_LIST.f.PartialDescriptors.offset;
+export const DESCRIPTORS =
+  CM_RESOURCE_LIST.f.List.offset +
+  CM_FULL_RESOURCE_DESCRIPTOR.f.PartialResourceList.offset +
+  CM_PARTIAL_RESOURCE_LIST.f.PartialDescriptors.offset;
 
 /** Bytes of a CM_RESOURCE_LIST with one full descriptor and `count` partial ones. */
 export const resourceListSize = (count: number): number => DESCRIPTORS + count * CM_PARTIAL_RESOURCE_DESCRIPTOR.size;
@@ -40,7 +43,13 @@ export const resourceListSize = (count: number): number => DESCRIPTORS + count *
  * Writes a CM_RESOURCE_LIST into pool: 0 without pool or without resources. On this machine bus and processor addresses are the same; what translation changes is the
  * interrupt: raw it is the I/O APIC pin, translated its vector, IRQL and processors.
  */
-export function buildResourceList(k: Kernel, r: DeviceResources, interfaceType: number, busNumber: number, translated: boolean): number {
+export function buildResourceList(
+  k: Kernel,
+  r: DeviceResources,
+  interfaceType: number,
+  busNumber: number,
+  translated: boolean,
+): number {
   const { mem } = k;
   const count = r.bars.length + (r.pin === null ? 0 : 1);
   if (!count) return 0;
@@ -60,7 +69,11 @@ export function buildResourceList(k: Kernel, r: DeviceResources, interfaceType: 
     const memory = bar.kind === 'memory';
     D.Type.set(mem, at, memory ? CmResourceTypeMemory : CmResourceTypePort);
     D.ShareDisposition.set(mem, at, CmResourceShareDeviceExclusive);
-    D.Flags.set(mem, at, memory ? CM_RESOURCE_MEMORY_READ_WRITE | (bar.prefetchable ? 4 : 0) : CM_RESOURCE_PORT_IO | CM_RESOURCE_PORT_16_BIT_DECODE);
+    D.Flags.set(
+      mem,
+      at,
+      memory ? CM_RESOURCE_MEMORY_READ_WRITE | (bar.prefetchable ? 4 : 0) : CM_RESOURCE_PORT_IO | CM_RESOURCE_PORT_16_BIT_DECODE,
+    );
     D.Start.set(mem, at, BigInt(bar.base));
     D.Length.set(mem, at, bar.length);
     at += CM_PARTIAL_RESOURCE_DESCRIPTOR.size;
@@ -80,14 +93,22 @@ export function buildResourceList(k: Kernel, r: DeviceResources, interfaceType: 
 }
 
 /** The interrupt in a translated list, for IoConnectInterruptEx; null when there is none. */
-export function findInterrupt(k: Kernel, list: number): { vector: number; irql: number; latched: boolean; shared: boolean } | null {
+export function findInterrupt(
+  k: Kernel,
+  list: number,
+): { vector: number; irql: number; latched: boolean; shared: boolean } | null {
   if (!list) return null;
   const { mem } = k;
   const count = mem.read32(list + DESCRIPTORS - 4);
   for (let i = 0; i < count; i++) {
     const at = list + DESCRIPTORS + i * CM_PARTIAL_RESOURCE_DESCRIPTOR.size;
     if (D.Type.get(mem, at) !== CmResourceTypeInterrupt) continue;
-    return { vector: D.Vector.get(mem, at), irql: D.Level.get(mem, at), latched: (D.Flags.get(mem, at) & 1) !== 0, shared: D.ShareDisposition.get(mem, at) === CmResourceShareShared };
+    return {
+      vector: D.Vector.get(mem, at),
+      irql: D.Level.get(mem, at),
+      latched: (D.Flags.get(mem, at) & 1) !== 0,
+      shared: D.ShareDisposition.get(mem, at) === CmResourceShareShared,
+    };
   }
   return null;
 }

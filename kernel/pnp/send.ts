@@ -19,7 +19,15 @@ export interface SendFrame {
 }
 
 /** Sends an IRP_MJ_PNP request to the top of `device`'s stack; step `then` gets its status. `parameters` are the four arguments of the stack location. */
-export function sendPnp(k: Kernel, f: SendFrame, device: number, minor: number, parameters: readonly (number | bigint)[], then: string, major: number = IRP_MJ_PNP): Outcome {
+export function sendPnp(
+  k: Kernel,
+  f: SendFrame,
+  device: number,
+  minor: number,
+  parameters: readonly (number | bigint)[],
+  then: string,
+  major: number = IRP_MJ_PNP,
+): Outcome {
   const stack = f.get('Stack');
   k.mem.fill(stack, IO_STACK_LOCATION.size, 0);
   S.MajorFunction.set(k.mem, stack, major);
@@ -32,8 +40,14 @@ export const exports: NtExport[] = [
   ntSteps({
     name: 'IopSynchronousCall',
     internal: true,
-    doc: 'Sends a request that a stack location describes to the top of a device\'s stack and waits for it.',
-    args: { DeviceObject: PDEVICE_OBJECT, TopStackLocation: PVOID, InitialStatus: ULONG, InitialInformation: ULONG64, Information: PVOID },
+    doc: "Sends a request that a stack location describes to the top of a device's stack and waits for it.",
+    args: {
+      DeviceObject: PDEVICE_OBJECT,
+      TopStackLocation: PVOID,
+      InitialStatus: ULONG,
+      InitialInformation: ULONG64,
+      Information: PVOID,
+    },
     returns: NTSTATUS,
     cycles: 300,
     status: 'full',
@@ -58,7 +72,9 @@ export const exports: NtExport[] = [
       },
       called(k, f, rax, { Information }) {
         if (rax !== STATUS_PENDING) return finish(k, f.get('Iosb'), rax, Information);
-        return keWait(k, [f.get('Event')]) === 'blocked' ? wait('waited') : finish(k, f.get('Iosb'), k.mem.read32(f.get('Iosb')), Information);
+        return keWait(k, [f.get('Event')]) === 'blocked'
+          ? wait('waited')
+          : finish(k, f.get('Iosb'), k.mem.read32(f.get('Iosb')), Information);
       },
       waited: (k, f, _rax, { Information }) => finish(k, f.get('Iosb'), k.mem.read32(f.get('Iosb')), Information),
     },
