@@ -5,18 +5,43 @@ import { callDriverThen, PDEVICE_OBJECT, PIRP } from '../io/call.ts';
 import { I, ioAllocateIrp, ioFreeIrp, irpStatus, nextLocation, S, setIrpStatus } from '../io/irp.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
-import { IRP_MJ_POWER, IRP_MN_QUERY_POWER, IRP_MN_SET_POWER, IRP_MN_WAIT_WAKE, Parameters, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, IO_STATUS_BLOCK } from '../types/io.ts';
+import {
+  IRP_MJ_POWER,
+  IRP_MN_QUERY_POWER,
+  IRP_MN_SET_POWER,
+  IRP_MN_WAIT_WAKE,
+  Parameters,
+  SL_INVOKE_ON_CANCEL,
+  SL_INVOKE_ON_ERROR,
+  SL_INVOKE_ON_SUCCESS,
+  IO_STATUS_BLOCK,
+} from '../types/io.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
-import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER_2, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_PARAMETER_2,
+  STATUS_MORE_PROCESSING_REQUIRED,
+  STATUS_NOT_SUPPORTED,
+  STATUS_PENDING,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { ptr, struct, u32 } from '../types/struct.ts';
 import { call, type NtExport, ntExport, ntSteps, NTSTATUS, pointer, PVOID, ret, UCHAR, ULONG, VOID } from '../exports/declare.ts';
 
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 /** POWER_STATE_TYPE. */
-const SystemPowerState = 0, DevicePowerState = 1;
+const SystemPowerState = 0,
+  DevicePowerState = 1;
 
 /** What PoRequestPowerIrp keeps of a request until it is done. */
-const POWER_REQUEST = struct('_POP_POWER_REQUEST', { DeviceObject: ptr, MinorFunction: u32, PowerState: u32, CompletionFunction: ptr, Context: ptr, IoStatus: IO_STATUS_BLOCK });
+const POWER_REQUEST = struct('_POP_POWER_REQUEST', {
+  DeviceObject: ptr,
+  MinorFunction: u32,
+  PowerState: u32,
+  CompletionFunction: ptr,
+  Context: ptr,
+  IoStatus: IO_STATUS_BLOCK,
+});
 const P = POWER_REQUEST.f;
 
 /** DEVOBJ_EXTENSION.PowerFlags: the system state in bits 0-3, the device state in bits 4-7. */
@@ -51,9 +76,16 @@ export const exports: NtExport[] = [
   }),
   ntSteps({
     name: 'PoRequestPowerIrp',
-    doc: 'Makes a power IRP and sends it to the top of a device\'s stack; a routine of the caller is told of its end.',
+    doc: "Makes a power IRP and sends it to the top of a device's stack; a routine of the caller is told of its end.",
     irql: DISPATCH,
-    args: { DeviceObject: PDEVICE_OBJECT, MinorFunction: UCHAR, PowerState: ULONG, CompletionFunction: PVOID, Context: PVOID, Irp: PVOID },
+    args: {
+      DeviceObject: PDEVICE_OBJECT,
+      MinorFunction: UCHAR,
+      PowerState: ULONG,
+      CompletionFunction: PVOID,
+      Context: PVOID,
+      Irp: PVOID,
+    },
     returns: NTSTATUS,
     cycles: 400,
     status: 'full',
@@ -61,7 +93,12 @@ export const exports: NtExport[] = [
     steps: {
       start(k, _f, _rax, a) {
         const { mem } = k;
-        if (a.MinorFunction !== IRP_MN_SET_POWER && a.MinorFunction !== IRP_MN_QUERY_POWER && a.MinorFunction !== IRP_MN_WAIT_WAKE) return ret(STATUS_INVALID_PARAMETER_2);
+        if (
+          a.MinorFunction !== IRP_MN_SET_POWER &&
+          a.MinorFunction !== IRP_MN_QUERY_POWER &&
+          a.MinorFunction !== IRP_MN_WAIT_WAKE
+        )
+          return ret(STATUS_INVALID_PARAMETER_2);
         const top = attachedDevice(k, a.DeviceObject);
         const irp = ioAllocateIrp(k, D.StackSize.get(mem, top) + 1);
         const request = irp ? exAllocatePool(k, NonPagedPoolNx, POWER_REQUEST.size, poolTag('Powr')) : 0;
@@ -113,7 +150,13 @@ export const exports: NtExport[] = [
           exchangeState(k, P.DeviceObject.get(mem, Request), DevicePowerState, P.PowerState.get(mem, Request));
         }
         const routine = P.CompletionFunction.get(mem, Request);
-        const args = [P.DeviceObject.get(mem, Request), P.MinorFunction.get(mem, Request), P.PowerState.get(mem, Request), P.Context.get(mem, Request), Request + P.IoStatus.offset];
+        const args = [
+          P.DeviceObject.get(mem, Request),
+          P.MinorFunction.get(mem, Request),
+          P.PowerState.get(mem, Request),
+          P.Context.get(mem, Request),
+          Request + P.IoStatus.offset,
+        ];
         return routine ? call(routine, args, 'told') : end(k, Irp, Request);
       },
       told: (k, _f, _rax, { Irp, Request }) => end(k, Irp, Request),
@@ -121,13 +164,14 @@ export const exports: NtExport[] = [
   }),
   ntExport({
     name: 'PoRegisterDeviceForIdleDetection',
-    doc: 'Starts or stops counting a device\'s idle time; returns the counter to reset when it is used, or NULL.',
+    doc: "Starts or stops counting a device's idle time; returns the counter to reset when it is used, or NULL.",
     irql: DISPATCH,
     args: { DeviceObject: PDEVICE_OBJECT, ConservationIdleTime: ULONG, PerformanceIdleTime: ULONG, State: ULONG },
     returns: pointer('PULONG'),
     cycles: 60,
     status: 'partial',
-    missing: 'the machine runs at full power always: no device is ever idle, and NULL is returned, as on a system that does not save power',
+    missing:
+      'the machine runs at full power always: no device is ever idle, and NULL is returned, as on a system that does not save power',
     impl: () => 0,
   }),
 ];
