@@ -30,7 +30,14 @@ export const exports: NtExport[] = [
       k.global.set('ReqProcess', process);
       if (!startRequester(k)) return STATUS_INSUFFICIENT_RESOURCES;
       const { vector, irql } = interruptVector(k, REQUEST_PORT_PIN);
-      const interrupt = connectInterrupt(k, { vector, irql, mode: LevelSensitive, serviceRoutine: k.address('nt!ReqInterruptService'), context: 0, shareVector: false });
+      const interrupt = connectInterrupt(k, {
+        vector,
+        irql,
+        mode: LevelSensitive,
+        serviceRoutine: k.address('nt!ReqInterruptService'),
+        context: 0,
+        shareVector: false,
+      });
       return interrupt ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
     },
   }),

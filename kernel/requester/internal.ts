@@ -32,14 +32,22 @@ export const REQUEST_PACKET = struct('_REQUEST_PACKET', {
 const P = REQUEST_PACKET.f;
 
 /** REQUEST_PACKET.Phase: no answer yet; STATUS_PENDING was returned and the IRP is outstanding; done. */
-export const ASKED = 0, OUTSTANDING = 1, ANSWERED = 2;
+export const ASKED = 0,
+  OUTSTANDING = 1,
+  ANSWERED = 2;
 
 /** Builds a request's block in nonpaged pool (hal/bus/requests.ts has the layout), with room for `dataLength` bytes of data; `data` is where they go. 0 without pool. */
-export function makeRequestBlock(k: Kernel, r: Omit<Request, 'id' | 'data'>, dataLength: number): { block: number; data: number } {
+export function makeRequestBlock(
+  k: Kernel,
+  r: Omit<Request, 'id' | 'data'>,
+  dataLength: number,
+): { block: number; data: number } {
   const name = Uint8Array.from(r.name ?? '', c => c.charCodeAt(0) & 0x7f);
   const block = exAllocatePool(k, NonPagedPoolNx, REQUEST_HEADER + name.length + dataLength, TAG);
   if (!block) return { block, data: 0 };
-  [0, r.op, r.handle ?? 0, r.code ?? 0, r.outLength ?? 0, name.length, dataLength, r.flags ?? 0].forEach((value, i) => k.mem.write32(block + i * 4, value));
+  [0, r.op, r.handle ?? 0, r.code ?? 0, r.outLength ?? 0, name.length, dataLength, r.flags ?? 0].forEach((value, i) =>
+    k.mem.write32(block + i * 4, value),
+  );
   k.mem.writeBytes(block + REQUEST_HEADER, name);
   return { block, data: block + REQUEST_HEADER + name.length };
 }
@@ -47,7 +55,7 @@ export function makeRequestBlock(k: Kernel, r: Omit<Request, 'id' | 'data'>, dat
 /** Gives a packet to the requester. False, and nothing has happened, when too many wait already. */
 export function submitInternalRequest(k: Kernel, packet: number, block: number, event: number): boolean {
   const tail = k.global.get('ReqInternalTail');
-  if (((tail - k.global.get('ReqInternalHead')) >>> 0) === INTERNAL_QUEUE_LENGTH) return false;
+  if ((tail - k.global.get('ReqInternalHead')) >>> 0 === INTERNAL_QUEUE_LENGTH) return false;
   k.mem.fill(packet, REQUEST_PACKET.size, 0);
   P.Request.set(k.mem, packet, block);
   P.Event.set(k.mem, packet, event);
@@ -68,7 +76,15 @@ export function takeInternalRequest(k: Kernel): number {
 }
 
 /** Answers a packet; the data are copied. Without pool for the copy the answer goes without them, as STATUS_INSUFFICIENT_RESOURCES. */
-export function answerInternalRequest(k: Kernel, packet: number, status: number, information: bigint, phase: number, data: number, length: number): void {
+export function answerInternalRequest(
+  k: Kernel,
+  packet: number,
+  status: number,
+  information: bigint,
+  phase: number,
+  data: number,
+  length: number,
+): void {
   const { mem } = k;
   const copy = length ? exAllocatePool(k, NonPagedPoolNx, length, TAG) : 0;
   if (copy) mem.copy(copy, data, length);

@@ -27,9 +27,13 @@ export function devicePath(k: Kernel, name: string): string {
 function driverDevicePath(k: Kernel, driver: number): string {
   // Oldest first: a driver makes its main device first.
   const devices = driverDevices(k, driver).reverse();
-  const links = directoryEntries(k, k.global.get('ObpGlobalDosDevices')).filter(o => obTypeOf(k, o) === k.global.get('ObpSymbolicLinkObjectType'));
+  const links = directoryEntries(k, k.global.get('ObpGlobalDosDevices')).filter(
+    o => obTypeOf(k, o) === k.global.get('ObpSymbolicLinkObjectType'),
+  );
   for (const device of devices) {
-    const linked = links.map(link => ({ name: obName(k, link), target: obLookup(k, linkTarget(k, link)) })).filter(l => l.target.status === STATUS_SUCCESS && leadsTo(k, l.target.object, device));
+    const linked = links
+      .map(link => ({ name: obName(k, link), target: obLookup(k, linkTarget(k, link)) }))
+      .filter(l => l.target.status === STATUS_SUCCESS && leadsTo(k, l.target.object, device));
     // Of several links the first by name, so that the choice does not hang on a hash.
     linked.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
     if (linked[0]) return `\\??\\${linked[0].name}`;
@@ -42,4 +46,6 @@ function driverDevicePath(k: Kernel, driver: number): string {
 
 /** Does opening `target` reach `device`? It does when both are in one stack. */
 const leadsTo = (k: Kernel, target: number, device: number): boolean =>
-  obTypeOf(k, target) === exportedType(k, 'IoDeviceObjectType') && D.Type.get(k.mem, target) === 3 && attachedDevice(k, target) === attachedDevice(k, device);
+  obTypeOf(k, target) === exportedType(k, 'IoDeviceObjectType') &&
+  D.Type.get(k.mem, target) === 3 &&
+  attachedDevice(k, target) === attachedDevice(k, device);

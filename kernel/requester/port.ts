@@ -30,7 +30,8 @@ export const portPresent = (k: Kernel): boolean => read(k, RP_IDENT) === IDENT;
 export const portPending = (k: Kernel): number => read(k, RP_PENDING);
 
 /** I/O APIC redirection entry: its mask bit (82093AA, 3.2.4). */
-const REDIRECTION = 0x10 + REQUEST_PORT_PIN * 2, MASKED = 0x10000;
+const REDIRECTION = 0x10 + REQUEST_PORT_PIN * 2,
+  MASKED = 0x10000;
 
 /** Lets the port's interrupt through or holds it back. While a thread takes the requests it is held back, as the line stays on until the last is taken. */
 export function maskPort(k: Kernel, masked: boolean): void {
@@ -69,7 +70,14 @@ export function readRequest(k: Kernel, at: number): RequestFields {
   const f = (i: number): number => k.mem.read32(at + i * 4);
   const nameLength = f(5);
   return {
-    id: f(0), op: f(1), handle: f(2), code: f(3), outLength: f(4), nameLength, dataLength: f(6), flags: f(7),
+    id: f(0),
+    op: f(1),
+    handle: f(2),
+    code: f(3),
+    outLength: f(4),
+    nameLength,
+    dataLength: f(6),
+    flags: f(7),
     name: utf8(k.mem.readBytes(at + REQUEST_HEADER, nameLength)),
     data: at + REQUEST_HEADER + nameLength,
   };
@@ -78,7 +86,7 @@ export function readRequest(k: Kernel, at: number): RequestFields {
 /** UTF-8 to UTF-16 (RFC 3629); a malformed sequence gives U+FFFD. */
 function utf8(bytes: Uint8Array): string {
   let text = '';
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const b = bytes[i++]!;
     const more = b < 0x80 ? 0 : b >= 0xc2 && b < 0xe0 ? 1 : b >= 0xe0 && b < 0xf0 ? 2 : b >= 0xf0 && b < 0xf5 ? 3 : -1;
     let code = more === 0 ? b : more === 1 ? b & 0x1f : more === 2 ? b & 0x0f : b & 0x07;
@@ -97,7 +105,15 @@ function utf8(bytes: Uint8Array): string {
 }
 
 /** Sends a reply. `data` is an address, `length` its bytes. Without pool for the copy the reply goes without its data, as STATUS_INSUFFICIENT_RESOURCES. */
-export function sendReply(k: Kernel, id: number, status: number, information: bigint, phase: number, data: number, length: number): void {
+export function sendReply(
+  k: Kernel,
+  id: number,
+  status: number,
+  information: bigint,
+  phase: number,
+  data: number,
+  length: number,
+): void {
   const STATUS_INSUFFICIENT_RESOURCES = 0xc000009a;
   let buffer = exAllocatePool(k, NonPagedPoolNx, REPLY_HEADER + length, TAG);
   let bytes = length;

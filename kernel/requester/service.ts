@@ -3,7 +3,9 @@ import { cmCreatePath, cmSetValue, regDword, regMultiSz, regSz, SERVICES_PATH } 
 import type { Kernel } from '../kernel.ts';
 import { REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ } from '../types/cm.ts';
 
-const SERVICE_KERNEL_DRIVER = 1, SERVICE_DEMAND_START = 3, SERVICE_ERROR_NORMAL = 1;
+const SERVICE_KERNEL_DRIVER = 1,
+  SERVICE_DEMAND_START = 3,
+  SERVICE_ERROR_NORMAL = 1;
 
 /**
  * Makes `Services\NAME` with its values and its Parameters key. The name may be followed by `=` and hardware ids with `;` between them: the devices that the
@@ -21,7 +23,10 @@ export function createService(k: Kernel, request: string): string {
   cmSetValue(k, key, 'ErrorControl', REG_DWORD, regDword(SERVICE_ERROR_NORMAL));
   cmSetValue(k, key, 'ImagePath', REG_EXPAND_SZ, regSz(`\\SystemRoot\\System32\\drivers\\${name}.sys`));
   cmSetValue(k, key, 'DisplayName', REG_SZ, regSz(name));
-  const list = ids.split(';').map(id => id.trim()).filter(id => id !== '');
+  const list = ids
+    .split(';')
+    .map(id => id.trim())
+    .filter(id => id !== '');
   if (list.length) cmSetValue(k, parameters, 'HardwareID', REG_MULTI_SZ, regMultiSz(list));
   return name;
 }

@@ -3,7 +3,19 @@
  * mode's name (PreviousMode, user addresses, handles of its own table), answers, and takes the next. A thread that is in a request may block there; so there is always one more that
  * waits for the port.
  */
-import { OP_CANCEL, OP_CLOSE, OP_IOCTL, OP_LOAD, OP_OPEN, OP_PNP, OP_READ, OP_UNLOAD, OP_WRITE, PHASE_DONE, PHASE_PENDING } from '../../hal/bus/requests.ts';
+import {
+  OP_CANCEL,
+  OP_CLOSE,
+  OP_IOCTL,
+  OP_LOAD,
+  OP_OPEN,
+  OP_PNP,
+  OP_READ,
+  OP_UNLOAD,
+  OP_WRITE,
+  PHASE_DONE,
+  PHASE_PENDING,
+} from '../../hal/bus/requests.ts';
 import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
 import { keDelay, keWait } from '../ke/wait.ts';
@@ -20,11 +32,25 @@ import { allocateString, freeString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
 import { psCreateSystemThread } from '../ps/thread.ts';
 import { APC_INDEX_MISMATCH, IRQL_GT_ZERO_AT_SYSTEM_SERVICE } from '../types/bugcodes.ts';
-import { DEVICE_OBJECT, DRIVER_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, IRP_MJ_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE } from '../types/io.ts';
+import {
+  DEVICE_OBJECT,
+  DRIVER_OBJECT,
+  FILE_OBJECT,
+  IO_STATUS_BLOCK,
+  IRP_MJ_DEVICE_CONTROL,
+  IRP_MJ_READ,
+  IRP_MJ_WRITE,
+} from '../types/io.ts';
 import { KernelMode, KEVENT, KTHREAD, UserMode } from '../types/ke.ts';
 import { OBJ_CASE_INSENSITIVE, OBJECT_ATTRIBUTES } from '../types/ob.ts';
 import { UNICODE_STRING } from '../types/rtl.ts';
-import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_PENDING, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_PARAMETER,
+  STATUS_OBJECT_NAME_NOT_FOUND,
+  STATUS_PENDING,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { i64, ptr, u32 } from '../types/struct.ts';
 import { type Frame, call, next, type NtExport, ntSteps, type Outcome, PVOID, ret, VOID, wait } from '../exports/declare.ts';
 import { driverOfService, LOAD_PACKET, serviceOf } from '../io/load.ts';
@@ -36,12 +62,17 @@ import { devicePath } from './path.ts';
 import { createService } from './service.ts';
 
 /** Each thread's user buffers lie in a slot of its own. */
-const FIRST_SLOT = 0x10000000, SLOT_SIZE = 0x1000000;
+const FIRST_SLOT = 0x10000000,
+  SLOT_SIZE = 0x1000000;
 const GENERIC_READ_WRITE_SYNCHRONIZE = 0xc0100000;
-const FILE_NON_DIRECTORY_FILE = 0x40, FILE_SYNCHRONOUS_IO_NONALERT = 0x20, FILE_OPEN = 1, FILE_SHARE_READ_WRITE = 3;
+const FILE_NON_DIRECTORY_FILE = 0x40,
+  FILE_SYNCHRONOUS_IO_NONALERT = 0x20,
+  FILE_OPEN = 1,
+  FILE_SHARE_READ_WRITE = 3;
 const OPEN_SYNCHRONOUS = 1;
 /** 10 ms from now, and how often. */
-const UNLOAD_POLL_INTERVAL = -100_000n, UNLOAD_POLLS = 10;
+const UNLOAD_POLL_INTERVAL = -100_000n,
+  UNLOAD_POLLS = 10;
 
 const frame = {
   /** Block with the request, and where its user buffers start. */
@@ -159,7 +190,14 @@ function dispatchRoutine(k: Kernel, f: F): number {
 function checkReturn(k: Kernel, f: F): void {
   setPreviousMode(k, KernelMode);
   const service = f.get('Service');
-  if (k.irql > 0) k.bugCheckBy(dispatchRoutine(k, f), IRQL_GT_ZERO_AT_SYSTEM_SERVICE, service, k.irql, 'a system service returned to user mode at a raised IRQL');
+  if (k.irql > 0)
+    k.bugCheckBy(
+      dispatchRoutine(k, f),
+      IRQL_GT_ZERO_AT_SYSTEM_SERVICE,
+      service,
+      k.irql,
+      'a system service returned to user mode at a raised IRQL',
+    );
   const thread = k.currentThread();
   const disabled = KTHREAD.f.CombinedApcDisable.get(k.mem, thread);
   if (disabled) {
@@ -181,7 +219,25 @@ function begin(k: Kernel, f: F, r: RequestFields): Outcome {
       OBJECT_ATTRIBUTES.f.ObjectName.set(mem, a, f.get('Name'));
       OBJECT_ATTRIBUTES.f.Attributes.set(mem, a, OBJ_CASE_INSENSITIVE);
       const options = FILE_NON_DIRECTORY_FILE | (r.flags & OPEN_SYNCHRONOUS ? FILE_SYNCHRONOUS_IO_NONALERT : 0);
-      return serve(k, f, 'NtCreateFile', [f.address('Handle'), GENERIC_READ_WRITE_SYNCHRONIZE, a, f.get('Iosb'), 0, 0x80, FILE_SHARE_READ_WRITE, FILE_OPEN, options, 0, 0], 'opened');
+      return serve(
+        k,
+        f,
+        'NtCreateFile',
+        [
+          f.address('Handle'),
+          GENERIC_READ_WRITE_SYNCHRONIZE,
+          a,
+          f.get('Iosb'),
+          0,
+          0x80,
+          FILE_SHARE_READ_WRITE,
+          FILE_OPEN,
+          options,
+          0,
+          0,
+        ],
+        'opened',
+      );
     }
     case OP_CLOSE:
       return serve(k, f, 'NtClose', [r.handle], 'closed');
@@ -190,24 +246,38 @@ function begin(k: Kernel, f: F, r: RequestFields): Outcome {
     case OP_READ:
     case OP_WRITE: {
       const write = r.op === OP_WRITE;
-      if (!makeBuffers(k, f, r, write ? r.dataLength : 0, write ? 0 : r.outLength)) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+      if (!makeBuffers(k, f, r, write ? r.dataLength : 0, write ? 0 : r.outLength))
+        return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
       f.set('Offset', 0n);
       clearIosb(k, f);
       const [buffer, length] = write ? [f.get('Slot'), r.dataLength] : [f.get('Output'), r.outLength];
-      return serve(k, f, write ? 'NtWriteFile' : 'NtReadFile', [r.handle, f.get('EventHandle'), 0, 0, f.get('Iosb'), buffer, length, f.address('Offset'), 0], 'sent');
+      return serve(
+        k,
+        f,
+        write ? 'NtWriteFile' : 'NtReadFile',
+        [r.handle, f.get('EventHandle'), 0, 0, f.get('Iosb'), buffer, length, f.address('Offset'), 0],
+        'sent',
+      );
     }
     case OP_IOCTL: {
       if (!makeBuffers(k, f, r, r.dataLength, r.outLength)) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
       clearIosb(k, f);
       const input = r.dataLength ? f.get('Slot') : 0;
-      return serve(k, f, 'NtDeviceIoControlFile', [r.handle, f.get('EventHandle'), 0, 0, f.get('Iosb'), r.code, input, r.dataLength, f.get('Output'), r.outLength], 'sent');
+      return serve(
+        k,
+        f,
+        'NtDeviceIoControlFile',
+        [r.handle, f.get('EventHandle'), 0, 0, f.get('Iosb'), r.code, input, r.dataLength, f.get('Output'), r.outLength],
+        'sent',
+      );
     }
     case OP_LOAD: {
       const service = createService(k, r.name);
       if (!service) return answer(k, f, STATUS_INVALID_PARAMETER);
       const packet = f.get('Packet');
       mem.fill(packet, LOAD_PACKET.size, 0);
-      if (!allocateString(k, packet + LOAD_PACKET.f.RegistryPath.offset, `${SERVICES_PATH}\\${service}`, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+      if (!allocateString(k, packet + LOAD_PACKET.f.RegistryPath.offset, `${SERVICES_PATH}\\${service}`, poolTag('Reqn')))
+        return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
       LOAD_PACKET.f.Image.set(mem, packet, r.data);
       LOAD_PACKET.f.ImageLength.set(mem, packet, r.dataLength);
       return call(k.address('nt!IopSubmitLoad'), [packet], 'loaded');
@@ -264,7 +334,8 @@ function answerTransfer(k: Kernel, f: F, status: number): Outcome {
  */
 function awaitUnload(k: Kernel, f: F): Outcome {
   const polls = f.get('Polls');
-  if (polls === UNLOAD_POLLS || !driverOfService(k, serviceOf(readRequest(k, f.get('Request')).name))) return answer(k, f, STATUS_SUCCESS);
+  if (polls === UNLOAD_POLLS || !driverOfService(k, serviceOf(readRequest(k, f.get('Request')).name)))
+    return answer(k, f, STATUS_SUCCESS);
   f.set('Polls', polls + 1);
   return keDelay(k, UNLOAD_POLL_INTERVAL, false, KernelMode) === 'blocked' ? wait('polled') : next('polled', 0);
 }
@@ -336,7 +407,8 @@ export const exports: NtExport[] = [
         const service = serviceOf(readRequest(k, f.get('Request')).name);
         // A Plug and Play driver goes with its last device; then there is nothing left to unload.
         if (!driverOfService(k, service)) return answer(k, f, STATUS_SUCCESS);
-        if (!allocateString(k, f.get('Name'), `${SERVICES_PATH}\\${service}`, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+        if (!allocateString(k, f.get('Name'), `${SERVICES_PATH}\\${service}`, poolTag('Reqn')))
+          return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
         f.set('Polls', 0);
         return call(k.address('nt!NtUnloadDriver'), [f.get('Name')], 'unloaded');
       },
