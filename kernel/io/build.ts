@@ -28,9 +28,34 @@ import { IoReadAccess, IoWriteAccess, NonPagedPoolNx } from '../types/mm.ts';
 import { EPROCESS, ETHREAD } from '../types/ps.ts';
 import { STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS } from '../types/status.ts';
 import { u32 } from '../types/struct.ts';
-import { BOOLEAN, CCHAR, type NtExport, ntExport, ntSteps, NTSTATUS, PVOID, ret, ULONG, USHORT, VOID, wait } from '../exports/declare.ts';
+import {
+  BOOLEAN,
+  CCHAR,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  NTSTATUS,
+  PVOID,
+  ret,
+  ULONG,
+  USHORT,
+  VOID,
+  wait,
+} from '../exports/declare.ts';
 import { callDriverThen, PDEVICE_OBJECT, PIRP } from './call.ts';
-import { currentLocation, I, ioAllocateIrp, ioFreeIrp, ioInitializeIrp, irpSize, irpStatus, nextLocation, queueIrpToThread, S, setIrpStatus } from './irp.ts';
+import {
+  currentLocation,
+  I,
+  ioAllocateIrp,
+  ioFreeIrp,
+  ioInitializeIrp,
+  irpSize,
+  irpStatus,
+  nextLocation,
+  queueIrpToThread,
+  S,
+  setIrpStatus,
+} from './irp.ts';
 import { D } from './device.ts';
 import { describeControl } from './request.ts';
 
@@ -173,7 +198,14 @@ const building: NtExport[] = [
     name: 'IoBuildAsynchronousFsdRequest',
     doc: 'Makes an IRP that the caller frees itself, in a completion routine.',
     irql: DISPATCH,
-    args: { MajorFunction: ULONG, DeviceObject: PDEVICE_OBJECT, Buffer: PVOID, Length: ULONG, StartingOffset: PVOID, IoStatusBlock: PVOID },
+    args: {
+      MajorFunction: ULONG,
+      DeviceObject: PDEVICE_OBJECT,
+      Buffer: PVOID,
+      Length: ULONG,
+      StartingOffset: PVOID,
+      IoStatusBlock: PVOID,
+    },
     returns: PIRP,
     cycles: 500,
     status: 'full',
@@ -187,7 +219,15 @@ const building: NtExport[] = [
     name: 'IoBuildSynchronousFsdRequest',
     doc: 'Makes an IRP whose end the calling thread waits for by an event.',
     irql: PASSIVE,
-    args: { MajorFunction: ULONG, DeviceObject: PDEVICE_OBJECT, Buffer: PVOID, Length: ULONG, StartingOffset: PVOID, Event: PVOID, IoStatusBlock: PVOID },
+    args: {
+      MajorFunction: ULONG,
+      DeviceObject: PDEVICE_OBJECT,
+      Buffer: PVOID,
+      Length: ULONG,
+      StartingOffset: PVOID,
+      Event: PVOID,
+      IoStatusBlock: PVOID,
+    },
     returns: PIRP,
     cycles: 550,
     status: 'full',
@@ -217,8 +257,15 @@ const building: NtExport[] = [
     impl(k, a) {
       const irp = ioAllocateIrp(k, D.StackSize.get(k.mem, a.DeviceObject));
       if (!irp) return 0;
-      S.MajorFunction.set(k.mem, nextLocation(k, irp), a.InternalDeviceIoControl ? IRP_MJ_INTERNAL_DEVICE_CONTROL : IRP_MJ_DEVICE_CONTROL);
-      if (describeControl(k, irp, a.IoControlCode, a.InputBuffer, a.InputBufferLength, a.OutputBuffer, a.OutputBufferLength) !== STATUS_SUCCESS) {
+      S.MajorFunction.set(
+        k.mem,
+        nextLocation(k, irp),
+        a.InternalDeviceIoControl ? IRP_MJ_INTERNAL_DEVICE_CONTROL : IRP_MJ_DEVICE_CONTROL,
+      );
+      if (
+        describeControl(k, irp, a.IoControlCode, a.InputBuffer, a.InputBufferLength, a.OutputBuffer, a.OutputBufferLength) !==
+        STATUS_SUCCESS
+      ) {
         ioFreeIrp(k, irp);
         return 0;
       }
@@ -229,13 +276,24 @@ const building: NtExport[] = [
     name: 'IoSetCompletionRoutineEx',
     doc: 'Sets a completion routine; the inline IoSetCompletionRoutine with a device that is kept for its time.',
     irql: DISPATCH,
-    args: { DeviceObject: PDEVICE_OBJECT, Irp: PIRP, CompletionRoutine: PVOID, Context: PVOID, InvokeOnSuccess: BOOLEAN, InvokeOnError: BOOLEAN, InvokeOnCancel: BOOLEAN },
+    args: {
+      DeviceObject: PDEVICE_OBJECT,
+      Irp: PIRP,
+      CompletionRoutine: PVOID,
+      Context: PVOID,
+      InvokeOnSuccess: BOOLEAN,
+      InvokeOnError: BOOLEAN,
+      InvokeOnCancel: BOOLEAN,
+    },
     returns: NTSTATUS,
     cycles: 60,
     status: 'partial',
     missing: 'the device is not kept from being unloaded before the routine returns',
     impl(k, a) {
-      const control = (a.InvokeOnSuccess ? SL_INVOKE_ON_SUCCESS : 0) | (a.InvokeOnError ? SL_INVOKE_ON_ERROR : 0) | (a.InvokeOnCancel ? SL_INVOKE_ON_CANCEL : 0);
+      const control =
+        (a.InvokeOnSuccess ? SL_INVOKE_ON_SUCCESS : 0) |
+        (a.InvokeOnError ? SL_INVOKE_ON_ERROR : 0) |
+        (a.InvokeOnCancel ? SL_INVOKE_ON_CANCEL : 0);
       setCompletion(k, a.Irp, a.CompletionRoutine, a.Context, control);
       return STATUS_SUCCESS;
     },
@@ -268,7 +326,13 @@ const building: NtExport[] = [
         keInitializeEvent(k, f.get('Event'), 1, false);
         // All of the location but its completion routine (IoCopyCurrentIrpStackLocationToNext).
         k.mem.copy(nextLocation(k, Irp), currentLocation(k, Irp), S.CompletionRoutine.offset);
-        setCompletion(k, Irp, k.address('nt!IopSynchronousCompletion'), f.get('Event'), SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL);
+        setCompletion(
+          k,
+          Irp,
+          k.address('nt!IopSynchronousCompletion'),
+          f.get('Event'),
+          SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL,
+        );
         return callDriverThen(k, DeviceObject, Irp, 'called');
       },
       called: (k, f, rax) => (rax === STATUS_PENDING && keWait(k, [f.get('Event')]) === 'blocked' ? wait('done') : ret(true)),
@@ -287,7 +351,13 @@ const building: NtExport[] = [
     steps: {
       start(k, f, _rax, { DeviceObject, Irp }) {
         keInitializeEvent(k, f.get('Event'), 1, false);
-        setCompletion(k, Irp, k.address('nt!IopSynchronousCompletion'), f.get('Event'), SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL);
+        setCompletion(
+          k,
+          Irp,
+          k.address('nt!IopSynchronousCompletion'),
+          f.get('Event'),
+          SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL,
+        );
         return callDriverThen(k, DeviceObject, Irp, 'called');
       },
       called(k, f, rax, { Irp }) {
@@ -353,7 +423,7 @@ const asking: NtExport[] = [
   }),
   ntExport({
     name: 'IoSetTopLevelIrp',
-    doc: 'Sets the current thread\'s top-level IRP.',
+    doc: "Sets the current thread's top-level IRP.",
     irql: APC,
     args: { Irp: PIRP },
     returns: VOID,
@@ -372,7 +442,7 @@ const asking: NtExport[] = [
   }),
   ntExport({
     name: 'IoGetStackLimits',
-    doc: 'The bounds of the current thread\'s kernel stack.',
+    doc: "The bounds of the current thread's kernel stack.",
     args: { LowLimit: PVOID, HighLimit: PVOID },
     returns: VOID,
     cycles: 20,

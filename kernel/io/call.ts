@@ -24,9 +24,11 @@ export function driverName(k: Kernel, device: number): string {
 /** Moves to the next stack location and jumps into the driver of `device`. */
 export function callDriver(k: Kernel, device: number, irp: number): Outcome {
   const { mem } = k;
-  if (k.config.verifier && I.Type.get(mem, irp) !== IO_TYPE_IRP) k.bugCheck(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 3, irp, 0, 0, 'IoCallDriver was given something that is not an IRP');
+  if (k.config.verifier && I.Type.get(mem, irp) !== IO_TYPE_IRP)
+    k.bugCheck(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 3, irp, 0, 0, 'IoCallDriver was given something that is not an IRP');
   const location = I.CurrentLocation.get(mem, irp) - 1;
-  if (location <= 0) k.bugCheck(NO_MORE_IRP_STACK_LOCATIONS, irp, 0, 0, 0, 'an IRP was sent to a driver and has no stack location left for it');
+  if (location <= 0)
+    k.bugCheck(NO_MORE_IRP_STACK_LOCATIONS, irp, 0, 0, 0, 'an IRP was sent to a driver and has no stack location left for it');
   const stack = nextLocation(k, irp);
   I.CurrentLocation.set(mem, irp, location);
   I.CurrentStackLocation.set(mem, irp, stack);
@@ -34,13 +36,16 @@ export function callDriver(k: Kernel, device: number, irp: number): Outcome {
   const major = S.MajorFunction.get(mem, stack);
   const driver = DEVICE_OBJECT.f.DriverObject.get(mem, device);
   if (k.tracing && location === I.StackCount.get(mem, irp)) {
-    k.trace('irp', 'begin', `${driverName(k, device)}!${majorName(major)}`, irpId(irp), { minor: S.MinorFunction.get(mem, stack) });
+    k.trace('irp', 'begin', `${driverName(k, device)}!${majorName(major)}`, irpId(irp), {
+      minor: S.MinorFunction.get(mem, stack),
+    });
   }
   return jump(mem.readPtr(driver + DRIVER_OBJECT.f.MajorFunction.offset + major * 8), device, irp);
 }
 
 /** IoCallDriver as a step's outcome: the driver's status comes to step `then`. */
-export const callDriverThen = (k: Kernel, device: number, irp: number, then: string): Outcome => call(k.address('nt!IofCallDriver'), [device, irp], then);
+export const callDriverThen = (k: Kernel, device: number, irp: number, then: string): Outcome =>
+  call(k.address('nt!IofCallDriver'), [device, irp], then);
 
 const callRoutine = (name: string, doc: string): NtExport =>
   ntExport({

@@ -8,7 +8,21 @@ import { CANCEL_STATE_IN_COMPLETED_IRP, SPIN_LOCK_NOT_OWNED } from '../types/bug
 import { EPROCESS, ETHREAD } from '../types/ps.ts';
 import { STATUS_NOT_FOUND, STATUS_SUCCESS } from '../types/status.ts';
 import { ptr, u32 } from '../types/struct.ts';
-import { BOOLEAN, call, HANDLE, KIRQL, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, PVOID, ret, retry, VOID } from '../exports/declare.ts';
+import {
+  BOOLEAN,
+  call,
+  HANDLE,
+  KIRQL,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  NTSTATUS,
+  type Outcome,
+  PVOID,
+  ret,
+  retry,
+  VOID,
+} from '../exports/declare.ts';
 import { stepService } from '../exports/service.ts';
 import { previousMode } from '../ob/mode.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
@@ -28,7 +42,15 @@ export function acquireCancelLock(k: Kernel): number {
 }
 
 export function releaseCancelLock(k: Kernel, irql: number): void {
-  if (k.global.get('IopCancelSpinLock') === 0n) k.bugCheck(SPIN_LOCK_NOT_OWNED, k.global.address('IopCancelSpinLock'), 0, 0, 0, 'the cancel spin lock was released by somebody who does not hold it');
+  if (k.global.get('IopCancelSpinLock') === 0n)
+    k.bugCheck(
+      SPIN_LOCK_NOT_OWNED,
+      k.global.address('IopCancelSpinLock'),
+      0,
+      0,
+      0,
+      'the cancel spin lock was released by somebody who does not hold it',
+    );
   k.global.set('IopCancelSpinLock', 0n);
   k.irql = irql;
 }
@@ -52,7 +74,12 @@ function nextToCancel(k: Kernel, process: number, file: number, onlyThread: numb
   return 0;
 }
 
-function cancelIo(name: string, doc: string, args: { [n: string]: typeof HANDLE | typeof PVOID }, ownThread: boolean): NtExport[] {
+function cancelIo(
+  name: string,
+  doc: string,
+  args: { [n: string]: typeof HANDLE | typeof PVOID },
+  ownThread: boolean,
+): NtExport[] {
   type F = { get(n: 'File' | 'Request' | 'Iosb' | 'Count'): number };
   const more = (k: Kernel, f: F): Outcome => {
     const irp = nextToCancel(k, k.currentProcess(), f.get('File'), ownThread ? k.currentThread() : 0, f.get('Request'));
@@ -74,7 +101,13 @@ function cancelIo(name: string, doc: string, args: { [n: string]: typeof HANDLE 
     steps: {
       start(k, f, _rax, a) {
         k.mem.probe(a['IoStatusBlock'] as number, 0x10, true);
-        const r = obReferenceObjectByHandle(k, a['FileHandle'] as number, 0, exportedType(k, 'IoFileObjectType'), previousMode(k));
+        const r = obReferenceObjectByHandle(
+          k,
+          a['FileHandle'] as number,
+          0,
+          exportedType(k, 'IoFileObjectType'),
+          previousMode(k),
+        );
         if (r.status !== STATUS_SUCCESS) return ret(r.status);
         f.set('File', r.object);
         f.set('Iosb', a['IoStatusBlock'] as number);
@@ -94,7 +127,7 @@ function cancelIo(name: string, doc: string, args: { [n: string]: typeof HANDLE 
 export const exports: NtExport[] = [
   ntExport({
     name: 'IoAcquireCancelSpinLock',
-    doc: 'Takes the system\'s cancel spin lock and raises to DISPATCH_LEVEL.',
+    doc: "Takes the system's cancel spin lock and raises to DISPATCH_LEVEL.",
     irql: { max: 'DISPATCH_LEVEL' },
     args: { Irql: PVOID },
     returns: VOID,
@@ -148,7 +181,12 @@ export const exports: NtExport[] = [
       called: () => ret(true),
     },
   }),
-  ...cancelIo('CancelIoFile', 'Cancels what the calling thread has outstanding for a file.', { FileHandle: HANDLE, IoStatusBlock: PVOID }, true),
+  ...cancelIo(
+    'CancelIoFile',
+    'Cancels what the calling thread has outstanding for a file.',
+    { FileHandle: HANDLE, IoStatusBlock: PVOID },
+    true,
+  ),
   ...cancelIo(
     'CancelIoFileEx',
     'Cancels what the calling process has outstanding for a file; all of it or the request with a given status block.',

@@ -36,7 +36,19 @@ import { STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_VERIFY_REQUIRED
 import { ptr, u32 } from '../types/struct.ts';
 import { call, CCHAR, type NtExport, ntExport, ntSteps, type Outcome, PVOID, ret, VOID } from '../exports/declare.ts';
 import { PIRP } from './call.ts';
-import { currentLocation, dequeueIrpFromThread, I, ioFreeIrp, irpId, irpInformation, irpStatus, ntError, ntSuccess, S, STACK_LOCATION_SIZE } from './irp.ts';
+import {
+  currentLocation,
+  dequeueIrpFromThread,
+  I,
+  ioFreeIrp,
+  irpId,
+  irpInformation,
+  irpStatus,
+  ntError,
+  ntSuccess,
+  S,
+  STACK_LOCATION_SIZE,
+} from './irp.ts';
 
 const DRIVER_VERIFIER_IOMANAGER_VIOLATION = 0xc9;
 
@@ -67,7 +79,8 @@ function walk(k: Kernel, f: WalkFrame): Outcome {
     const control = S.Control.get(mem, location);
     const status = irpStatus(k, irp);
     I.PendingReturned.set(mem, irp, control & SL_PENDING_RETURNED);
-    if (at === stackCount + 1 && k.tracing) k.trace('irp', 'end', 'IRP', irpId(irp), { status, information: Number(irpInformation(k, irp)) });
+    if (at === stackCount + 1 && k.tracing)
+      k.trace('irp', 'end', 'IRP', irpId(irp), { status, information: Number(irpInformation(k, irp)) });
     const wanted = ntSuccess(status) ? SL_INVOKE_ON_SUCCESS : SL_INVOKE_ON_ERROR;
     const cancel = I.Cancel.get(mem, irp) ? SL_INVOKE_ON_CANCEL : 0;
     if ((control & (wanted | cancel)) !== 0) {
@@ -147,7 +160,7 @@ function finish(k: Kernel, irp: number, boost: number): Outcome {
 }
 
 function freeMdls(k: Kernel, irp: number, unlock: boolean): void {
-  for (let mdl = I.MdlAddress.get(k.mem, irp); mdl; ) {
+  for (let mdl = I.MdlAddress.get(k.mem, irp); mdl;) {
     const next = MDL.f.Next.get(k.mem, mdl);
     if (unlock && (MDL.f.MdlFlags.get(k.mem, mdl) & MDL_PAGES_LOCKED) !== 0) mmUnlockPages(k, mdl);
     ioFreeMdl(k, mdl);
@@ -182,7 +195,14 @@ export function completeInThread(k: Kernel, irp: number, file: number): number {
   if (flags & IRP_BUFFERED_IO) {
     const buffer = I.SystemBuffer.get(mem, irp);
     const to = I.UserBuffer.get(mem, irp);
-    if (flags & IRP_INPUT_OPERATION && information !== 0n && status !== STATUS_VERIFY_REQUIRED && !ntError(status) && buffer && to) {
+    if (
+      flags & IRP_INPUT_OPERATION &&
+      information !== 0n &&
+      status !== STATUS_VERIFY_REQUIRED &&
+      !ntError(status) &&
+      buffer &&
+      to
+    ) {
       mem.copy(to, buffer, Number(information));
     }
     if (flags & IRP_DEALLOCATE_BUFFER && buffer) exFreePool(k, buffer, 0);
@@ -193,7 +213,8 @@ export function completeInThread(k: Kernel, irp: number, file: number): number {
   countOperation(k, irp, information);
 
   const event = I.UserEvent.get(mem, irp);
-  const synchronous = (flags & IRP_SYNCHRONOUS_API) !== 0 || (file !== 0 && (FILE_OBJECT.f.Flags.get(mem, file) & FO_SYNCHRONOUS_IO) !== 0);
+  const synchronous =
+    (flags & IRP_SYNCHRONOUS_API) !== 0 || (file !== 0 && (FILE_OBJECT.f.Flags.get(mem, file) & FO_SYNCHRONOUS_IO) !== 0);
   // An error that the dispatch routine returned itself is the caller's to see: no status block, no event.
   const reported = !ntError(status) || pending;
   if (reported) {
@@ -254,9 +275,25 @@ const completeRoutine = (name: string, doc: string): NtExport =>
         }
         if (k.config.verifier) {
           const status = irpStatus(k, Irp);
-          if (status === STATUS_PENDING || status === 0xffffffff) k.bugCheck(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 6, status, Irp, 0, 'an IRP was completed with a status that means it is not complete');
+          if (status === STATUS_PENDING || status === 0xffffffff)
+            k.bugCheck(
+              DRIVER_VERIFIER_IOMANAGER_VIOLATION,
+              6,
+              status,
+              Irp,
+              0,
+              'an IRP was completed with a status that means it is not complete',
+            );
           const cancel = I.CancelRoutine.get(mem, Irp);
-          if (cancel) k.bugCheck(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 7, cancel, Irp, 0, 'an IRP was completed while its cancel routine was still set');
+          if (cancel)
+            k.bugCheck(
+              DRIVER_VERIFIER_IOMANAGER_VIOLATION,
+              7,
+              cancel,
+              Irp,
+              0,
+              'an IRP was completed while its cancel routine was still set',
+            );
         }
         f.set('Irp', Irp);
         f.set('Boost', PriorityBoost & 0xff);
@@ -276,7 +313,13 @@ const completeRoutine = (name: string, doc: string): NtExport =>
 
 /** KKERNEL_ROUTINE and KRUNDOWN_ROUTINE get the APC; the IRP is around it. */
 const irpOfApc = (apc: number): number => apc - I.Apc.offset;
-const kernelRoutineArgs = { Apc: PVOID, NormalRoutine: PVOID, NormalContext: PVOID, SystemArgument1: PVOID, SystemArgument2: PVOID };
+const kernelRoutineArgs = {
+  Apc: PVOID,
+  NormalRoutine: PVOID,
+  NormalContext: PVOID,
+  SystemArgument1: PVOID,
+  SystemArgument2: PVOID,
+};
 
 export const exports: NtExport[] = [
   completeRoutine('IofCompleteRequest', 'Ends a request: calls the completion routines and tells its issuer.'),
@@ -314,7 +357,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'IopUserCompletion',
     internal: true,
-    doc: 'Kernel routine of the APC that calls the requester\'s completion routine: frees the IRP that held it.',
+    doc: "Kernel routine of the APC that calls the requester's completion routine: frees the IRP that held it.",
     args: kernelRoutineArgs,
     returns: VOID,
     cycles: 40,
@@ -324,7 +367,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'IopUserRundown',
     internal: true,
-    doc: 'Rundown routine of the requester\'s completion APC.',
+    doc: "Rundown routine of the requester's completion APC.",
     args: { Apc: PVOID },
     returns: VOID,
     cycles: 40,

@@ -3,7 +3,15 @@
  * cancel routine away from an IRP owns it. DriverContext[3] of a queued IRP points to the queue, or to the IO_CSQ_IRP_CONTEXT that stands for the IRP.
  */
 import type { Kernel } from '../kernel.ts';
-import { IO_CSQ, IO_CSQ_IRP_CONTEXT, IO_TYPE_CSQ, IO_TYPE_CSQ_EX, IO_TYPE_CSQ_IRP_CONTEXT, IRP, SL_PENDING_RETURNED } from '../types/io.ts';
+import {
+  IO_CSQ,
+  IO_CSQ_IRP_CONTEXT,
+  IO_TYPE_CSQ,
+  IO_TYPE_CSQ_EX,
+  IO_TYPE_CSQ_IRP_CONTEXT,
+  IRP,
+  SL_PENDING_RETURNED,
+} from '../types/io.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 import { ptr, u32, u8 } from '../types/struct.ts';
 import { call, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, VOID } from '../exports/declare.ts';
@@ -30,8 +38,10 @@ const acquire = (k: Kernel, csq: number, f: CsqFrame, then: string): Outcome => 
   f.set('Irql', 0);
   return call(C.CsqAcquireLock.get(k.mem, csq), [csq, f.address('Irql')], then);
 };
-const release = (k: Kernel, csq: number, f: CsqFrame, then: string): Outcome => call(C.CsqReleaseLock.get(k.mem, csq), [csq, f.get('Irql')], then);
-const remove = (k: Kernel, csq: number, irp: number, then: string): Outcome => call(C.CsqRemoveIrp.get(k.mem, csq), [csq, irp], then);
+const release = (k: Kernel, csq: number, f: CsqFrame, then: string): Outcome =>
+  call(C.CsqReleaseLock.get(k.mem, csq), [csq, f.get('Irql')], then);
+const remove = (k: Kernel, csq: number, irp: number, then: string): Outcome =>
+  call(C.CsqRemoveIrp.get(k.mem, csq), [csq, irp], then);
 
 /** IoSetCancelRoutine(Irp, NULL): true when there was one, so that the IRP is the caller's. */
 function takeCancelRoutine(k: Kernel, irp: number): boolean {
@@ -58,7 +68,12 @@ const insertRoutine = (name: string, doc: string, extended: boolean): NtExport =
     name,
     doc,
     irql: DISPATCH,
-    args: { Csq: PIO_CSQ, Irp: PIRP, Context: PVOID, ...(extended ? { InsertContext: PVOID } : {}) } as { Csq: typeof PIO_CSQ; Irp: typeof PIRP; Context: typeof PVOID; InsertContext: typeof PVOID },
+    args: { Csq: PIO_CSQ, Irp: PIRP, Context: PVOID, ...(extended ? { InsertContext: PVOID } : {}) } as {
+      Csq: typeof PIO_CSQ;
+      Irp: typeof PIRP;
+      Context: typeof PVOID;
+      InsertContext: typeof PVOID;
+    },
     returns: extended ? NTSTATUS : VOID,
     cycles: 120,
     status: 'full',
@@ -75,7 +90,11 @@ const insertRoutine = (name: string, doc: string, extended: boolean): NtExport =
         mem.writePtr(Irp + QUEUE_SLOT, Context || Csq);
         const stack = currentLocation(k, Irp);
         S.Control.set(mem, stack, S.Control.get(mem, stack) | SL_PENDING_RETURNED);
-        return call(C.CsqInsertIrp.get(mem, Csq), C.Type.get(mem, Csq) === IO_TYPE_CSQ_EX ? [Csq, Irp, InsertContext] : [Csq, Irp], 'inserted');
+        return call(
+          C.CsqInsertIrp.get(mem, Csq),
+          C.Type.get(mem, Csq) === IO_TYPE_CSQ_EX ? [Csq, Irp, InsertContext] : [Csq, Irp],
+          'inserted',
+        );
       },
       inserted(k, f, rax, { Csq, Irp }) {
         const { mem } = k;
@@ -113,9 +132,17 @@ export const exports: NtExport[] = [
   ...(['IoCsqInitialize', 'IoCsqInitializeEx'] as const).map(name =>
     ntExport({
       name,
-      doc: 'Sets up a cancel-safe IRP queue with the driver\'s callbacks.',
+      doc: "Sets up a cancel-safe IRP queue with the driver's callbacks.",
       irql: DISPATCH,
-      args: { Csq: PIO_CSQ, CsqInsertIrp: PVOID, CsqRemoveIrp: PVOID, CsqPeekNextIrp: PVOID, CsqAcquireLock: PVOID, CsqReleaseLock: PVOID, CsqCompleteCanceledIrp: PVOID },
+      args: {
+        Csq: PIO_CSQ,
+        CsqInsertIrp: PVOID,
+        CsqRemoveIrp: PVOID,
+        CsqPeekNextIrp: PVOID,
+        CsqAcquireLock: PVOID,
+        CsqReleaseLock: PVOID,
+        CsqCompleteCanceledIrp: PVOID,
+      },
       returns: NTSTATUS,
       cycles: 40,
       status: 'full',
@@ -203,7 +230,8 @@ export const exports: NtExport[] = [
         unlink(k, Irp);
         return release(k, f.get('Returned'), f, 'released');
       },
-      released: (k, f, _rax, { Irp }) => call(C.CsqCompleteCanceledIrp.get(k.mem, f.get('Returned')), [f.get('Returned'), Irp], 'done'),
+      released: (k, f, _rax, { Irp }) =>
+        call(C.CsqCompleteCanceledIrp.get(k.mem, f.get('Returned')), [f.get('Returned'), Irp], 'done'),
       done: () => ret(),
     },
   }),

@@ -35,7 +35,10 @@ export const D = DEVICE_OBJECT.f;
 export const X = DEVOBJ_EXTENSION.f;
 
 /** DEVICE_OBJECT.DeviceType values that have volumes or sectors (ntddk.h). */
-const FILE_DEVICE_CD_ROM = 0x02, FILE_DEVICE_DISK = 0x07, FILE_DEVICE_TAPE = 0x1f, FILE_DEVICE_VIRTUAL_DISK = 0x24;
+const FILE_DEVICE_CD_ROM = 0x02,
+  FILE_DEVICE_DISK = 0x07,
+  FILE_DEVICE_TAPE = 0x1f,
+  FILE_DEVICE_VIRTUAL_DISK = 0x24;
 const VOLUME_TYPES = new Set([FILE_DEVICE_CD_ROM, FILE_DEVICE_DISK, FILE_DEVICE_TAPE, FILE_DEVICE_VIRTUAL_DISK]);
 
 /** Makes a KDEVICE_QUEUE empty and not busy. */
@@ -59,7 +62,15 @@ export interface NewDevice {
  * Makes a device object of `driver` with a zeroed extension of that many bytes. `name` is a full path; null makes an unnamed device. The caller is the driver's
  * owner of the one reference that IoDeleteDevice gives back. STATUS_OBJECT_NAME_COLLISION, STATUS_INSUFFICIENT_RESOURCES.
  */
-export function ioCreateDevice(k: Kernel, driver: number, extensionSize: number, name: string | null, type: number, characteristics: number, exclusive: boolean): NewDevice {
+export function ioCreateDevice(
+  k: Kernel,
+  driver: number,
+  extensionSize: number,
+  name: string | null,
+  type: number,
+  characteristics: number,
+  exclusive: boolean,
+): NewDevice {
   const { mem } = k;
   let path = name;
   let unique = 0;
@@ -69,7 +80,12 @@ export function ioCreateDevice(k: Kernel, driver: number, extensionSize: number,
     path = `\\Device\\${unique.toString(16).padStart(8, '0')}`;
   }
   const extension = Math.ceil(extensionSize / 16) * 16;
-  const device = obCreateObject(k, exportedType(k, 'IoDeviceObjectType'), DEVICE_OBJECT.size + extension + DEVOBJ_EXTENSION.size, { named: path !== null, permanent: path !== null });
+  const device = obCreateObject(
+    k,
+    exportedType(k, 'IoDeviceObjectType'),
+    DEVICE_OBJECT.size + extension + DEVOBJ_EXTENSION.size,
+    { named: path !== null, permanent: path !== null },
+  );
   if (!device) return { status: STATUS_INSUFFICIENT_RESOURCES, device: 0 };
   const more = device + DEVICE_OBJECT.size + extension;
   D.Type.set(mem, device, IO_TYPE_DEVICE);
@@ -131,7 +147,8 @@ export function attachedDevice(k: Kernel, device: number): number {
 /** The bottom of the stack: the physical device object. */
 export function baseDevice(k: Kernel, device: number): number {
   let at = device;
-  for (let below = X.AttachedTo.get(k.mem, extensionOf(k, at)); below; below = X.AttachedTo.get(k.mem, extensionOf(k, at))) at = below;
+  for (let below = X.AttachedTo.get(k.mem, extensionOf(k, at)); below; below = X.AttachedTo.get(k.mem, extensionOf(k, at)))
+    at = below;
   return at;
 }
 
@@ -162,7 +179,8 @@ export function detachDevice(k: Kernel, target: number): void {
 /** The devices of a driver, newest first. */
 export function driverDevices(k: Kernel, driver: number): number[] {
   const out: number[] = [];
-  for (let device = DRIVER_OBJECT.f.DeviceObject.get(k.mem, driver); device; device = D.NextDevice.get(k.mem, device)) out.push(device);
+  for (let device = DRIVER_OBJECT.f.DeviceObject.get(k.mem, driver); device; device = D.NextDevice.get(k.mem, device))
+    out.push(device);
   return out;
 }
 

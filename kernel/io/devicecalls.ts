@@ -32,7 +32,21 @@ import {
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { ptr } from '../types/struct.ts';
-import { BOOLEAN, call, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, UCHAR, ULONG, VOID } from '../exports/declare.ts';
+import {
+  BOOLEAN,
+  call,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  NTSTATUS,
+  type Outcome,
+  pointer,
+  PVOID,
+  ret,
+  UCHAR,
+  ULONG,
+  VOID,
+} from '../exports/declare.ts';
 import { PDEVICE_OBJECT, PDRIVER_OBJECT } from './call.ts';
 import {
   attachDevice,
@@ -62,7 +76,16 @@ const APC = { max: 'APC_LEVEL' } as const;
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 
 /** Device type and characteristics as IoCreateDevice gets them; shared with IoCreateDeviceSecure. */
-function create(k: Kernel, driver: number, size: number, name: number, type: number, characteristics: number, exclusive: boolean, out: number): number {
+function create(
+  k: Kernel,
+  driver: number,
+  size: number,
+  name: number,
+  type: number,
+  characteristics: number,
+  exclusive: boolean,
+  out: number,
+): number {
   k.mem.probe(out, 8, true);
   const made = ioCreateDevice(k, driver, size, name ? readString(k, name) || null : null, type, characteristics, exclusive);
   if (made.device) k.mem.writePtr(out, made.device);
@@ -87,7 +110,17 @@ const devices: NtExport[] = [
     returns: NTSTATUS,
     cycles: 1500,
     status: 'full',
-    impl: (k, a) => create(k, a.DriverObject, a.DeviceExtensionSize, a.DeviceName, a.DeviceType, a.DeviceCharacteristics, a.Exclusive, a.DeviceObject),
+    impl: (k, a) =>
+      create(
+        k,
+        a.DriverObject,
+        a.DeviceExtensionSize,
+        a.DeviceName,
+        a.DeviceType,
+        a.DeviceCharacteristics,
+        a.Exclusive,
+        a.DeviceObject,
+      ),
   }),
   ntExport({
     name: 'WdmlibIoCreateDeviceSecure',
@@ -98,7 +131,17 @@ const devices: NtExport[] = [
     cycles: 2000,
     status: 'partial',
     missing: 'the security descriptor is not parsed: everybody may open the device',
-    impl: (k, a) => create(k, a.DriverObject, a.DeviceExtensionSize, a.DeviceName, a.DeviceType, a.DeviceCharacteristics, a.Exclusive, a.DeviceObject),
+    impl: (k, a) =>
+      create(
+        k,
+        a.DriverObject,
+        a.DeviceExtensionSize,
+        a.DeviceName,
+        a.DeviceType,
+        a.DeviceCharacteristics,
+        a.Exclusive,
+        a.DeviceObject,
+      ),
   }),
   ntSteps({
     name: 'IoDeleteDevice',
@@ -192,7 +235,12 @@ const devices: NtExport[] = [
     name: 'IoAllocateDriverObjectExtension',
     doc: 'Adds a memory block to a driver object under an identification address.',
     irql: APC,
-    args: { DriverObject: PDRIVER_OBJECT, ClientIdentificationAddress: PVOID, DriverObjectExtensionSize: ULONG, DriverObjectExtension: PVOID },
+    args: {
+      DriverObject: PDRIVER_OBJECT,
+      ClientIdentificationAddress: PVOID,
+      DriverObjectExtensionSize: ULONG,
+      DriverObjectExtension: PVOID,
+    },
     returns: NTSTATUS,
     cycles: 300,
     status: 'full',
@@ -337,7 +385,9 @@ const stacks: NtExport[] = [
       start(k, _f, _rax, { TargetDevice }) {
         detachDevice(k, TargetDevice);
         const waiting = extensionFlags(k, TargetDevice) & (DOE_DELETE_PENDING | DOE_UNLOAD_PENDING | DOE_REMOVE_PENDING);
-        return waiting && deletable(k, TargetDevice) ? call(k.address('nt!IopCompleteUnloadOrDelete'), [TargetDevice], 'done') : ret();
+        return waiting && deletable(k, TargetDevice)
+          ? call(k.address('nt!IopCompleteUnloadOrDelete'), [TargetDevice], 'done')
+          : ret();
       },
       done: () => ret(),
     },
@@ -397,7 +447,7 @@ const stacks: NtExport[] = [
   }),
   ntExport({
     name: 'IoGetRelatedDeviceObject',
-    doc: 'The device to which requests for a file object go: the top of its device\'s stack.',
+    doc: "The device to which requests for a file object go: the top of its device's stack.",
     irql: DISPATCH,
     args: { FileObject: pointer('PFILE_OBJECT') },
     returns: PDEVICE_OBJECT,
@@ -409,7 +459,12 @@ const stacks: NtExport[] = [
     name: 'IoEnumerateDeviceObjectList',
     doc: 'The devices of a driver, each with a reference.',
     irql: APC,
-    args: { DriverObject: PDRIVER_OBJECT, DeviceObjectList: PVOID, DeviceObjectListSize: ULONG, ActualNumberDeviceObjects: PVOID },
+    args: {
+      DriverObject: PDRIVER_OBJECT,
+      DeviceObjectList: PVOID,
+      DeviceObjectListSize: ULONG,
+      ActualNumberDeviceObjects: PVOID,
+    },
     returns: NTSTATUS,
     cycles: 150,
     status: 'full',

@@ -170,7 +170,10 @@ export function mapTransfer(k: Kernel, set: number, mdl: number, va: number, len
   const buffer = bounceBuffer(k, set);
   const used = R.Used.get(mem, set);
   const room = R.Count.get(mem, set) * DMA_PAGE - used;
-  const total = Math.min(pieces.reduce((sum, p) => sum + p.length, 0), room);
+  const total = Math.min(
+    pieces.reduce((sum, p) => sum + p.length, 0),
+    room,
+  );
   if (!buffer || total <= 0) return { pa: 0, length: 0 };
   if (toDevice) gather(k, mdlPieces(k, mdl, va, total), buffer + used);
   R.Used.set(mem, set, used + total);
@@ -185,13 +188,22 @@ export function flushTransfer(k: Kernel, set: number, mdl: number, va: number, l
 }
 
 /** Bytes of a SCATTER_GATHER_LIST with so many elements. */
-export const scatterGatherSize = (elements: number): number => SCATTER_GATHER_LIST.f.Elements.offset + elements * SCATTER_GATHER_ELEMENT.size;
+export const scatterGatherSize = (elements: number): number =>
+  SCATTER_GATHER_LIST.f.Elements.offset + elements * SCATTER_GATHER_ELEMENT.size;
 
 /**
  * Writes a SCATTER_GATHER_LIST for a transfer. With bouncing the list has one element and `Reserved` holds the map register set; what is needed to flush it at the end
  * (MDL, address, length) follows the elements. False without memory.
  */
-export function writeScatterGather(k: Kernel, adapter: number, list: number, mdl: number, va: number, length: number, toDevice: boolean): boolean {
+export function writeScatterGather(
+  k: Kernel,
+  adapter: number,
+  list: number,
+  mdl: number,
+  va: number,
+  length: number,
+  toDevice: boolean,
+): boolean {
   const { mem } = k;
   const pieces = mdlPieces(k, mdl, va, length);
   let out: Piece[] = pieces;

@@ -7,9 +7,31 @@ import { poolTag } from '../ob/globals.ts';
 import { DEVICE_OBJECT, WAIT_CONTEXT_BLOCK } from '../types/io.ts';
 import { DMA_OPERATIONS, KeepObject, DeallocateObjectKeepRegisters } from '../types/hal.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
-import { STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_BUFFER_TOO_SMALL,
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_PARAMETER,
+  STATUS_NOT_SUPPORTED,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { ptr, u8 } from '../types/struct.ts';
-import { BOOLEAN, call, type Frame, LONGLONG, type NtExport, ntData, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG, VOID } from '../exports/declare.ts';
+import {
+  BOOLEAN,
+  call,
+  type Frame,
+  LONGLONG,
+  type NtExport,
+  ntData,
+  ntExport,
+  ntSteps,
+  NTSTATUS,
+  type Outcome,
+  pointer,
+  PVOID,
+  ret,
+  ULONG,
+  VOID,
+} from '../exports/declare.ts';
 import { PDEVICE_OBJECT } from './call.ts';
 import {
   A,
@@ -69,7 +91,11 @@ function runControl(k: Kernel, f: ChannelFrame, adapter: number, wcb: number, re
   f.set('Wcb', wcb);
   f.set('Registers', registers);
   const device = W.DeviceObject.get(k.mem, wcb);
-  return call(W.DeviceRoutine.get(k.mem, wcb), [device, W.CurrentIrp.get(k.mem, wcb), registers, W.DeviceContext.get(k.mem, wcb)], 'controlled');
+  return call(
+    W.DeviceRoutine.get(k.mem, wcb),
+    [device, W.CurrentIrp.get(k.mem, wcb), registers, W.DeviceContext.get(k.mem, wcb)],
+    'controlled',
+  );
 }
 
 /** Serves who waits for map registers, if there are enough now. */
@@ -91,10 +117,19 @@ const controlled = (k: Kernel, f: ChannelFrame, rax: number): Outcome => {
   return serveNext(k, f, f.get('Adapter'));
 };
 
-function buildList(k: Kernel, adapter: number, mdl: number, va: number, length: number, toDevice: boolean, buffer: number): boolean {
+function buildList(
+  k: Kernel,
+  adapter: number,
+  mdl: number,
+  va: number,
+  length: number,
+  toDevice: boolean,
+  buffer: number,
+): boolean {
   return writeScatterGather(k, adapter, buffer, mdl, va, length, toDevice);
 }
-const listBytes = (k: Kernel, mdl: number, va: number, length: number): number => scatterGatherSize(Math.max(1, mdlPieces(k, mdl, va, length).length)) + SCATTER_GATHER_TAIL;
+const listBytes = (k: Kernel, mdl: number, va: number, length: number): number =>
+  scatterGatherSize(Math.max(1, mdlPieces(k, mdl, va, length).length)) + SCATTER_GATHER_TAIL;
 
 const hal = { module: 'hal.dll' as const };
 
@@ -189,7 +224,14 @@ const adapters: NtExport[] = [
     internal: true,
     doc: 'Allocates a common buffer below a given address.',
     irql: PASSIVE,
-    args: { DmaAdapter: PDMA_ADAPTER, MaximumAddress: PVOID, Length: ULONG, LogicalAddress: PVOID, CacheEnabled: BOOLEAN, PreferredNode: ULONG },
+    args: {
+      DmaAdapter: PDMA_ADAPTER,
+      MaximumAddress: PVOID,
+      Length: ULONG,
+      LogicalAddress: PVOID,
+      CacheEnabled: BOOLEAN,
+      PreferredNode: ULONG,
+    },
     returns: PVOID,
     cycles: 1500,
     status: 'full',
@@ -215,7 +257,18 @@ const adapters: NtExport[] = [
     status: 'full',
     impl: (k, { VirtualAddress }) => mmFreeContiguous(k, VirtualAddress),
   }),
-  ntExport({ ...hal, name: 'HalGetDmaAlignment', internal: true, doc: 'Alignment that buffers for DMA need.', irql: PASSIVE, args: { DmaAdapter: PDMA_ADAPTER }, returns: ULONG, cycles: 10, status: 'full', impl: () => 1 }),
+  ntExport({
+    ...hal,
+    name: 'HalGetDmaAlignment',
+    internal: true,
+    doc: 'Alignment that buffers for DMA need.',
+    irql: PASSIVE,
+    args: { DmaAdapter: PDMA_ADAPTER },
+    returns: ULONG,
+    cycles: 10,
+    status: 'full',
+    impl: () => 1,
+  }),
   ntExport({
     ...hal,
     name: 'HalReadDmaCounter',
@@ -233,9 +286,15 @@ const channels: NtExport[] = [
   ntSteps({
     ...hal,
     name: 'HalAllocateAdapterChannel',
-    doc: 'Calls a driver\'s AdapterControl routine when the map registers that it needs are free.',
+    doc: "Calls a driver's AdapterControl routine when the map registers that it needs are free.",
     irql: DISPATCH_ONLY,
-    args: { DmaAdapter: PDMA_ADAPTER, DeviceObject: PDEVICE_OBJECT, NumberOfMapRegisters: ULONG, ExecutionRoutine: PVOID, Context: PVOID },
+    args: {
+      DmaAdapter: PDMA_ADAPTER,
+      DeviceObject: PDEVICE_OBJECT,
+      NumberOfMapRegisters: ULONG,
+      ExecutionRoutine: PVOID,
+      Context: PVOID,
+    },
     returns: NTSTATUS,
     cycles: 200,
     status: 'full',
@@ -266,7 +325,14 @@ const channels: NtExport[] = [
     name: 'IoMapTransfer',
     doc: 'Sets up map registers for (a part of) a transfer and returns the address that the device uses.',
     irql: DISPATCH,
-    args: { DmaAdapter: PDMA_ADAPTER, Mdl: PVOID, MapRegisterBase: PVOID, CurrentVa: PVOID, Length: PVOID, WriteToDevice: BOOLEAN },
+    args: {
+      DmaAdapter: PDMA_ADAPTER,
+      Mdl: PVOID,
+      MapRegisterBase: PVOID,
+      CurrentVa: PVOID,
+      Length: PVOID,
+      WriteToDevice: BOOLEAN,
+    },
     returns: LONGLONG,
     cycles: 300,
     status: 'full',
@@ -282,7 +348,14 @@ const channels: NtExport[] = [
     name: 'IoFlushAdapterBuffers',
     doc: 'Ends a transfer: data that the device wrote through map registers arrives in its buffer.',
     irql: DISPATCH,
-    args: { DmaAdapter: PDMA_ADAPTER, Mdl: PVOID, MapRegisterBase: PVOID, CurrentVa: PVOID, Length: ULONG, WriteToDevice: BOOLEAN },
+    args: {
+      DmaAdapter: PDMA_ADAPTER,
+      Mdl: PVOID,
+      MapRegisterBase: PVOID,
+      CurrentVa: PVOID,
+      Length: ULONG,
+      WriteToDevice: BOOLEAN,
+    },
     returns: BOOLEAN,
     cycles: 300,
     status: 'full',
@@ -294,7 +367,7 @@ const channels: NtExport[] = [
   ntExport({
     ...hal,
     name: 'IoFreeAdapterChannel',
-    doc: 'Gives the system DMA controller\'s channel back; a bus master has none, so there is nothing to give back.',
+    doc: "Gives the system DMA controller's channel back; a bus master has none, so there is nothing to give back.",
     irql: DISPATCH,
     args: { DmaAdapter: PDMA_ADAPTER },
     returns: VOID,
@@ -324,7 +397,16 @@ const channels: NtExport[] = [
   }),
 ];
 
-const listArgs = { DmaAdapter: PDMA_ADAPTER, DeviceObject: PDEVICE_OBJECT, Mdl: PVOID, CurrentVa: PVOID, Length: ULONG, ExecutionRoutine: PVOID, Context: PVOID, WriteToDevice: BOOLEAN } as const;
+const listArgs = {
+  DmaAdapter: PDMA_ADAPTER,
+  DeviceObject: PDEVICE_OBJECT,
+  Mdl: PVOID,
+  CurrentVa: PVOID,
+  Length: ULONG,
+  ExecutionRoutine: PVOID,
+  Context: PVOID,
+  WriteToDevice: BOOLEAN,
+} as const;
 
 const lists: NtExport[] = [
   ntSteps({
@@ -371,7 +453,14 @@ const lists: NtExport[] = [
     internal: true,
     doc: 'Bytes and map registers that the scatter/gather list of a buffer needs.',
     irql: DISPATCH,
-    args: { DmaAdapter: PDMA_ADAPTER, Mdl: PVOID, CurrentVa: PVOID, Length: ULONG, ScatterGatherListSize: PVOID, NumberOfMapRegisters: PVOID },
+    args: {
+      DmaAdapter: PDMA_ADAPTER,
+      Mdl: PVOID,
+      CurrentVa: PVOID,
+      Length: ULONG,
+      ScatterGatherListSize: PVOID,
+      NumberOfMapRegisters: PVOID,
+    },
     returns: NTSTATUS,
     cycles: 150,
     status: 'full',
@@ -391,7 +480,7 @@ const lists: NtExport[] = [
     ...hal,
     name: 'HalBuildScatterGatherList',
     internal: true,
-    doc: 'GetScatterGatherList into a buffer of the driver\'s.',
+    doc: "GetScatterGatherList into a buffer of the driver's.",
     irql: DISPATCH_ONLY,
     args: { ...listArgs, ScatterGatherBuffer: PVOID, ScatterGatherLength: ULONG },
     returns: NTSTATUS,
@@ -401,7 +490,8 @@ const lists: NtExport[] = [
     steps: {
       start(k, _f, _rax, a) {
         if (a.ScatterGatherLength < listBytes(k, a.Mdl, a.CurrentVa, a.Length)) return ret(STATUS_BUFFER_TOO_SMALL);
-        if (!buildList(k, a.DmaAdapter, a.Mdl, a.CurrentVa, a.Length, a.WriteToDevice, a.ScatterGatherBuffer)) return ret(STATUS_INSUFFICIENT_RESOURCES);
+        if (!buildList(k, a.DmaAdapter, a.Mdl, a.CurrentVa, a.Length, a.WriteToDevice, a.ScatterGatherBuffer))
+          return ret(STATUS_INSUFFICIENT_RESOURCES);
         return call(a.ExecutionRoutine, [a.DeviceObject, irpOf(k, a.DeviceObject), a.ScatterGatherBuffer, a.Context], 'called');
       },
       called: () => ret(STATUS_SUCCESS),

@@ -28,7 +28,10 @@ export interface NewDriver {
  */
 export function createDriverObject(k: Kernel, path: string, serviceName: string): NewDriver {
   const { mem } = k;
-  const driver = obCreateObject(k, exportedType(k, 'IoDriverObjectType'), DRIVER_OBJECT.size + DRIVER_EXTENSION.size, { named: true, permanent: true });
+  const driver = obCreateObject(k, exportedType(k, 'IoDriverObjectType'), DRIVER_OBJECT.size + DRIVER_EXTENSION.size, {
+    named: true,
+    permanent: true,
+  });
   if (!driver) return { status: STATUS_INSUFFICIENT_RESOURCES, driver: 0 };
   const extension = driver + DRIVER_OBJECT.size;
   DRV.Type.set(mem, driver, IO_TYPE_DRIVER);
@@ -37,7 +40,9 @@ export function createDriverObject(k: Kernel, path: string, serviceName: string)
   DRX.DriverObject.set(mem, extension, driver);
   DRV.HardwareDatabase.set(mem, driver, k.global.address('CmRegistryMachineHardwareDescriptionSystemName'));
   fillMajorFunctions(k, driver, true);
-  const named = allocateString(k, driver + DRV.DriverName.offset, path, TAG) && allocateString(k, extension + DRX.ServiceKeyName.offset, serviceName, TAG);
+  const named =
+    allocateString(k, driver + DRV.DriverName.offset, path, TAG) &&
+    allocateString(k, extension + DRX.ServiceKeyName.offset, serviceName, TAG);
   const status = named ? obInsertNamed(k, path, driver) : STATUS_INSUFFICIENT_RESOURCES;
   if (status !== STATUS_SUCCESS) {
     obDereferenceDeferred(k, driver);
@@ -61,7 +66,7 @@ export const driverObjectName = (k: Kernel, driver: number): string => readStrin
 export function freeDriverParts(k: Kernel, driver: number): void {
   const { mem } = k;
   const extension = DRV.DriverExtension.get(mem, driver);
-  for (let at = DRX.ClientDriverExtension.get(mem, extension); at; ) {
+  for (let at = DRX.ClientDriverExtension.get(mem, extension); at;) {
     const next = EXT.NextExtension.get(mem, at);
     exFreePool(k, at, 0);
     at = next;
@@ -75,7 +80,12 @@ export function freeDriverParts(k: Kernel, driver: number): void {
 }
 
 /** Adds `size` zeroed bytes to a driver object under an identification address: IoAllocateDriverObjectExtension. */
-export function allocateDriverExtension(k: Kernel, driver: number, id: number, size: number): { status: number; extension: number } {
+export function allocateDriverExtension(
+  k: Kernel,
+  driver: number,
+  id: number,
+  size: number,
+): { status: number; extension: number } {
   const { mem } = k;
   if (findDriverExtension(k, driver, id)) return { status: STATUS_OBJECT_NAME_COLLISION, extension: 0 };
   const block = exAllocatePool(k, NonPagedPoolNx, IO_CLIENT_EXTENSION.size + size, TAG);

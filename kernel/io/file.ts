@@ -49,7 +49,19 @@ import {
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { array, ptr, u32, u8 } from '../types/struct.ts';
-import { call, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, PVOID, ret, ULONG, VOID, wait } from '../exports/declare.ts';
+import {
+  call,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  NTSTATUS,
+  type Outcome,
+  PVOID,
+  ret,
+  ULONG,
+  VOID,
+  wait,
+} from '../exports/declare.ts';
 import { stepService } from '../exports/service.ts';
 import { callDriverThen } from './call.ts';
 import { completeInThread } from './complete.ts';
@@ -61,13 +73,22 @@ export const F = FILE_OBJECT.f;
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 
 /** CreateOptions. */
-const FILE_SYNCHRONOUS_IO_ALERT = 0x10, FILE_SYNCHRONOUS_IO_NONALERT = 0x20, FILE_NO_INTERMEDIATE_BUFFERING = 0x08;
+const FILE_SYNCHRONOUS_IO_ALERT = 0x10,
+  FILE_SYNCHRONOUS_IO_NONALERT = 0x20,
+  FILE_NO_INTERMEDIATE_BUFFERING = 0x08;
 const SYNCHRONIZE = 0x100000;
 /** Access rights that the FILE_OBJECT's booleans repeat. */
-const FILE_READ_DATA = 1, FILE_WRITE_DATA = 2, FILE_APPEND_DATA = 4, DELETE = 0x10000;
-const NotificationEvent = 0, SynchronizationEvent = 1;
+const FILE_READ_DATA = 1,
+  FILE_WRITE_DATA = 2,
+  FILE_APPEND_DATA = 4,
+  DELETE = 0x10000;
+const NotificationEvent = 0,
+  SynchronizationEvent = 1;
 /** Bytes of an ACCESS_STATE; its OriginalDesiredAccess, RemainingDesiredAccess and PreviouslyGrantedAccess. */
-const ACCESS_STATE_SIZE = 0xa0, ACCESS_STATE_REMAINING = 0x10, ACCESS_STATE_GRANTED = 0x14, ACCESS_STATE_ORIGINAL = 0x18;
+const ACCESS_STATE_SIZE = 0xa0,
+  ACCESS_STATE_REMAINING = 0x10,
+  ACCESS_STATE_GRANTED = 0x14,
+  ACCESS_STATE_ORIGINAL = 0x18;
 
 /** Makes a file object for a device; it holds the device open (ReferenceCount). 0 without pool. */
 export function createFileObject(k: Kernel, device: number, name: string, options: number): number {
@@ -100,7 +121,8 @@ export function createFileObject(k: Kernel, device: number, name: string, option
 function mayOpen(k: Kernel, device: number): number {
   const flags = D.Flags.get(k.mem, device);
   if (flags & DO_DEVICE_INITIALIZING) return STATUS_NO_SUCH_DEVICE;
-  if (extensionFlags(k, device) & (DOE_UNLOAD_PENDING | DOE_DELETE_PENDING | DOE_REMOVE_PENDING | DOE_REMOVE_PROCESSED)) return STATUS_NO_SUCH_DEVICE;
+  if (extensionFlags(k, device) & (DOE_UNLOAD_PENDING | DOE_DELETE_PENDING | DOE_REMOVE_PENDING | DOE_REMOVE_PROCESSED))
+    return STATUS_NO_SUCH_DEVICE;
   if (flags & DO_EXCLUSIVE && D.ReferenceCount.get(k.mem, device) !== 0) return STATUS_ACCESS_DENIED;
   return STATUS_SUCCESS;
 }
@@ -235,7 +257,15 @@ const opening: NtExport[] = [
     cycles: 1500,
     status: 'partial',
     missing: 'there are no file systems; extended attributes are not passed on',
-    frame: { File: ptr, Irp: ptr, Iosb: IO_STATUS_BLOCK, Security: IO_SECURITY_CONTEXT, AccessState: array(u8, ACCESS_STATE_SIZE), Attributes: u32, Status: u32 },
+    frame: {
+      File: ptr,
+      Irp: ptr,
+      Iosb: IO_STATUS_BLOCK,
+      Security: IO_SECURITY_CONTEXT,
+      AccessState: array(u8, ACCESS_STATE_SIZE),
+      Attributes: u32,
+      Status: u32,
+    },
     steps: {
       start(k, f, _rax, a) {
         const { mem } = k;
@@ -275,7 +305,8 @@ const opening: NtExport[] = [
       },
       called(k, f, rax, a) {
         const file = f.get('File');
-        if (rax === STATUS_PENDING) return keWait(k, [file + F.Event.offset]) === 'blocked' ? wait('waited') : opened(k, f, k.mem.read32(f.get('Iosb')), a);
+        if (rax === STATUS_PENDING)
+          return keWait(k, [file + F.Event.offset]) === 'blocked' ? wait('waited') : opened(k, f, k.mem.read32(f.get('Iosb')), a);
         // Completed in the call: what the driver said in the IRP counts, as it does for the asynchronous case.
         const status = irpStatus(k, f.get('Irp'));
         k.mem.copy(f.get('Iosb'), f.get('Irp') + I.IoStatus.offset, 0x10);
@@ -291,7 +322,14 @@ const opening: NtExport[] = [
     name: 'OpenFile',
     doc: 'Opens an existing device or file and returns a handle.',
     irql: PASSIVE,
-    args: { FileHandle: PVOID, DesiredAccess: ULONG, ObjectAttributes: PVOID, IoStatusBlock: PVOID, ShareAccess: ULONG, OpenOptions: ULONG },
+    args: {
+      FileHandle: PVOID,
+      DesiredAccess: ULONG,
+      ObjectAttributes: PVOID,
+      IoStatusBlock: PVOID,
+      ShareAccess: ULONG,
+      OpenOptions: ULONG,
+    },
     returns: NTSTATUS,
     cycles: 60,
     status: 'partial',
@@ -299,7 +337,12 @@ const opening: NtExport[] = [
     frame: {},
     steps: {
       // FILE_OPEN is disposition 1.
-      start: (k, _f, _rax, a) => call(k.address('nt!NtCreateFile'), [a.FileHandle, a.DesiredAccess, a.ObjectAttributes, a.IoStatusBlock, 0, 0, a.ShareAccess, 1, a.OpenOptions, 0, 0], 'done'),
+      start: (k, _f, _rax, a) =>
+        call(
+          k.address('nt!NtCreateFile'),
+          [a.FileHandle, a.DesiredAccess, a.ObjectAttributes, a.IoStatusBlock, 0, 0, a.ShareAccess, 1, a.OpenOptions, 0, 0],
+          'done',
+        ),
       done: (_k, _f, rax) => ret(rax),
     },
   }),
@@ -317,7 +360,19 @@ const opening: NtExport[] = [
       start: (k, _f, _rax, a) =>
         call(
           k.address('nt!NtCreateFile'),
-          [a.FileHandle, a.DesiredAccess, a.ObjectAttributes, a.IoStatusBlock, a.AllocationSize, a.FileAttributes, a.ShareAccess, a.CreateDisposition, a.CreateOptions, a.EaBuffer, a.EaLength],
+          [
+            a.FileHandle,
+            a.DesiredAccess,
+            a.ObjectAttributes,
+            a.IoStatusBlock,
+            a.AllocationSize,
+            a.FileAttributes,
+            a.ShareAccess,
+            a.CreateDisposition,
+            a.CreateOptions,
+            a.EaBuffer,
+            a.EaLength,
+          ],
           'done',
         ),
       done: (_k, _f, rax) => ret(rax),
@@ -340,9 +395,25 @@ const opening: NtExport[] = [
 ];
 
 type CreateFrame = { get(n: 'File' | 'Irp' | 'Iosb' | 'Status' | 'Attributes'): number; set(n: 'Status', v: number): void };
-type CreateValues = { FileHandle: number; DesiredAccess: number; IoStatusBlock: number; FileAttributes: number; ShareAccess: number; CreateDisposition: number; CreateOptions: number };
+type CreateValues = {
+  FileHandle: number;
+  DesiredAccess: number;
+  IoStatusBlock: number;
+  FileAttributes: number;
+  ShareAccess: number;
+  CreateDisposition: number;
+  CreateOptions: number;
+};
 
-function fillCreateIrp(k: Kernel, irp: number, file: number, a: CreateValues, iosb: number, security: number, accessState: number): void {
+function fillCreateIrp(
+  k: Kernel,
+  irp: number,
+  file: number,
+  a: CreateValues,
+  iosb: number,
+  security: number,
+  accessState: number,
+): void {
   const { mem } = k;
   I.Flags.set(mem, irp, IRP_CREATE_OPERATION | IRP_SYNCHRONOUS_API | IRP_DEFER_IO_COMPLETION);
   I.RequestorMode.set(mem, irp, previousMode(k));

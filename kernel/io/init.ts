@@ -10,6 +10,7 @@ export function ioInit(k: Kernel): void {
   initializeListHead(k.mem, k.global.address('IopShutdownQueueHead'));
   initializeIoTimers(k);
   const name = k.global.address('CmRegistryMachineHardwareDescriptionSystemName');
-  if (!allocateString(k, name, '\\REGISTRY\\MACHINE\\HARDWARE\\DESCRIPTION\\SYSTEM', poolTag('IoNm'))) throw new Error('no pool for the I/O manager');
+  if (!allocateString(k, name, '\\REGISTRY\\MACHINE\\HARDWARE\\DESCRIPTION\\SYSTEM', poolTag('IoNm')))
+    throw new Error('no pool for the I/O manager');
   k.global.set('IopInitialized', 1);
 }

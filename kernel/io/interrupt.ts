@@ -33,7 +33,8 @@ interface Wanted {
 
 /** Connects, or says why not: a vector that no interrupt has, an IRQL that does not fit it, a vector that is taken. */
 function connect(k: Kernel, w: Wanted, out: number): number {
-  if (w.vector < 0x30 || w.vector > 0xff || w.irql !== w.vector >> 4 || w.synchronizeIrql < w.irql) return STATUS_INVALID_PARAMETER;
+  if (w.vector < 0x30 || w.vector > 0xff || w.irql !== w.vector >> 4 || w.synchronizeIrql < w.irql)
+    return STATUS_INVALID_PARAMETER;
   const interrupt = connectInterrupt(k, {
     vector: w.vector,
     irql: w.irql,
@@ -50,7 +51,15 @@ function connect(k: Kernel, w: Wanted, out: number): number {
 }
 
 /** The interrupt that the device's resources name, for the forms that leave it to the system. */
-function lineBased(k: Kernel, p: number, routine: number, context: number, lock: number, synchronizeIrql: number, out: number): number {
+function lineBased(
+  k: Kernel,
+  p: number,
+  routine: number,
+  context: number,
+  lock: number,
+  synchronizeIrql: number,
+  out: number,
+): number {
   const pdo = P.PhysicalDeviceObject.get(k.mem, p);
   const node = pdo ? nodeOf(k, baseDevice(k, pdo)) : 0;
   const found = node ? findInterrupt(k, N.ResourceListTranslated.get(k.mem, node)) : null;
@@ -123,19 +132,29 @@ export const exports: NtExport[] = [
       k.mem.probe(a.InterruptObject, 8, true);
       k.mem.writePtr(a.InterruptObject, 0);
       if (!(a.ProcessorEnableMask & ((1n << BigInt(k.platform.cpus.length)) - 1n))) return STATUS_INVALID_PARAMETER;
-      const w = { vector: a.Vector, irql: a.Irql, synchronizeIrql: a.SynchronizeIrql, latched: a.InterruptMode === Latched, shared: a.ShareVector, routine: a.ServiceRoutine, context: a.ServiceContext, lock: a.SpinLock };
+      const w = {
+        vector: a.Vector,
+        irql: a.Irql,
+        synchronizeIrql: a.SynchronizeIrql,
+        latched: a.InterruptMode === Latched,
+        shared: a.ShareVector,
+        routine: a.ServiceRoutine,
+        context: a.ServiceContext,
+        lock: a.SpinLock,
+      };
       return connect(k, w, a.InterruptObject);
     },
   }),
   ntExport({
     name: 'IoConnectInterruptEx',
-    doc: 'Registers an interrupt service routine for a vector, for a device\'s line, or for its messages.',
+    doc: "Registers an interrupt service routine for a vector, for a device's line, or for its messages.",
     irql: PASSIVE,
     args: { Parameters: PVOID },
     returns: NTSTATUS,
     cycles: 1600,
     status: 'partial',
-    missing: 'message-signalled interrupts: a request for them gets the line interrupt if it names a fallback routine, else STATUS_NOT_FOUND',
+    missing:
+      'message-signalled interrupts: a request for them gets the line interrupt if it names a fallback routine, else STATUS_NOT_FOUND',
     impl: (k, { Parameters }) => connectEx(k, Parameters),
   }),
   ntExport({

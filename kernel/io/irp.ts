@@ -45,7 +45,8 @@ export function ioAllocateIrp(k: Kernel, stackSize: number): number {
 
 /** Frees an IRP. One that is none (freed before, most often) stops the machine with MULTIPLE_IRP_COMPLETE_REQUESTS. */
 export function ioFreeIrp(k: Kernel, irp: number): void {
-  if (I.Type.get(k.mem, irp) !== IO_TYPE_IRP) k.bugCheck(MULTIPLE_IRP_COMPLETE_REQUESTS, irp, 0, 0, 0, 'IoFreeIrp was given something that is not an IRP');
+  if (I.Type.get(k.mem, irp) !== IO_TYPE_IRP)
+    k.bugCheck(MULTIPLE_IRP_COMPLETE_REQUESTS, irp, 0, 0, 0, 'IoFreeIrp was given something that is not an IRP');
   I.Type.set(k.mem, irp, 0);
   exFreePool(k, irp, 0);
 }

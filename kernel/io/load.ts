@@ -14,7 +14,13 @@ import { poolTag } from '../ob/globals.ts';
 import { allocateString, freeString, readString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
 import { psCreateSystemThread } from '../ps/thread.ts';
-import { DO_DEVICE_INITIALIZING, DOE_UNLOAD_PENDING, DRVO_INITIALIZED, DRVO_LEGACY_DRIVER, DRVO_UNLOAD_INVOKED } from '../types/io.ts';
+import {
+  DO_DEVICE_INITIALIZING,
+  DOE_UNLOAD_PENDING,
+  DRVO_INITIALIZED,
+  DRVO_LEGACY_DRIVER,
+  DRVO_UNLOAD_INVOKED,
+} from '../types/io.ts';
 import { KEVENT } from '../types/ke.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
 import { UNICODE_STRING } from '../types/rtl.ts';
@@ -59,7 +65,11 @@ const P = LOAD_PACKET.f;
 export const serviceOf = (path: string): string => path.replace(/^.*\\/, '');
 
 /** Maps the image and makes the driver object. The outcome's call is DriverEntry. */
-function mapAndEnter(k: Kernel, f: { set(n: 'Driver', v: number): void; get(n: 'RegistryPath'): number }, packet: number): Outcome {
+function mapAndEnter(
+  k: Kernel,
+  f: { set(n: 'Driver', v: number): void; get(n: 'RegistryPath'): number },
+  packet: number,
+): Outcome {
   const { mem } = k;
   const path = readString(k, packet + P.RegistryPath.offset);
   const service = serviceOf(path);
@@ -82,7 +92,14 @@ function mapAndEnter(k: Kernel, f: { set(n: 'Driver', v: number): void; get(n: '
   }
   if (loaded.entry === loaded.base) {
     ldrUnloadImage(k, loaded.section);
-    P.Message.set(mem, packet, messageBlock(k, `${service}.sys: the image has no entry point (AddressOfEntryPoint is 0); expected the address of DriverEntry`));
+    P.Message.set(
+      mem,
+      packet,
+      messageBlock(
+        k,
+        `${service}.sys: the image has no entry point (AddressOfEntryPoint is 0); expected the address of DriverEntry`,
+      ),
+    );
     return ret(STATUS_INVALID_IMAGE_FORMAT);
   }
   P.ImageBase.set(mem, packet, loaded.base);
@@ -99,7 +116,8 @@ function mapAndEnter(k: Kernel, f: { set(n: 'Driver', v: number): void; get(n: '
   DRV.DriverSection.set(mem, driver, loaded.section);
   DRV.DriverInit.set(mem, driver, loaded.entry);
   const registryPath = f.get('RegistryPath');
-  if (!allocateString(k, registryPath, canonicalPath(service), poolTag('Driv'))) return call(k.address('nt!IopRefuseDriver'), [driver, STATUS_INSUFFICIENT_RESOURCES], 'refused');
+  if (!allocateString(k, registryPath, canonicalPath(service), poolTag('Driv')))
+    return call(k.address('nt!IopRefuseDriver'), [driver, STATUS_INSUFFICIENT_RESOURCES], 'refused');
   return call(loaded.entry, [driver, registryPath], 'entered');
 }
 
@@ -145,7 +163,14 @@ export function driverOfService(k: Kernel, service: string): number {
 
 /** Starts a system thread for a packet; the asker waits for its event. STATUS_INSUFFICIENT_RESOURCES without one. */
 function startThread(k: Kernel, packet: number): boolean {
-  return psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), k.address('nt!IopLoadUnloadDriver'), packet) !== 0;
+  return (
+    psCreateSystemThread(
+      k,
+      k.mem.readPtr(k.address('nt!PsInitialSystemProcess')),
+      k.address('nt!IopLoadUnloadDriver'),
+      packet,
+    ) !== 0
+  );
 }
 
 /** The asker's side: hands the packet over and waits. */
@@ -170,7 +195,15 @@ export const exports: NtExport[] = [
       refused: (_k, _f, rax) => ret(rax),
       entered(k, f, rax, { Packet }) {
         freeString(k, f.get('RegistryPath'));
-        if (!ntSuccess(rax)) P.Message.set(k.mem, Packet, messageBlock(k, `${serviceOf(readString(k, Packet + P.RegistryPath.offset))}.sys: DriverEntry returned ${statusName(rax)}`));
+        if (!ntSuccess(rax))
+          P.Message.set(
+            k.mem,
+            Packet,
+            messageBlock(
+              k,
+              `${serviceOf(readString(k, Packet + P.RegistryPath.offset))}.sys: DriverEntry returned ${statusName(rax)}`,
+            ),
+          );
         if (!ntSuccess(rax)) return call(k.address('nt!IopRefuseDriver'), [f.get('Driver'), rax], 'refused');
         ready(k, f.get('Driver'));
         return reinitialize(k, f.get('Driver'));
@@ -230,7 +263,8 @@ export const exports: NtExport[] = [
     frame: {},
     steps: {
       start(k, _f, _rax, { Packet }) {
-        if (P.Unload.get(k.mem, Packet)) return call(k.address('nt!IopUnloadDriver'), [P.DriverObject.get(k.mem, Packet)], 'done');
+        if (P.Unload.get(k.mem, Packet))
+          return call(k.address('nt!IopUnloadDriver'), [P.DriverObject.get(k.mem, Packet)], 'done');
         return call(k.address('nt!IopLoadDriver'), [Packet], 'done');
       },
       done(k, _f, rax, { Packet }) {
@@ -282,7 +316,8 @@ export const exports: NtExport[] = [
       start(k, f, _rax, { DriverServiceName }) {
         const packet = f.get('Packet');
         k.mem.fill(packet, LOAD_PACKET.size, 0);
-        if (!allocateString(k, packet + P.RegistryPath.offset, readString(k, DriverServiceName), poolTag('Driv'))) return ret(STATUS_INSUFFICIENT_RESOURCES);
+        if (!allocateString(k, packet + P.RegistryPath.offset, readString(k, DriverServiceName), poolTag('Driv')))
+          return ret(STATUS_INSUFFICIENT_RESOURCES);
         return call(k.address('nt!IopSubmitLoad'), [packet], 'done');
       },
       done(k, f, rax) {
@@ -307,7 +342,8 @@ export const exports: NtExport[] = [
       start(k, f, _rax, { DriverServiceName }) {
         const { mem } = k;
         const path = readString(k, DriverServiceName);
-        if (!path.toLowerCase().startsWith(SERVICES_PATH.toLowerCase()) && !/\\services\\/i.test(path)) return ret(STATUS_INVALID_PARAMETER);
+        if (!path.toLowerCase().startsWith(SERVICES_PATH.toLowerCase()) && !/\\services\\/i.test(path))
+          return ret(STATUS_INVALID_PARAMETER);
         const driver = driverOfService(k, serviceOf(path));
         if (!driver) return ret(STATUS_OBJECT_NAME_NOT_FOUND);
         // A driver without an unload routine stays, and so does a Plug and Play driver: its devices are removed first.

@@ -61,15 +61,28 @@ import { F } from './file.ts';
 import { I, ioAllocateIrp, ioFreeIrp, nextLocation, queueIrpToThread, S } from './irp.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
-const FILE_READ_DATA = 1, FILE_WRITE_DATA = 2, FILE_APPEND_DATA = 4, EVENT_MODIFY_STATE = 2;
+const FILE_READ_DATA = 1,
+  FILE_WRITE_DATA = 2,
+  FILE_APPEND_DATA = 4,
+  EVENT_MODIFY_STATE = 2;
 /** FILE_INFORMATION_CLASS. */
-const FileNameInformation = 9, FilePositionInformation = 14;
+const FileNameInformation = 9,
+  FilePositionInformation = 14;
 /** FAST_IO_DISPATCH: its size and where FastIoDeviceControl is. */
 const FAST_IO_DEVICE_CONTROL = 0x50;
 const TAG = poolTag('Io  ');
 
 /** What a request on a file keeps in its frame. */
-const frame = { File: ptr, Device: ptr, Irp: ptr, Event: ptr, Deferred: u8, Synchronous: u8, Status: u32, Iosb: IO_STATUS_BLOCK } as const;
+const frame = {
+  File: ptr,
+  Device: ptr,
+  Irp: ptr,
+  Event: ptr,
+  Deferred: u8,
+  Synchronous: u8,
+  Status: u32,
+  Iosb: IO_STATUS_BLOCK,
+} as const;
 type Name = 'File' | 'Device' | 'Irp' | 'Event' | 'Deferred' | 'Synchronous' | 'Status' | 'Iosb';
 interface RequestFrame {
   get(n: Name): number;
@@ -281,31 +294,33 @@ interface Transfer extends Common {
 }
 const transferArgs = { ...commonArgs, Buffer: PVOID, Length: ULONG, ByteOffset: PVOID, Key: PVOID } as const;
 
-const transfer = (write: boolean) => (k: Kernel, f: RequestFrame, a: Transfer): Outcome => {
-  const { mem } = k;
-  const irp = newIrp(k, f, a, write ? IRP_MJ_WRITE : IRP_MJ_READ);
-  if (!irp) return abandon(k, f, STATUS_INSUFFICIENT_RESOURCES);
-  const status = guarded(k, () => {
-    if (a.Length) mem.probe(a.Buffer, a.Length, !write);
-    const stack = nextLocation(k, irp);
-    const p = write ? Parameters.Write.f : Parameters.Read.f;
-    p.Length.set(mem, stack, a.Length);
-    p.Key.set(mem, stack, a.Key ? mem.read32(a.Key) : 0);
-    p.ByteOffset.set(mem, stack, byteOffset(k, f.get('File'), a.ByteOffset));
-    I.Flags.set(mem, irp, write ? IRP_WRITE_OPERATION : IRP_READ_OPERATION);
-    const flags = D.Flags.get(mem, f.get('Device'));
-    if (flags & DO_BUFFERED_IO) {
+const transfer =
+  (write: boolean) =>
+  (k: Kernel, f: RequestFrame, a: Transfer): Outcome => {
+    const { mem } = k;
+    const irp = newIrp(k, f, a, write ? IRP_MJ_WRITE : IRP_MJ_READ);
+    if (!irp) return abandon(k, f, STATUS_INSUFFICIENT_RESOURCES);
+    const status = guarded(k, () => {
+      if (a.Length) mem.probe(a.Buffer, a.Length, !write);
+      const stack = nextLocation(k, irp);
+      const p = write ? Parameters.Write.f : Parameters.Read.f;
+      p.Length.set(mem, stack, a.Length);
+      p.Key.set(mem, stack, a.Key ? mem.read32(a.Key) : 0);
+      p.ByteOffset.set(mem, stack, byteOffset(k, f.get('File'), a.ByteOffset));
+      I.Flags.set(mem, irp, write ? IRP_WRITE_OPERATION : IRP_READ_OPERATION);
+      const flags = D.Flags.get(mem, f.get('Device'));
+      if (flags & DO_BUFFERED_IO) {
+        I.UserBuffer.set(mem, irp, a.Buffer);
+        if (!systemBuffer(k, irp, a.Length, write ? a.Buffer : 0, a.Length)) return STATUS_INSUFFICIENT_RESOURCES;
+        if (!write && a.Length) I.Flags.set(mem, irp, I.Flags.get(mem, irp) | IRP_INPUT_OPERATION);
+        return STATUS_SUCCESS;
+      }
+      if (flags & DO_DIRECT_IO) return lockBuffer(k, irp, a.Buffer, a.Length, write ? IoReadAccess : IoWriteAccess);
       I.UserBuffer.set(mem, irp, a.Buffer);
-      if (!systemBuffer(k, irp, a.Length, write ? a.Buffer : 0, a.Length)) return STATUS_INSUFFICIENT_RESOURCES;
-      if (!write && a.Length) I.Flags.set(mem, irp, I.Flags.get(mem, irp) | IRP_INPUT_OPERATION);
       return STATUS_SUCCESS;
-    }
-    if (flags & DO_DIRECT_IO) return lockBuffer(k, irp, a.Buffer, a.Length, write ? IoReadAccess : IoWriteAccess);
-    I.UserBuffer.set(mem, irp, a.Buffer);
-    return STATUS_SUCCESS;
-  });
-  return status === STATUS_SUCCESS ? send(k, f, true) : abandon(k, f, status);
-};
+    });
+    return status === STATUS_SUCCESS ? send(k, f, true) : abandon(k, f, status);
+  };
 
 interface Control extends Common {
   IoControlCode: number;
@@ -323,16 +338,28 @@ const controlArgs = {
   OutputBufferLength: ULONG,
 } as const;
 
-const buildControl = (major: number) => (k: Kernel, f: RequestFrame, a: Control): Outcome => {
-  const irp = newIrp(k, f, a, major);
-  if (!irp) return abandon(k, f, STATUS_INSUFFICIENT_RESOURCES);
-  const status = guarded(k, () => describeControl(k, irp, a.IoControlCode, a.InputBuffer, a.InputBufferLength, a.OutputBuffer, a.OutputBufferLength));
-  if (status !== STATUS_SUCCESS) return abandon(k, f, status);
-  return send(k, f, major === IRP_MJ_FILE_SYSTEM_CONTROL);
-};
+const buildControl =
+  (major: number) =>
+  (k: Kernel, f: RequestFrame, a: Control): Outcome => {
+    const irp = newIrp(k, f, a, major);
+    if (!irp) return abandon(k, f, STATUS_INSUFFICIENT_RESOURCES);
+    const status = guarded(k, () =>
+      describeControl(k, irp, a.IoControlCode, a.InputBuffer, a.InputBufferLength, a.OutputBuffer, a.OutputBufferLength),
+    );
+    if (status !== STATUS_SUCCESS) return abandon(k, f, status);
+    return send(k, f, major === IRP_MJ_FILE_SYSTEM_CONTROL);
+  };
 
 /** Puts the buffers of a control request into an IRP, by the method in the code's low two bits. STATUS_SUCCESS or why not. */
-export function describeControl(k: Kernel, irp: number, code: number, input: number, inputLength: number, output: number, outputLength: number): number {
+export function describeControl(
+  k: Kernel,
+  irp: number,
+  code: number,
+  input: number,
+  inputLength: number,
+  output: number,
+  outputLength: number,
+): number {
   const { mem } = k;
   const stack = nextLocation(k, irp);
   const p = Parameters.DeviceIoControl.f;
@@ -370,7 +397,21 @@ const buildDeviceControl = (k: Kernel, f: RequestFrame, a: Control): Outcome => 
   const fast = fastDeviceControl(k, f.get('Device'));
   if (!fast || a.Event || a.ApcRoutine) return buildControl(IRP_MJ_DEVICE_CONTROL)(k, f, a);
   // FileObject, Wait, InputBuffer, InputBufferLength, OutputBuffer, OutputBufferLength, IoControlCode, IoStatus, DeviceObject
-  return call(fast, [f.get('File'), 1, a.InputBuffer, a.InputBufferLength, a.OutputBuffer, a.OutputBufferLength, a.IoControlCode, f.get('Iosb'), f.get('Device')], 'fast');
+  return call(
+    fast,
+    [
+      f.get('File'),
+      1,
+      a.InputBuffer,
+      a.InputBufferLength,
+      a.OutputBuffer,
+      a.OutputBufferLength,
+      a.IoControlCode,
+      f.get('Iosb'),
+      f.get('Device'),
+    ],
+    'fast',
+  );
 };
 
 const deviceControl = begin<Control>(controlAccess, buildDeviceControl);
@@ -387,7 +428,13 @@ interface Information extends Common {
   FileInformationClass: number;
 }
 
-const informationArgs = { FileHandle: HANDLE, IoStatusBlock: PVOID, FileInformation: PVOID, Length: ULONG, FileInformationClass: ULONG } as const;
+const informationArgs = {
+  FileHandle: HANDLE,
+  IoStatusBlock: PVOID,
+  FileInformation: PVOID,
+  Length: ULONG,
+  FileInformationClass: ULONG,
+} as const;
 
 /** Information requests: what the I/O manager knows itself, it answers; the rest is an IRP to the driver. */
 function information(major: number, set: boolean) {
@@ -449,7 +496,13 @@ const queryVolume = information(IRP_MJ_QUERY_VOLUME_INFORMATION, false);
 const base = { irql: PASSIVE, returns: NTSTATUS, cycles: 900, status: 'full' as const, frame };
 
 export const exports: NtExport[] = [
-  ...stepService({ ...base, name: 'ReadFile', doc: 'Reads from an open file or device.', args: transferArgs, steps: begin<Transfer>(() => FILE_READ_DATA, transfer(false)) }),
+  ...stepService({
+    ...base,
+    name: 'ReadFile',
+    doc: 'Reads from an open file or device.',
+    args: transferArgs,
+    steps: begin<Transfer>(() => FILE_READ_DATA, transfer(false)),
+  }),
   ...stepService({
     ...base,
     name: 'WriteFile',
@@ -478,8 +531,20 @@ export const exports: NtExport[] = [
     args: controlArgs,
     steps: begin<Control>(controlAccess, buildControl(IRP_MJ_FILE_SYSTEM_CONTROL)),
   }),
-  ...stepService({ ...base, name: 'QueryInformationFile', doc: 'Asks for information about a file.', args: informationArgs, steps: queryInformation }),
-  ...stepService({ ...base, name: 'SetInformationFile', doc: 'Changes information about a file.', args: informationArgs, steps: setInformation }),
+  ...stepService({
+    ...base,
+    name: 'QueryInformationFile',
+    doc: 'Asks for information about a file.',
+    args: informationArgs,
+    steps: queryInformation,
+  }),
+  ...stepService({
+    ...base,
+    name: 'SetInformationFile',
+    doc: 'Changes information about a file.',
+    args: informationArgs,
+    steps: setInformation,
+  }),
   ...stepService({
     ...base,
     name: 'QueryVolumeInformationFile',

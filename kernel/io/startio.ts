@@ -8,7 +8,21 @@ import { DEVICE_QUEUE_NOT_BUSY } from '../types/bugcodes.ts';
 import { DRIVER_OBJECT } from '../types/io.ts';
 import { KDEVICE_QUEUE, KDEVICE_QUEUE_ENTRY } from '../types/ke.ts';
 import { u32, u8 } from '../types/struct.ts';
-import { BOOLEAN, call, type Frame, type NtExport, ntExport, ntSteps, type Outcome, pointer, PVOID, ret, retry, ULONG, VOID } from '../exports/declare.ts';
+import {
+  BOOLEAN,
+  call,
+  type Frame,
+  type NtExport,
+  ntExport,
+  ntSteps,
+  type Outcome,
+  pointer,
+  PVOID,
+  ret,
+  retry,
+  ULONG,
+  VOID,
+} from '../exports/declare.ts';
 import { PDEVICE_OBJECT, PIRP } from './call.ts';
 import { acquireCancelLock, releaseCancelLock } from './cancel.ts';
 import { D, extensionOf, initializeDeviceQueue, X } from './device.ts';
@@ -168,7 +182,7 @@ export const exports: NtExport[] = [
   ...queueRoutines,
   ntSteps({
     name: 'IoStartPacket',
-    doc: 'Calls the driver\'s StartIo with an IRP, or queues the IRP when the device is busy.',
+    doc: "Calls the driver's StartIo with an IRP, or queues the IRP when the device is busy.",
     irql: { max: 'DISPATCH_LEVEL' },
     args: { DeviceObject: PDEVICE_OBJECT, Irp: PIRP, Key: PVOID, CancelFunction: PVOID },
     returns: VOID,
@@ -210,7 +224,7 @@ export const exports: NtExport[] = [
   }),
   ntSteps({
     name: 'IoStartNextPacket',
-    doc: 'Takes the next IRP from the device\'s queue and calls StartIo with it.',
+    doc: "Takes the next IRP from the device's queue and calls StartIo with it.",
     irql: { min: 'DISPATCH_LEVEL', max: 'DISPATCH_LEVEL' },
     args: { DeviceObject: PDEVICE_OBJECT, Cancelable: BOOLEAN },
     returns: VOID,
@@ -245,7 +259,12 @@ export const exports: NtExport[] = [
     cycles: 30,
     status: 'partial',
     missing: 'DeferredStartIo has no effect: a StartIo routine that calls IoStartNextPacket is called again before it returns',
-    impl: (k, a) => X.StartIoFlags.set(k.mem, extensionOf(k, a.DeviceObject), (a.DeferredStartIo ? 1 : 0) | (a.NonCancelable ? START_IO_NON_CANCELABLE : 0)),
+    impl: (k, a) =>
+      X.StartIoFlags.set(
+        k.mem,
+        extensionOf(k, a.DeviceObject),
+        (a.DeferredStartIo ? 1 : 0) | (a.NonCancelable ? START_IO_NON_CANCELABLE : 0),
+      ),
   }),
 ];
 

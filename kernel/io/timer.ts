@@ -83,7 +83,15 @@ export const exports: NtExport[] = [
     impl(k, { DeviceObject, TimerRoutine, Context }) {
       const { mem } = k;
       let timer = timerOf(k, DeviceObject);
-      if (timer && k.config.verifier) k.bugCheck(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0xa, DeviceObject, 0, 0, 'IoInitializeTimer was called for a device whose timer is initialised');
+      if (timer && k.config.verifier)
+        k.bugCheck(
+          DRIVER_VERIFIER_IOMANAGER_VIOLATION,
+          0xa,
+          DeviceObject,
+          0,
+          0,
+          'IoInitializeTimer was called for a device whose timer is initialised',
+        );
       if (!timer) {
         timer = exAllocatePool(k, NonPagedPoolNx, IO_TIMER.size, poolTag('IoTi'));
         if (!timer) return STATUS_INSUFFICIENT_RESOURCES;
@@ -98,8 +106,8 @@ export const exports: NtExport[] = [
       return STATUS_SUCCESS;
     },
   }),
-  startStop('IoStartTimer', 'Starts the once-a-second calls of a device\'s timer routine.', true),
-  startStop('IoStopTimer', 'Stops the calls of a device\'s timer routine.', false),
+  startStop('IoStartTimer', "Starts the once-a-second calls of a device's timer routine.", true),
+  startStop('IoStopTimer', "Stops the calls of a device's timer routine.", false),
   ntSteps({
     name: 'IopTimerDispatch',
     internal: true,

@@ -19,7 +19,8 @@ const PIO_WORKITEM = pointer('PIO_WORKITEM');
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 /** IO_WORKITEM.Type: which form the routine has. */
-const PLAIN = 0, EXTENDED = 1;
+const PLAIN = 0,
+  EXTENDED = 1;
 
 function initialize(k: Kernel, item: number, object: number): void {
   k.mem.fill(item, IO_WORKITEM.size, 0);
@@ -84,7 +85,16 @@ const workItems: NtExport[] = [
     status: 'full',
     impl: () => undefined,
   }),
-  ntExport({ name: 'IoSizeofWorkItem', doc: 'Bytes of a work item.', irql: DISPATCH, args: {}, returns: ULONG, cycles: 10, status: 'full', impl: () => IO_WORKITEM.size }),
+  ntExport({
+    name: 'IoSizeofWorkItem',
+    doc: 'Bytes of a work item.',
+    irql: DISPATCH,
+    args: {},
+    returns: ULONG,
+    cycles: 10,
+    status: 'full',
+    impl: () => IO_WORKITEM.size,
+  }),
   ntExport({
     name: 'IoFreeWorkItem',
     doc: 'Frees a work item that IoAllocateWorkItem made.',
@@ -137,7 +147,13 @@ const removeLocks: NtExport[] = [
     name: 'IoInitializeRemoveLockEx',
     doc: 'Initialises a remove lock.',
     irql: PASSIVE,
-    args: { Lock: pointer('PIO_REMOVE_LOCK'), AllocateTag: ULONG, MaxLockedMinutes: ULONG, HighWatermark: ULONG, RemlockSize: ULONG },
+    args: {
+      Lock: pointer('PIO_REMOVE_LOCK'),
+      AllocateTag: ULONG,
+      MaxLockedMinutes: ULONG,
+      HighWatermark: ULONG,
+      RemlockSize: ULONG,
+    },
     returns: VOID,
     cycles: 60,
     status: 'full',
