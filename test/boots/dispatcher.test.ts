@@ -68,6 +68,19 @@ describe('the dispatcher', () => {
     expect(run(99_991)).toBe(whole);
     expect(run(5_000_011)).toBe(whole);
   });
+
+  it('leaves the same state when it is run a cycle at a time', () => {
+    const run = (slice: number): string => {
+      const m = kernelMachine();
+      runToIdle(m);
+      startDriver(m, 'dispatcher');
+      const fine = m.machine.cycle + 40_000;
+      while (m.machine.cycle < fine) m.machine.run(Math.min(fine, m.machine.cycle + slice));
+      m.machine.run(fine + 2_000_000);
+      return m.machine.stateHash();
+    };
+    expect(run(1)).toBe(run(40_000));
+  });
 });
 
 /** Bug checks as Windows documents them for build 19045. `rip` stands for an address in the driver, `frame` for one on a kernel stack, `nt` for one in the kernel. */
@@ -141,6 +154,14 @@ const FAULTS: readonly {
 ];
 
 describe('bug checks', () => {
+  it('a wait in a DPC is ATTEMPTED_SWITCH_FROM_DPC where nothing checks IRQL rules', () => {
+    const m = kernelMachine({ verifier: false });
+    runToIdle(m);
+    startDriver(m, 'fault-8');
+    m.machine.run(m.machine.cycle + 5_000_000);
+    expect(m.os.bugCheck()).toMatchObject({ code: 0xb8, name: 'ATTEMPTED_SWITCH_FROM_DPC', driver: 'test.sys', irql: 2 });
+  });
+
   it.each(FAULTS)('$what is bug check $code', f => {
     const m = runDriver(`fault-${f.case}`, '', 150_000_000);
     const b = m.os.bugCheck();
