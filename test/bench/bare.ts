@@ -16,9 +16,16 @@ export interface Bare {
 
 const RAM_BYTES = 64 << 20;
 const PAGE_TABLES = 0x100000;
-const CODE = 0x10000, STACK = 0x90000, GDT = 0x7000, IDT = 0x5000, RETURN = 0x8000;
-const CR0_PE_ET_NE_WP_PG = 0x80010031, CR4_PAE_OSFXSR = 0x620, EFER_LME_LMA_NX = 0xd00;
-const CODE64 = 0xa09b, DATA = 0xc093;
+const CODE = 0x10000,
+  STACK = 0x90000,
+  GDT = 0x7000,
+  IDT = 0x5000,
+  RETURN = 0x8000;
+const CR0_PE_ET_NE_WP_PG = 0x80010031,
+  CR4_PAE_OSFXSR = 0x620,
+  EFER_LME_LMA_NX = 0xd00;
+const CODE64 = 0xa09b,
+  DATA = 0xc093;
 
 /** @param image flat code for address 0x10000 */
 export function createBare(wasm: Uint8Array, image: Uint8Array): Bare {
@@ -34,7 +41,8 @@ export function createBare(wasm: Uint8Array, image: Uint8Array): Bare {
   core.init(RAM_BYTES, 1);
   core.setApicDivider(1);
   const view = new DataView(memory.buffer);
-  const ram = core.ramBase() >>> 0, cpu = core.cpuBase(0) >>> 0;
+  const ram = core.ramBase() >>> 0,
+    cpu = core.cpuBase(0) >>> 0;
   const put64 = (pa: number, v: bigint): void => view.setBigUint64(ram + pa, v, true);
 
   new Uint8Array(memory.buffer).set(image, ram + CODE);
@@ -83,14 +91,24 @@ export function createBare(wasm: Uint8Array, image: Uint8Array): Bare {
     core.setState(0);
   };
   return {
-    core, view, cpu, ram, place,
+    core,
+    view,
+    cpu,
+    ram,
+    place,
     call(entry, rdi, rsi) {
       place(entry, rdi, rsi);
-      const instructions = number64(abi.INSTRUCTIONS), cycles = number64(abi.CYCLES);
+      const instructions = number64(abi.INSTRUCTIONS),
+        cycles = number64(abi.CYCLES);
       const reason = core.run(0, 0xffffffff, 0xfffff);
       const rip = number64(abi.RIP);
-      if (reason !== abi.EXIT_HALT || rip !== RETURN + 1) throw new Error(`the guest did not return: exit ${reason}, RIP 0x${rip.toString(16)}`);
-      return { rax: view.getUint32(cpu + abi.GPR, true), instructions: number64(abi.INSTRUCTIONS) - instructions, cycles: number64(abi.CYCLES) - cycles };
+      if (reason !== abi.EXIT_HALT || rip !== RETURN + 1)
+        throw new Error(`the guest did not return: exit ${reason}, RIP 0x${rip.toString(16)}`);
+      return {
+        rax: view.getUint32(cpu + abi.GPR, true),
+        instructions: number64(abi.INSTRUCTIONS) - instructions,
+        cycles: number64(abi.CYCLES) - cycles,
+      };
     },
   };
 }

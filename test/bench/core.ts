@@ -38,7 +38,8 @@ for (const k of KERNELS) {
 const REPEATS = 300;
 const bare = createBare(wasm, image);
 const { view, ram } = bare;
-const handler = entry(ENTRY_ISR), gate = ram + IDT_BASE + 0x40 * 16;
+const handler = entry(ENTRY_ISR),
+  gate = ram + IDT_BASE + 0x40 * 16;
 view.setBigUint64(gate, BigInt(handler & 0xffff) | (24n << 16n) | (0x8e00n << 32n) | (BigInt(handler >>> 16) << 48n), true);
 view.setBigUint64(gate + 8, 0n, true);
 const nsOf = (n: number): number => {
@@ -46,7 +47,8 @@ const nsOf = (n: number): number => {
   for (let i = 0; i <= RUNS; i++) times.push(cpuTime(() => void bare.call(entry(n), REPEATS, HEAP)));
   return median(times.slice(1)) / REPEATS;
 };
-const inOut = nsOf(ENTRY_PIO), intIret = nsOf(ENTRY_INT);
+const inOut = nsOf(ENTRY_PIO),
+  intIret = nsOf(ENTRY_INT);
 
 // A gate that does nothing: out of the core and in again. The loop is gate; dec edi; jne.
 const LOOP = 0x30000;

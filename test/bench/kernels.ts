@@ -9,7 +9,9 @@ export const KERNELS = [
 ] as const;
 
 /** Entries of `bench64.bin` that are not MIPS figures: 1000 x (out + in), 1000 x (int + iretq), and the handler of the latter. */
-export const ENTRY_PIO = 6, ENTRY_INT = 7, ENTRY_ISR = 8;
+export const ENTRY_PIO = 6,
+  ENTRY_INT = 7,
+  ENTRY_ISR = 8;
 
 /** Marks the repeat table in `bench32.rom`. */
 export const REPS_MARK = new Uint8Array([0x22, 0x52, 0x45, 0x50]);
@@ -20,4 +22,5 @@ export function median(values: readonly number[]): number {
   return sorted[sorted.length >> 1]!;
 }
 
-export const geomean = (values: readonly number[]): number => Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
+export const geomean = (values: readonly number[]): number =>
+  Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);

@@ -21,7 +21,10 @@ if (!(Number.isInteger(rounds) && rounds > 0)) {
 
 const run = (file: string): unknown => {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  const out = execFileSync(process.execPath, ['--import', 'tsx', path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const out = execFileSync(process.execPath, ['--import', 'tsx', path], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   return JSON.parse(out.trim().split('\n').pop()!);
 };
 
@@ -53,9 +56,12 @@ if (json) console.log(JSON.stringify(result));
 else {
   console.log(`${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}, ${rounds} rounds, medians\n`);
   console.log('kernel       kmode MIPS   v86 JIT MIPS   ratio');
-  const row = (name: string, a: number, b: number): string => `${name.padEnd(12)} ${a.toFixed(0).padStart(10)} ${b.toFixed(0).padStart(14)} ${(a / b).toFixed(2).padStart(7)}`;
+  const row = (name: string, a: number, b: number): string =>
+    `${name.padEnd(12)} ${a.toFixed(0).padStart(10)} ${b.toFixed(0).padStart(14)} ${(a / b).toFixed(2).padStart(7)}`;
   for (const k of kernels) console.log(row(k.name, k.mips, k.v86Mips));
   console.log(row('geomean', result.geomeanMips, result.v86GeomeanMips));
   const { nsPer } = result;
-  console.log(`\nboot to idle ${result.bootMs.toFixed(0)} ms; out+in ${nsPer.inOut.toFixed(0)} ns, int+iretq ${nsPer.intIret.toFixed(0)} ns, gate ${nsPer.gate.toFixed(0)} ns`);
+  console.log(
+    `\nboot to idle ${result.bootMs.toFixed(0)} ms; out+in ${nsPer.inOut.toFixed(0)} ns, int+iretq ${nsPer.intIret.toFixed(0)} ns, gate ${nsPer.gate.toFixed(0)} ns`,
+  );
 }
