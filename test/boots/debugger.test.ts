@@ -11,23 +11,35 @@ describe('debugger commands', () => {
   });
 
   it('shows a structure of a running system', () => {
-    expect(text('dt nt!_KTHREAD $thread Process PreviousMode')).toMatch(/\+0x220 Process\s+: fffff\S+ _KPROCESS\n.*\+0x232 PreviousMode\s+: 0x0/);
-    expect(text('dt _LIST_ENTRY')).toBe('nt!_LIST_ENTRY, 0x10 bytes\n   +0x000 Flink : Ptr64 _LIST_ENTRY\n   +0x008 Blink : Ptr64 _LIST_ENTRY');
+    expect(text('dt nt!_KTHREAD $thread Process PreviousMode')).toMatch(
+      /\+0x220 Process\s+: fffff\S+ _KPROCESS\n.*\+0x232 PreviousMode\s+: 0x0/,
+    );
+    expect(text('dt _LIST_ENTRY')).toBe(
+      'nt!_LIST_ENTRY, 0x10 bytes\n   +0x000 Flink : Ptr64 _LIST_ENTRY\n   +0x008 Blink : Ptr64 _LIST_ENTRY',
+    );
     expect(run('dt nt!_KTIMER*')).toEqual(['nt!_KTIMER', 'nt!_KTIMER_TABLE', 'nt!_KTIMER_TABLE_ENTRY']);
   });
 
   it('finds the processes and what their threads wait for', () => {
     expect(text('!process 0 0')).toMatch(/Image: System[\s\S]*Image: /);
-    expect(text('!process System 2')).toMatch(/THREAD \S+ {2}Cid 0004\.[0-9a-f]{4} {2}WAIT\n\s+wait reason WrQueue, kernel mode\n\s+\S+ {2}SynchronizationEvent/);
+    expect(text('!process System 2')).toMatch(
+      /THREAD \S+ {2}Cid 0004\.[0-9a-f]{4} {2}WAIT\n\s+wait reason WrQueue, kernel mode\n\s+\S+ {2}SynchronizationEvent/,
+    );
   });
 
   it('walks the stack of a thread that waits', () => {
     const thread = /THREAD (\S+)/.exec(text('!process System 2'))![1]!;
-    expect(run(`k ${thread}`).map(l => l.split(' ').pop()!.replace(/\+.*/, ''))).toEqual(['nt!ExpWorkerThread', 'nt!PspSystemThreadStartup', 'nt!KiStartSystemThread']);
+    expect(run(`k ${thread}`).map(l => l.split(' ').pop()!.replace(/\+.*/, ''))).toEqual([
+      'nt!ExpWorkerThread',
+      'nt!PspSystemThreadStartup',
+      'nt!KiStartSystemThread',
+    ]);
   });
 
   it('shows driver, device and device stack', () => {
-    expect(text('!drvobj echo')).toMatch(/for: \\Driver\\echo[\s\S]*\\Device\\[^\n]*[\s\S]*\[0e\] IRP_MJ_DEVICE_CONTROL\s+\S+ echo!/);
+    expect(text('!drvobj echo')).toMatch(
+      /for: \\Driver\\echo[\s\S]*\\Device\\[^\n]*[\s\S]*\[0e\] IRP_MJ_DEVICE_CONTROL\s+\S+ echo!/,
+    );
     const name = /\\Device\\\S+/.exec(text('!drvobj echo'))![0];
     expect(text(`!devobj ${name}`)).toContain(`is for: ${name}, driver \\Driver\\echo`);
     expect(run(`!devstack ${name}`)[1]).toMatch(/^> \S+ {2}\\Driver\\echo/);
@@ -61,8 +73,27 @@ describe('debugger commands', () => {
 
   it('changes nothing', () => {
     const before = machine.stateHash();
-    for (const c of ['lm', '!process 0 6', '!irp', '!idt -a', '!timer', '!dpcs', '!ready', '!devnode', '!handle', '!object \\Device', '!pool', '!poolused', '!vm', '!analyze', 'x nt!*', 'k']) run(c);
-    for (const view of ['threads', 'dpcs', 'irps', 'timers', 'drivers', 'devtree', 'objects', 'idt', 'stack']) machine.guest.inspect(view);
+    for (const c of [
+      'lm',
+      '!process 0 6',
+      '!irp',
+      '!idt -a',
+      '!timer',
+      '!dpcs',
+      '!ready',
+      '!devnode',
+      '!handle',
+      '!object \\Device',
+      '!pool',
+      '!poolused',
+      '!vm',
+      '!analyze',
+      'x nt!*',
+      'k',
+    ])
+      run(c);
+    for (const view of ['threads', 'dpcs', 'irps', 'timers', 'drivers', 'devtree', 'objects', 'idt', 'stack'])
+      machine.guest.inspect(view);
     expect(machine.stateHash()).toBe(before);
   });
 });

@@ -7,7 +7,8 @@ describe('the executive and the run-time library', () => {
     runToIdle(m);
     startDriver(m, 'executive');
     const end = m.machine.cycle + 600_000_000;
-    while (m.machine.cycle < end && m.os.bugCheck() === null && !m.lines.includes('executive done')) m.machine.run(m.machine.cycle + 5_000_000);
+    while (m.machine.cycle < end && m.os.bugCheck() === null && !m.lines.includes('executive done'))
+      m.machine.run(m.machine.cycle + 5_000_000);
     expect(m.os.bugCheck()).toBeNull();
     expect(m.lines).toEqual([
       'depth 4',
