@@ -14,10 +14,20 @@ const PARAMETERS: { readonly [code: number]: readonly string[] } = {
   0x7e: ['exception code', 'address of the exception', 'address of the exception record', 'address of the context record'],
   0x7f: ['trap number', 'error code or address', 'reserved', 'reserved'],
   0xc2: ['what was done', 'see the bug check reference', 'see the bug check reference', 'see the bug check reference'],
-  0xc4: ['subclass of the violation', 'see the bug check reference', 'see the bug check reference', 'see the bug check reference'],
+  0xc4: [
+    'subclass of the violation',
+    'see the bug check reference',
+    'see the bug check reference',
+    'see the bug check reference',
+  ],
   0xd1: ['memory referenced', 'IRQL', '0: read, 1: write, 8: execute', 'address that referenced memory'],
   0xfc: ['address executed', 'contents of the PTE', 'reserved', 'reserved'],
-  0x133: ['0: one DPC or ISR took too long, 1: the system stayed too long at DISPATCH_LEVEL', 'ticks spent', 'ticks allowed', 'address of the triage block'],
+  0x133: [
+    '0: one DPC or ISR took too long, 1: the system stayed too long at DISPATCH_LEVEL',
+    'ticks spent',
+    'ticks allowed',
+    'address of the triage block',
+  ],
   0x139: ['kind of corruption', 'address of the trap frame', 'address of the exception record', 'reserved'],
 };
 
@@ -54,6 +64,11 @@ export const bugcheck: DebugCommand = {
   doc: 'Shows the code and the parameters of the bug check.',
   run(k) {
     const b = bugCheckReport(k);
-    return b ? [`Bugcheck code ${b.code.toString(16).padStart(8, '0')}`, `Arguments ${b.parameters.map(p => p.toString(16).padStart(16, '0')).join(' ')}`] : ['No bug check.'];
+    return b
+      ? [
+          `Bugcheck code ${b.code.toString(16).padStart(8, '0')}`,
+          `Arguments ${b.parameters.map(p => p.toString(16).padStart(16, '0')).join(' ')}`,
+        ]
+      : ['No bug check.'];
   },
 };

@@ -3,16 +3,34 @@ import { obPath } from '../ob/directory.ts';
 import { findDirectoryObject } from './objects.ts';
 import { readUnicodeString } from '../rtl/string.ts';
 import { children, N, NODE_STATE_NAMES } from '../pnp/node.ts';
-import { DEVICE_OBJECT, DEVOBJ_EXTENSION, DO_BUFFERED_IO, DO_BUS_ENUMERATED_DEVICE, DO_DEVICE_HAS_NAME, DO_DEVICE_INITIALIZING, DO_DIRECT_IO, DO_EXCLUSIVE, DO_POWER_PAGABLE, DRIVER_EXTENSION, DRIVER_OBJECT, IO_TYPE_DEVICE, IO_TYPE_DRIVER, IRP_MJ_NAMES } from '../types/io.ts';
+import {
+  DEVICE_OBJECT,
+  DEVOBJ_EXTENSION,
+  DO_BUFFERED_IO,
+  DO_BUS_ENUMERATED_DEVICE,
+  DO_DEVICE_HAS_NAME,
+  DO_DEVICE_INITIALIZING,
+  DO_DIRECT_IO,
+  DO_EXCLUSIVE,
+  DO_POWER_PAGABLE,
+  DRIVER_EXTENSION,
+  DRIVER_OBJECT,
+  IO_TYPE_DEVICE,
+  IO_TYPE_DRIVER,
+  IRP_MJ_NAMES,
+} from '../types/io.ts';
 import { CommandError, type DebugCommand } from './command.ts';
 import { address, addressAndSymbol, hex, parseAddress } from './text.ts';
 
-const D = DEVICE_OBJECT.f, V = DRIVER_OBJECT.f, X = DEVOBJ_EXTENSION.f;
+const D = DEVICE_OBJECT.f,
+  V = DRIVER_OBJECT.f,
+  X = DEVOBJ_EXTENSION.f;
 const MAX_STACK = 64;
 
 /** `\Device\Edu0`, or `(no name)`. */
 export const deviceName = (k: Kernel, device: number): string => obPath(k, device) || '(no name)';
-export const driverName = (k: Kernel, driver: number): string => (driver ? readUnicodeString(k.mem, driver + V.DriverName.offset) : '(none)');
+export const driverName = (k: Kernel, driver: number): string =>
+  driver ? readUnicodeString(k.mem, driver + V.DriverName.offset) : '(none)';
 export const driverNameOf = (k: Kernel, device: number): string => driverName(k, D.DriverObject.get(k.mem, device));
 
 /** Device objects of a driver. */
@@ -36,15 +54,23 @@ export function deviceStack(k: Kernel, device: number): number[] {
 
 function object(k: Kernel, text: string | undefined, directory: string, type: number, what: string): number {
   if (!text) throw new CommandError(`the address or name of a ${what} is expected`);
-  const at = text.startsWith('\\') || !/^[0-9a-f`x@$+-]+$/i.test(text) ? findDirectoryObject(k, text.startsWith('\\') ? text : `${directory}\\${text}`) : parseAddress(k, text);
+  const at =
+    text.startsWith('\\') || !/^[0-9a-f`x@$+-]+$/i.test(text)
+      ? findDirectoryObject(k, text.startsWith('\\') ? text : `${directory}\\${text}`)
+      : parseAddress(k, text);
   if (!at) throw new CommandError(`there is no ${what} ${text}`);
   if (k.mem.translate(at) < 0 || k.mem.read16(at) !== type) throw new CommandError(`${address(at)} is not a ${what}`);
   return at;
 }
 
 const FLAGS: readonly [number, string][] = [
-  [DO_BUFFERED_IO, 'DO_BUFFERED_IO'], [DO_DIRECT_IO, 'DO_DIRECT_IO'], [DO_EXCLUSIVE, 'DO_EXCLUSIVE'], [DO_DEVICE_HAS_NAME, 'DO_DEVICE_HAS_NAME'], [DO_DEVICE_INITIALIZING, 'DO_DEVICE_INITIALIZING'],
-  [DO_BUS_ENUMERATED_DEVICE, 'DO_BUS_ENUMERATED_DEVICE'], [DO_POWER_PAGABLE, 'DO_POWER_PAGABLE'],
+  [DO_BUFFERED_IO, 'DO_BUFFERED_IO'],
+  [DO_DIRECT_IO, 'DO_DIRECT_IO'],
+  [DO_EXCLUSIVE, 'DO_EXCLUSIVE'],
+  [DO_DEVICE_HAS_NAME, 'DO_DEVICE_HAS_NAME'],
+  [DO_DEVICE_INITIALIZING, 'DO_DEVICE_INITIALIZING'],
+  [DO_BUS_ENUMERATED_DEVICE, 'DO_BUS_ENUMERATED_DEVICE'],
+  [DO_POWER_PAGABLE, 'DO_POWER_PAGABLE'],
 ];
 
 export const devobj: DebugCommand = {
@@ -54,11 +80,16 @@ export const devobj: DebugCommand = {
   run(k, args) {
     const d = object(k, args[0], '\\Device', IO_TYPE_DEVICE, 'device object');
     const flags = D.Flags.get(k.mem, d);
-    const extension = D.DeviceObjectExtension.get(k.mem, d), attached = D.AttachedDevice.get(k.mem, d), below = X.AttachedTo.get(k.mem, extension), node = X.DeviceNode.get(k.mem, extension);
+    const extension = D.DeviceObjectExtension.get(k.mem, d),
+      attached = D.AttachedDevice.get(k.mem, d),
+      below = X.AttachedTo.get(k.mem, extension),
+      node = X.DeviceNode.get(k.mem, extension);
     return [
       `Device object (${address(d)}) is for: ${deviceName(k, d)}, driver ${driverNameOf(k, d)} (${address(D.DriverObject.get(k.mem, d))})`,
       `Type ${hex(D.DeviceType.get(k.mem, d))}, reference count ${D.ReferenceCount.get(k.mem, d)}, stack size ${D.StackSize.get(k.mem, d)}`,
-      `Flags ${hex(flags)} ${FLAGS.filter(([bit]) => flags & bit).map(([, n]) => n).join(' | ')}, characteristics ${hex(D.Characteristics.get(k.mem, d))}`,
+      `Flags ${hex(flags)} ${FLAGS.filter(([bit]) => flags & bit)
+        .map(([, n]) => n)
+        .join(' | ')}, characteristics ${hex(D.Characteristics.get(k.mem, d))}`,
       `Device extension ${address(D.DeviceExtension.get(k.mem, d))}, device object extension ${address(extension)}, extension flags ${hex(X.ExtensionFlags.get(k.mem, extension))}`,
       ...(attached ? [`AttachedDevice (upper) ${address(attached)} ${driverNameOf(k, attached)}`] : []),
       ...(below ? [`AttachedTo (lower) ${address(below)} ${driverNameOf(k, below)}`] : []),
@@ -75,9 +106,20 @@ export const devstack: DebugCommand = {
   run(k, args) {
     const d = object(k, args[0], '\\Device', IO_TYPE_DEVICE, 'device object');
     const stack = deviceStack(k, d);
-    const lines = stack.map(at => `${at === d ? '>' : ' '} ${address(at)}  ${driverNameOf(k, at).padEnd(20)}  ${address(D.DeviceExtension.get(k.mem, at))}  ${deviceName(k, at)}`);
+    const lines = stack.map(
+      at =>
+        `${at === d ? '>' : ' '} ${address(at)}  ${driverNameOf(k, at).padEnd(20)}  ${address(D.DeviceExtension.get(k.mem, at))}  ${deviceName(k, at)}`,
+    );
     const node = X.DeviceNode.get(k.mem, D.DeviceObjectExtension.get(k.mem, stack[stack.length - 1]!));
-    return ['  !DevObj            !DrvObj               !DevExt            ObjectName', ...lines, ...(node ? [`Device node ${address(node)}: ${readUnicodeString(k.mem, node + N.InstancePath.offset)}, service ${readUnicodeString(k.mem, node + N.ServiceName.offset) || '(none)'}`] : [])];
+    return [
+      '  !DevObj            !DrvObj               !DevExt            ObjectName',
+      ...lines,
+      ...(node
+        ? [
+            `Device node ${address(node)}: ${readUnicodeString(k.mem, node + N.InstancePath.offset)}, service ${readUnicodeString(k.mem, node + N.ServiceName.offset) || '(none)'}`,
+          ]
+        : []),
+    ];
   },
 };
 
@@ -106,7 +148,8 @@ export const drvobj: DebugCommand = {
 
 function nodeLines(k: Kernel, node: number, depth: number): string[] {
   const pad = '  '.repeat(depth);
-  const state = N.State.get(k.mem, node), service = readUnicodeString(k.mem, node + N.ServiceName.offset);
+  const state = N.State.get(k.mem, node),
+    service = readUnicodeString(k.mem, node + N.ServiceName.offset);
   return [
     `${pad}DevNode ${address(node)} for PDO ${address(N.PhysicalDeviceObject.get(k.mem, node))}`,
     `${pad}  InstancePath is "${readUnicodeString(k.mem, node + N.InstancePath.offset)}"`,
@@ -133,4 +176,3 @@ export const devnode: DebugCommand = {
     return (args[1] ?? (wanted ? '0' : '1')) === '1' ? tree(k, node, 0) : nodeLines(k, node, 0);
   },
 };
-

@@ -10,7 +10,12 @@ import { CommandError, type DebugCommand } from './command.ts';
 import { address, hex, parseAddress, symbol, tagText } from './text.ts';
 
 /** Structures that are this kernel's own. */
-const OWN: readonly StructType<unknown>[] = [DEVICE_NODE, POOL_DESCRIPTOR, EX_WORK_QUEUE, KERNEL_GLOBALS] as unknown as StructType<unknown>[];
+const OWN: readonly StructType<unknown>[] = [
+  DEVICE_NODE,
+  POOL_DESCRIPTOR,
+  EX_WORK_QUEUE,
+  KERNEL_GLOBALS,
+] as unknown as StructType<unknown>[];
 
 function find(name: string): StructType<unknown> {
   const wanted = name.replace(/^.*!/, '').replace(/^_?/, '_').toLowerCase();
@@ -20,7 +25,8 @@ function find(name: string): StructType<unknown> {
 }
 
 const isStruct = (t: GuestType<unknown>): t is StructType<unknown> => 'fields' in t;
-const isArray = (t: GuestType<unknown>): t is GuestType<unknown[]> & { element: GuestType<unknown>; count: number } => 'element' in t;
+const isArray = (t: GuestType<unknown>): t is GuestType<unknown[]> & { element: GuestType<unknown>; count: number } =>
+  'element' in t;
 
 /** A type as WinDbg names it. */
 function typeName(t: GuestType<unknown>): string {
@@ -31,7 +37,8 @@ function typeName(t: GuestType<unknown>): string {
 
 /** A field's value in one line. */
 function valueText(k: Kernel, field: Field<unknown>, base: number): string {
-  const at = base + field.offset, t = field.type;
+  const at = base + field.offset,
+    t = field.type;
   if (isStruct(t)) {
     if (t.name === '_UNICODE_STRING') return `_UNICODE_STRING "${readUnicodeString(k.mem, at)}"`;
     if (t.name === '_STRING') return `_STRING "${readAnsiString(k.mem, at)}"`;
@@ -48,7 +55,10 @@ function valueText(k: Kernel, field: Field<unknown>, base: number): string {
     return typeName(t);
   }
   const value = t.read(k.mem, at);
-  if (t.name.startsWith('Ptr64')) return (value as number) === 0 ? '(null)' : `${address(value as number)} ${'target' in t ? typeName(t).slice(6) : 'Void'}${pointee(k, value as number)}`;
+  if (t.name.startsWith('Ptr64'))
+    return (value as number) === 0
+      ? '(null)'
+      : `${address(value as number)} ${'target' in t ? typeName(t).slice(6) : 'Void'}${pointee(k, value as number)}`;
   if (field.name === 'PoolTag' || field.name === 'Tag') return `${hex(value as number)} '${tagText(value as number)}'`;
   return typeof value === 'number' && value < 0 ? String(value) : hex(value as number | bigint);
 }
@@ -64,7 +74,10 @@ export function dumpStructure(k: Kernel, s: StructType<unknown>, base: number | 
   const chosen = s.fields.filter(f => only.length === 0 || only.some(o => f.name.toLowerCase().startsWith(o.toLowerCase())));
   if (chosen.length === 0) throw new CommandError(`${s.name} has no field ${only.join(' or ')}`);
   const width = Math.max(...chosen.map(f => f.name.length));
-  return chosen.map(f => `   +0x${f.offset.toString(16).padStart(3, '0')} ${f.name.padEnd(width)} : ${base === null ? typeName(f.type) : valueText(k, f, base)}`);
+  return chosen.map(
+    f =>
+      `   +0x${f.offset.toString(16).padStart(3, '0')} ${f.name.padEnd(width)} : ${base === null ? typeName(f.type) : valueText(k, f, base)}`,
+  );
 }
 
 export const dt: DebugCommand = {
@@ -75,11 +88,24 @@ export const dt: DebugCommand = {
     const [type, at, ...only] = args;
     if (!type) throw new CommandError('dt expects the name of a structure, for example: dt nt!_KTHREAD');
     if (type.includes('*')) {
-      const pattern = new RegExp(`^${type.replace(/^.*!/, '').replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*')}$`, 'i');
-      return [...structures.values(), ...OWN].map(s => s.name).filter(n => pattern.test(n) || pattern.test(n.slice(1))).sort().map(n => `nt!${n}`);
+      const pattern = new RegExp(
+        `^${type
+          .replace(/^.*!/, '')
+          .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+          .replace(/\*/g, '.*')}$`,
+        'i',
+      );
+      return [...structures.values(), ...OWN]
+        .map(s => s.name)
+        .filter(n => pattern.test(n) || pattern.test(n.slice(1)))
+        .sort()
+        .map(n => `nt!${n}`);
     }
     const s = find(type);
     const base = at === undefined || at === '-v' ? null : parseAddress(k, at);
-    return [`nt!${s.name}${base === null ? `, 0x${s.size.toString(16)} bytes` : ` at ${address(base)}`}`, ...dumpStructure(k, s, base, only)];
+    return [
+      `nt!${s.name}${base === null ? `, 0x${s.size.toString(16)} bytes` : ` at ${address(base)}`}`,
+      ...dumpStructure(k, s, base, only),
+    ];
   },
 };

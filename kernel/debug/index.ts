@@ -35,13 +35,55 @@ const evaluation: DebugCommand = {
   doc: 'Shows the value of an expression.',
   run(k, args) {
     const value = evaluate(k, args.join(''));
-    return [`Evaluate expression: ${BigInt.asIntN(64, value)} = ${value.toString(16).padStart(16, '0').replace(/^(.{8})/, '$1`')}`];
+    return [
+      `Evaluate expression: ${BigInt.asIntN(64, value)} = ${value
+        .toString(16)
+        .padStart(16, '0')
+        .replace(/^(.{8})/, '$1`')}`,
+    ];
   },
 };
 
 /** All commands, in the order in which `help` lists them. */
 export const commands: readonly DebugCommand[] = [
-  analyze, bugcheck, lm, dt, irp, process, thread, ready, running, stack, devobj, drvobj, devstack, devnode, object, handle, pool, poolused, pte, vm, idt, dpcs, timer, time, irql, db, dw, dd, dq, dps, da, du, ds, dS, ln, x, evaluation, help,
+  analyze,
+  bugcheck,
+  lm,
+  dt,
+  irp,
+  process,
+  thread,
+  ready,
+  running,
+  stack,
+  devobj,
+  drvobj,
+  devstack,
+  devnode,
+  object,
+  handle,
+  pool,
+  poolused,
+  pte,
+  vm,
+  idt,
+  dpcs,
+  timer,
+  time,
+  irql,
+  db,
+  dw,
+  dd,
+  dq,
+  dps,
+  da,
+  du,
+  ds,
+  dS,
+  ln,
+  x,
+  evaluation,
+  help,
 ];
 
 /**
@@ -51,7 +93,8 @@ export const commands: readonly DebugCommand[] = [
 export function debugCommand(k: Kernel, line: string): string[] {
   const [name, ...args] = line.trim().split(/\s+/);
   const command = commands.find(c => c.name === name);
-  if (!command) throw new CommandError(`${name || 'an empty line'} is not a command; there are ${commands.map(c => c.name).join(', ')}`);
+  if (!command)
+    throw new CommandError(`${name || 'an empty line'} is not a command; there are ${commands.map(c => c.name).join(', ')}`);
   try {
     return command.run(k, args);
   } catch (e) {

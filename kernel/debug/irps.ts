@@ -1,15 +1,33 @@
 import type { Kernel } from '../kernel.ts';
-import { IO_STACK_LOCATION, IO_TYPE_IRP, IRP, IRP_MJ_NAMES, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, Parameters, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE } from '../types/io.ts';
+import {
+  IO_STACK_LOCATION,
+  IO_TYPE_IRP,
+  IRP,
+  IRP_MJ_NAMES,
+  SL_INVOKE_ON_CANCEL,
+  SL_INVOKE_ON_ERROR,
+  SL_INVOKE_ON_SUCCESS,
+  SL_PENDING_RETURNED,
+  Parameters,
+  IRP_MJ_DEVICE_CONTROL,
+  IRP_MJ_INTERNAL_DEVICE_CONTROL,
+  IRP_MJ_READ,
+  IRP_MJ_WRITE,
+} from '../types/io.ts';
 import { statusName } from '../types/statusname.ts';
 import { CommandError, type DebugCommand } from './command.ts';
 import { deviceName, driverNameOf } from './devices.ts';
 import { poolBlocks } from './poolwalk.ts';
 import { address, addressAndSymbol, hex, parseAddress } from './text.ts';
 
-const I = IRP.f, S = IO_STACK_LOCATION.f;
+const I = IRP.f,
+  S = IO_STACK_LOCATION.f;
 const TAG_IRP = 0x20707249;
 
-const looksLikeIrp = (k: Kernel, at: number): boolean => k.mem.translate(at) >= 0 && I.Type.get(k.mem, at) === IO_TYPE_IRP && I.Size.get(k.mem, at) === IRP.size + I.StackCount.get(k.mem, at) * IO_STACK_LOCATION.size;
+const looksLikeIrp = (k: Kernel, at: number): boolean =>
+  k.mem.translate(at) >= 0 &&
+  I.Type.get(k.mem, at) === IO_TYPE_IRP &&
+  I.Size.get(k.mem, at) === IRP.size + I.StackCount.get(k.mem, at) * IO_STACK_LOCATION.size;
 
 /** All IRPs that are in pool. */
 export function allIrps(k: Kernel): number[] {
@@ -26,7 +44,8 @@ export const majorName = (major: number): string => IRP_MJ_NAMES[major] ?? `majo
 export function requestText(k: Kernel, location: number): string {
   const major = S.MajorFunction.get(k.mem, location);
   const name = majorName(major).replace(/^IRP_MJ_/, '');
-  if (major === IRP_MJ_DEVICE_CONTROL || major === IRP_MJ_INTERNAL_DEVICE_CONTROL) return `${name} ${hex(Parameters.DeviceIoControl.f.IoControlCode.get(k.mem, location))}`;
+  if (major === IRP_MJ_DEVICE_CONTROL || major === IRP_MJ_INTERNAL_DEVICE_CONTROL)
+    return `${name} ${hex(Parameters.DeviceIoControl.f.IoControlCode.get(k.mem, location))}`;
   if (major === IRP_MJ_READ || major === IRP_MJ_WRITE) return `${name} ${Parameters.Read.f.Length.get(k.mem, location)} bytes`;
   const minor = S.MinorFunction.get(k.mem, location);
   return minor ? `${name} minor ${hex(minor)}` : name;
@@ -42,9 +61,16 @@ function controlText(control: number): string {
 }
 
 function describe(k: Kernel, irp: number): string[] {
-  if (!looksLikeIrp(k, irp)) throw new CommandError(`${address(irp)} is not an IRP (its type is ${k.mem.translate(irp) < 0 ? 'not mapped' : I.Type.get(k.mem, irp)})`);
-  const count = I.StackCount.get(k.mem, irp), current = I.CurrentLocation.get(k.mem, irp);
-  const cancel = I.CancelRoutine.get(k.mem, irp), mdl = I.MdlAddress.get(k.mem, irp), buffer = I.SystemBuffer.get(k.mem, irp), thread = I.Thread.get(k.mem, irp);
+  if (!looksLikeIrp(k, irp))
+    throw new CommandError(
+      `${address(irp)} is not an IRP (its type is ${k.mem.translate(irp) < 0 ? 'not mapped' : I.Type.get(k.mem, irp)})`,
+    );
+  const count = I.StackCount.get(k.mem, irp),
+    current = I.CurrentLocation.get(k.mem, irp);
+  const cancel = I.CancelRoutine.get(k.mem, irp),
+    mdl = I.MdlAddress.get(k.mem, irp),
+    buffer = I.SystemBuffer.get(k.mem, irp),
+    thread = I.Thread.get(k.mem, irp);
   const status = k.mem.read32(irp + I.IoStatus.offset);
   const lines = [
     `Irp is ${current > count ? 'complete' : 'active'} with ${count} stack location${count === 1 ? '' : 's'}, current location ${current}`,
@@ -54,11 +80,22 @@ function describe(k: Kernel, irp: number): string[] {
     `  Thread ${address(thread)}${cancel ? `, cancel routine ${addressAndSymbol(k, cancel)}` : ''}`,
   ];
   for (let i = 0; i < count; i++) {
-    const s = stackLocation(irp, i), device = S.DeviceObject.get(k.mem, s), routine = S.CompletionRoutine.get(k.mem, s);
-    lines.push(`${current === i + 1 ? '>' : ' '}[${majorName(S.MajorFunction.get(k.mem, s))} (${hex(S.MajorFunction.get(k.mem, s))}), ${hex(S.MinorFunction.get(k.mem, s))}] ${controlText(S.Control.get(k.mem, s))}`.trimEnd());
-    lines.push(`      device ${device ? `${address(device)} ${deviceName(k, device)} (${driverNameOf(k, device)})` : '(none)'}, file ${address(S.FileObject.get(k.mem, s))}`);
+    const s = stackLocation(irp, i),
+      device = S.DeviceObject.get(k.mem, s),
+      routine = S.CompletionRoutine.get(k.mem, s);
+    lines.push(
+      `${current === i + 1 ? '>' : ' '}[${majorName(S.MajorFunction.get(k.mem, s))} (${hex(S.MajorFunction.get(k.mem, s))}), ${hex(S.MinorFunction.get(k.mem, s))}] ${controlText(S.Control.get(k.mem, s))}`.trimEnd(),
+    );
+    lines.push(
+      `      device ${device ? `${address(device)} ${deviceName(k, device)} (${driverNameOf(k, device)})` : '(none)'}, file ${address(S.FileObject.get(k.mem, s))}`,
+    );
     if (routine) lines.push(`      completion ${addressAndSymbol(k, routine)}, context ${address(S.Context.get(k.mem, s))}`);
-    const args = [S.Argument1, S.Argument2, S.Argument3, S.Argument4].map(f => k.mem.read64(s + f.offset).toString(16).padStart(8, '0'));
+    const args = [S.Argument1, S.Argument2, S.Argument3, S.Argument4].map(f =>
+      k.mem
+        .read64(s + f.offset)
+        .toString(16)
+        .padStart(8, '0'),
+    );
     lines.push(`      args ${args.join(' ')}`);
   }
   return lines;
@@ -73,9 +110,11 @@ export const irp: DebugCommand = {
     const list = allIrps(k);
     if (list.length === 0) return ['There are no IRPs.'];
     return list.map(at => {
-      const current = I.CurrentLocation.get(k.mem, at), count = I.StackCount.get(k.mem, at);
+      const current = I.CurrentLocation.get(k.mem, at),
+        count = I.StackCount.get(k.mem, at);
       if (current > count) return `${address(at)}  complete or not sent, ${count} locations`;
-      const s = stackLocation(at, current - 1), device = S.DeviceObject.get(k.mem, s);
+      const s = stackLocation(at, current - 1),
+        device = S.DeviceObject.get(k.mem, s);
       return `${address(at)}  ${requestText(k, s)}  ${device ? `${deviceName(k, device)} (${driverNameOf(k, device)})` : ''}  thread ${address(I.Thread.get(k.mem, at))}`;
     });
   },

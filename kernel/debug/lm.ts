@@ -11,12 +11,23 @@ export const lm: DebugCommand = {
   usage: '[name]',
   doc: 'Lists the loaded images, and the drivers that were unloaded.',
   run(k, args) {
-    const wanted = (args[0] ?? '').replace(/^m(?=.)/, '').replace(/\*/g, '').toLowerCase();
+    const wanted = (args[0] ?? '')
+      .replace(/^m(?=.)/, '')
+      .replace(/\*/g, '')
+      .toLowerCase();
     const rows = moduleEntries(k)
-      .map(e => ({ name: readUnicodeString(k.mem, e + L.BaseDllName.offset), path: readUnicodeString(k.mem, e + L.FullDllName.offset), base: L.DllBase.get(k.mem, e), size: L.SizeOfImage.get(k.mem, e) }))
+      .map(e => ({
+        name: readUnicodeString(k.mem, e + L.BaseDllName.offset),
+        path: readUnicodeString(k.mem, e + L.FullDllName.offset),
+        base: L.DllBase.get(k.mem, e),
+        size: L.SizeOfImage.get(k.mem, e),
+      }))
       .filter(m => m.name.toLowerCase().includes(wanted))
       .map(m => [address(m.base), address(m.base + m.size), m.name, m.path]);
     const unloaded = unloadedModules(k).map(m => [address(m.start), address(m.end), m.name]);
-    return [...table([['start', 'end', 'module', 'path'], ...rows]), ...(unloaded.length ? ['', 'Unloaded modules:', ...table(unloaded)] : [])];
+    return [
+      ...table([['start', 'end', 'module', 'path'], ...rows]),
+      ...(unloaded.length ? ['', 'Unloaded modules:', ...table(unloaded)] : []),
+    ];
   },
 };

@@ -42,7 +42,11 @@ export const object: DebugCommand = {
       ...(type === 'SymbolicLink' ? [`    Target: ${linkTarget(k, body)}`] : []),
     ];
     if (!isDirectory(k, body)) return lines;
-    const rows = directoryEntries(k, body).map(e => [address(e), typeName(k, e), obName(k, e) + (typeName(k, e) === 'SymbolicLink' ? ` -> ${linkTarget(k, e)}` : '')]);
+    const rows = directoryEntries(k, body).map(e => [
+      address(e),
+      typeName(k, e),
+      obName(k, e) + (typeName(k, e) === 'SymbolicLink' ? ` -> ${linkTarget(k, e)}` : ''),
+    ]);
     rows.sort((a, b) => (a[2]! < b[2]! ? -1 : a[2]! > b[2]! ? 1 : 0));
     return [...lines, ...table([['    Object', 'Type', 'Name'], ...rows.map(r => [`    ${r[0]}`, ...r.slice(1)])])];
   },
@@ -60,8 +64,17 @@ export const handle: DebugCommand = {
       if (!handles) return [];
       const rows = openHandles(k, handles)
         .filter(h => !wanted || h.handle === wanted)
-        .map(h => [`${h.handle.toString(16).padStart(4, '0')}:`, `object ${address(h.object)}`, `access ${hex(HANDLE_TABLE_ENTRY.f.GrantedAccessBits.get(k.mem, h.entry) & 0x1ffffff)}`, typeName(k, h.object), obPath(k, h.object)]);
-      return [`Process ${address(p)} ${processName(k, p)}, handle table ${address(handles)}, ${rows.length} entries`, ...table(rows)];
+        .map(h => [
+          `${h.handle.toString(16).padStart(4, '0')}:`,
+          `object ${address(h.object)}`,
+          `access ${hex(HANDLE_TABLE_ENTRY.f.GrantedAccessBits.get(k.mem, h.entry) & 0x1ffffff)}`,
+          typeName(k, h.object),
+          obPath(k, h.object),
+        ]);
+      return [
+        `Process ${address(p)} ${processName(k, p)}, handle table ${address(handles)}, ${rows.length} entries`,
+        ...table(rows),
+      ];
     });
   },
 };

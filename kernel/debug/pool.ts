@@ -12,7 +12,8 @@ export const pool: DebugCommand = {
   run(k, args) {
     if (!args[0])
       return (['MmNonPagedPool', 'MmPagedPool'] as const).flatMap(name => {
-        const at = k.global.address(name), f = POOL_DESCRIPTOR.f;
+        const at = k.global.address(name),
+          f = POOL_DESCRIPTOR.f;
         return [
           `${name === 'MmPagedPool' ? 'Paged' : 'Nonpaged'} pool at ${address(f.Base.get(k.mem, at))}: ${f.TotalPages.get(k.mem, at)} of ${f.Pages.get(k.mem, at)} pages in use, ${f.TotalBytes.get(k.mem, at)} bytes allocated`,
           `  ${f.RunningAllocs.get(k.mem, at)} allocations, ${f.RunningDeAllocs.get(k.mem, at)} frees`,
@@ -21,11 +22,20 @@ export const pool: DebugCommand = {
     const at = parseAddress(k, args[0]);
     const block = poolBlockAt(k, at);
     if (!block) return [`${address(at)} is not in a pool block.`];
-    const page = block.big ? block.start : block.start - 16 - (((block.start - 16) % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE;
+    const page = block.big ? block.start : block.start - 16 - ((((block.start - 16) % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
     const rows = [...poolBlocks(k)]
       .filter(b => (block.big ? b.start === block.start : b.start >= page && b.start < page + PAGE_SIZE))
-      .map(b => [at >= b.start - 16 && at < b.start + b.bytes ? '*' : ' ', address(b.start), `size ${hex(b.bytes)}`, b.free ? 'Free' : 'Allocated', b.free ? '' : tagText(b.tag)]);
-    return [`Pool page ${address(page)} region is ${[...poolBlocks(k)].find(b => b.start === block.start)?.pool ?? 'unknown'} pool`, ...table(rows)];
+      .map(b => [
+        at >= b.start - 16 && at < b.start + b.bytes ? '*' : ' ',
+        address(b.start),
+        `size ${hex(b.bytes)}`,
+        b.free ? 'Free' : 'Allocated',
+        b.free ? '' : tagText(b.tag),
+      ]);
+    return [
+      `Pool page ${address(page)} region is ${[...poolBlocks(k)].find(b => b.start === block.start)?.pool ?? 'unknown'} pool`,
+      ...table(rows),
+    ];
   },
 };
 
@@ -43,6 +53,9 @@ export const poolused: DebugCommand = {
       byTag.set(b.tag, entry);
     }
     const rows = [...byTag].sort((a, b) => b[1].nonpaged[1] + b[1].paged[1] - a[1].nonpaged[1] - a[1].paged[1] || a[0] - b[0]);
-    return table([['Tag', 'NonPaged', 'bytes', 'Paged', 'bytes'], ...rows.map(([tag, e]) => [tagText(tag), ...e.nonpaged.map(String), ...e.paged.map(String)])]);
+    return table([
+      ['Tag', 'NonPaged', 'bytes', 'Paged', 'bytes'],
+      ...rows.map(([tag, e]) => [tagText(tag), ...e.nonpaged.map(String), ...e.paged.map(String)]),
+    ]);
   },
 };

@@ -14,15 +14,20 @@ export interface PoolBlock {
 const F = POOL_DESCRIPTOR.f;
 /** First pages of the nonpaged pool hold the pools' own tables, and no blocks; their headers would be nonsense. */
 const isHeader = (k: Kernel, block: number, previous: number, left: number): boolean => {
-  const units = k.mem.read8(block + 2), type = k.mem.read8(block + 3);
-  return k.mem.read8(block) === previous && (type === 0 || type === 2 || type === 3) && units <= left && (units !== 0 || left === 256);
+  const units = k.mem.read8(block + 2),
+    type = k.mem.read8(block + 3);
+  return (
+    k.mem.read8(block) === previous && (type === 0 || type === 2 || type === 3) && units <= left && (units !== 0 || left === 256)
+  );
 };
 
 /** Every block of the pools, in the order of addresses. A page whose headers do not fit together ends early. */
 export function* poolBlocks(k: Kernel): Generator<PoolBlock> {
   for (const name of ['MmNonPagedPool', 'MmPagedPool'] as const) {
-    const pool = k.global.address(name), kind = name === 'MmPagedPool' ? 'paged' : 'nonpaged';
-    const base = F.Base.get(k.mem, pool), pages = F.Pages.get(k.mem, pool);
+    const pool = k.global.address(name),
+      kind = name === 'MmPagedPool' ? 'paged' : 'nonpaged';
+    const base = F.Base.get(k.mem, pool),
+      pages = F.Pages.get(k.mem, pool);
     let left = F.TotalPages.get(k.mem, pool);
     for (let i = 0; i < pages && left > 0; i++) {
       const page = base + i * PAGE_SIZE;
@@ -36,11 +41,17 @@ export function* poolBlocks(k: Kernel): Generator<PoolBlock> {
         left -= more;
         continue;
       }
-      for (let at = 0, previous = 0; at < 256; ) {
+      for (let at = 0, previous = 0; at < 256;) {
         const block = page + at * 16;
         if (!isHeader(k, block, previous, 256 - at)) break;
         const units = k.mem.read8(block + 2) || 256;
-        yield { pool: kind, start: block + 16, bytes: units * 16 - 16, tag: k.mem.read32(block + 4), free: k.mem.read8(block + 3) === 0 };
+        yield {
+          pool: kind,
+          start: block + 16,
+          bytes: units * 16 - 16,
+          tag: k.mem.read32(block + 4),
+          free: k.mem.read8(block + 3) === 0,
+        };
         previous = units & 0xff;
         at += units;
       }

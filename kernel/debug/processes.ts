@@ -1,7 +1,22 @@
 import type { Kernel } from '../kernel.ts';
 import { walkThreadStack } from './stacks.ts';
 import { listEntries } from '../rtl/list.ts';
-import { KTHREAD, KWAIT_BLOCK, DISPATCHER_HEADER, KPROCESS, EventNotificationObject, EventSynchronizationObject, MutantObject, ProcessObject, QueueObject, SemaphoreObject, ThreadObject, TimerNotificationObject, TimerSynchronizationObject, Waiting } from '../types/ke.ts';
+import {
+  KTHREAD,
+  KWAIT_BLOCK,
+  DISPATCHER_HEADER,
+  KPROCESS,
+  EventNotificationObject,
+  EventSynchronizationObject,
+  MutantObject,
+  ProcessObject,
+  QueueObject,
+  SemaphoreObject,
+  ThreadObject,
+  TimerNotificationObject,
+  TimerSynchronizationObject,
+  Waiting,
+} from '../types/ke.ts';
 import { IRP } from '../types/io.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { EPROCESS, ETHREAD } from '../types/ps.ts';
@@ -9,10 +24,14 @@ import { prcbAddress } from '../mm/layout.ts';
 import { CommandError, type DebugCommand } from './command.ts';
 import { address, addressAndSymbol, hex, parseAddress, table } from './text.ts';
 
-const P = EPROCESS.f, T = KTHREAD.f, E = ETHREAD.f, W = KWAIT_BLOCK.f;
+const P = EPROCESS.f,
+  T = KTHREAD.f,
+  E = ETHREAD.f,
+  W = KWAIT_BLOCK.f;
 
 /** Processes that are linked: what the guest itself would find. */
-export const allProcesses = (k: Kernel): number[] => [...listEntries(k.mem, k.global.address('PsActiveProcessHead'))].map(e => e - P.ActiveProcessLinks.offset);
+export const allProcesses = (k: Kernel): number[] =>
+  [...listEntries(k.mem, k.global.address('PsActiveProcessHead'))].map(e => e - P.ActiveProcessLinks.offset);
 
 export function processName(k: Kernel, process: number): string {
   const bytes = k.mem.readBytes(process + P.ImageFileName.offset, 15);
@@ -21,7 +40,8 @@ export function processName(k: Kernel, process: number): string {
 }
 export const processId = (k: Kernel, process: number): number => P.UniqueProcessId.get(k.mem, process);
 
-export const threadsOf = (k: Kernel, process: number): number[] => [...listEntries(k.mem, process + P.ThreadListHead.offset)].map(e => e - E.ThreadListEntry.offset);
+export const threadsOf = (k: Kernel, process: number): number[] =>
+  [...listEntries(k.mem, process + P.ThreadListHead.offset)].map(e => e - E.ThreadListEntry.offset);
 export const threadId = (k: Kernel, thread: number): number => k.mem.readPtr(thread + E.Cid.offset + 8);
 
 /** Threads of all processes and the processors' idle threads. */
@@ -42,37 +62,89 @@ export function findProcess(k: Kernel, text: string): number {
 
 const STATES = ['INITIALIZED', 'READY', 'RUNNING', 'STANDBY', 'TERMINATED', 'WAIT', 'TRANSITION', 'DEFERREDREADY', 'GATEWAIT'];
 const REASONS = [
-  'Executive', 'FreePage', 'PageIn', 'PoolAllocation', 'DelayExecution', 'Suspended', 'UserRequest', 'WrExecutive', 'WrFreePage', 'WrPageIn', 'WrPoolAllocation', 'WrDelayExecution', 'WrSuspended', 'WrUserRequest', 'WrEventPair', 'WrQueue',
-  'WrLpcReceive', 'WrLpcReply', 'WrVirtualMemory', 'WrPageOut', 'WrRendezvous', 'WrKeyedEvent', 'WrTerminated', 'WrProcessInSwap', 'WrCpuRateControl', 'WrCalloutStack', 'WrKernel', 'WrResource', 'WrPushLock', 'WrMutex', 'WrQuantumEnd',
-  'WrDispatchInt', 'WrPreempted', 'WrYieldExecution', 'WrFastMutex', 'WrGuardedMutex', 'WrRundown',
+  'Executive',
+  'FreePage',
+  'PageIn',
+  'PoolAllocation',
+  'DelayExecution',
+  'Suspended',
+  'UserRequest',
+  'WrExecutive',
+  'WrFreePage',
+  'WrPageIn',
+  'WrPoolAllocation',
+  'WrDelayExecution',
+  'WrSuspended',
+  'WrUserRequest',
+  'WrEventPair',
+  'WrQueue',
+  'WrLpcReceive',
+  'WrLpcReply',
+  'WrVirtualMemory',
+  'WrPageOut',
+  'WrRendezvous',
+  'WrKeyedEvent',
+  'WrTerminated',
+  'WrProcessInSwap',
+  'WrCpuRateControl',
+  'WrCalloutStack',
+  'WrKernel',
+  'WrResource',
+  'WrPushLock',
+  'WrMutex',
+  'WrQuantumEnd',
+  'WrDispatchInt',
+  'WrPreempted',
+  'WrYieldExecution',
+  'WrFastMutex',
+  'WrGuardedMutex',
+  'WrRundown',
 ];
 const OBJECTS: { readonly [type: number]: string } = {
-  [EventNotificationObject]: 'NotificationEvent', [EventSynchronizationObject]: 'SynchronizationEvent', [MutantObject]: 'Mutant', [ProcessObject]: 'Process', [QueueObject]: 'Queue', [SemaphoreObject]: 'Semaphore', [ThreadObject]: 'Thread',
-  [TimerNotificationObject]: 'NotificationTimer', [TimerSynchronizationObject]: 'SynchronizationTimer',
+  [EventNotificationObject]: 'NotificationEvent',
+  [EventSynchronizationObject]: 'SynchronizationEvent',
+  [MutantObject]: 'Mutant',
+  [ProcessObject]: 'Process',
+  [QueueObject]: 'Queue',
+  [SemaphoreObject]: 'Semaphore',
+  [ThreadObject]: 'Thread',
+  [TimerNotificationObject]: 'NotificationTimer',
+  [TimerSynchronizationObject]: 'SynchronizationTimer',
 };
 
 export const threadState = (k: Kernel, thread: number): string => STATES[T.State.get(k.mem, thread)] ?? 'UNKNOWN';
 export const waitReason = (k: Kernel, thread: number): string => REASONS[T.WaitReason.get(k.mem, thread)] ?? 'unknown';
-export const objectKind = (k: Kernel, object: number): string => OBJECTS[DISPATCHER_HEADER.f.Type.get(k.mem, object) & 0x7f] ?? 'object';
+export const objectKind = (k: Kernel, object: number): string =>
+  OBJECTS[DISPATCHER_HEADER.f.Type.get(k.mem, object) & 0x7f] ?? 'object';
 
 /** Objects that a waiting thread waits for. */
 export function waitObjects(k: Kernel, thread: number): number[] {
   if (T.State.get(k.mem, thread) !== Waiting) return [];
-  const first = T.WaitBlockList.get(k.mem, thread), count = T.WaitBlockCount.get(k.mem, thread);
+  const first = T.WaitBlockList.get(k.mem, thread),
+    count = T.WaitBlockCount.get(k.mem, thread);
   if (!first) return [];
-  return Array.from({ length: Math.min(count, 64) }, (_, i) => W.Object.get(k.mem, first + i * KWAIT_BLOCK.size)).filter(o => o !== 0);
+  return Array.from({ length: Math.min(count, 64) }, (_, i) => W.Object.get(k.mem, first + i * KWAIT_BLOCK.size)).filter(
+    o => o !== 0,
+  );
 }
 
 /** IRPs that a thread started and that are not complete. */
-export const threadIrps = (k: Kernel, thread: number): number[] => [...listEntries(k.mem, thread + E.IrpList.offset)].map(e => e - IRP.f.ThreadListEntry.offset);
+export const threadIrps = (k: Kernel, thread: number): number[] =>
+  [...listEntries(k.mem, thread + E.IrpList.offset)].map(e => e - IRP.f.ThreadListEntry.offset);
 
 export function describeThread(k: Kernel, thread: number, stack: boolean): string[] {
   const state = threadState(k, thread);
-  const process = k.mem.readPtr(thread + E.Cid.offset), owner = T.Process.get(k.mem, thread);
+  const process = k.mem.readPtr(thread + E.Cid.offset),
+    owner = T.Process.get(k.mem, thread);
   const running = k.platform.cpus.find(c => KPRCB.f.CurrentThread.get(k.mem, prcbAddress(c.index)) === thread);
   return [
     `THREAD ${address(thread)}  Cid ${process.toString(16).padStart(4, '0')}.${threadId(k, thread).toString(16).padStart(4, '0')}  ${state}${running ? ` on processor ${running.index}` : ''}`,
-    ...(state === 'WAIT' ? [`    wait reason ${waitReason(k, thread)}, ${T.WaitMode.get(k.mem, thread) ? 'user' : 'kernel'} mode`, ...waitObjects(k, thread).map(o => `        ${address(o)}  ${objectKind(k, o)}`)] : []),
+    ...(state === 'WAIT'
+      ? [
+          `    wait reason ${waitReason(k, thread)}, ${T.WaitMode.get(k.mem, thread) ? 'user' : 'kernel'} mode`,
+          ...waitObjects(k, thread).map(o => `        ${address(o)}  ${objectKind(k, o)}`),
+        ]
+      : []),
     ...threadIrps(k, thread).map(i => `    IRP ${address(i)}`),
     `    Owning process ${address(owner)} ${processName(k, owner)}`,
     `    Start address ${addressAndSymbol(k, E.StartAddress.get(k.mem, thread))}`,
@@ -117,13 +189,18 @@ export const ready: DebugCommand = {
   doc: 'Lists the threads that are ready to run, by processor and priority.',
   run: k =>
     k.platform.cpus.flatMap(cpu => {
-      const prcb = prcbAddress(cpu.index), summary = KPRCB.f.ReadySummary.get(k.mem, prcb);
+      const prcb = prcbAddress(cpu.index),
+        summary = KPRCB.f.ReadySummary.get(k.mem, prcb);
       const lines: string[] = [];
       for (let priority = 31; priority >= 0; priority--) {
         if (!((summary >>> priority) & 1)) continue;
-        for (const e of listEntries(k.mem, prcb + KPRCB.f.DispatcherReadyListHead.offset + priority * 16)) lines.push(`  priority ${priority}: ${address(e - T.WaitListEntry.offset)}`);
+        for (const e of listEntries(k.mem, prcb + KPRCB.f.DispatcherReadyListHead.offset + priority * 16))
+          lines.push(`  priority ${priority}: ${address(e - T.WaitListEntry.offset)}`);
       }
-      return [`Processor ${cpu.index}: ${lines.length ? `ready summary ${hex(summary)}` : 'no threads in READY state'}`, ...lines];
+      return [
+        `Processor ${cpu.index}: ${lines.length ? `ready summary ${hex(summary)}` : 'no threads in READY state'}`,
+        ...lines,
+      ];
     }),
 };
 
@@ -136,7 +213,11 @@ export const running: DebugCommand = {
       ['CPU', 'IRQL', 'current thread', 'next thread', 'idle thread'],
       ...k.platform.cpus.map(cpu => {
         const prcb = prcbAddress(cpu.index);
-        return [String(cpu.index), String(cpu.cr8), ...[KPRCB.f.CurrentThread, KPRCB.f.NextThread, KPRCB.f.IdleThread].map(f => address(f.get(k.mem, prcb)))];
+        return [
+          String(cpu.index),
+          String(cpu.cr8),
+          ...[KPRCB.f.CurrentThread, KPRCB.f.NextThread, KPRCB.f.IdleThread].map(f => address(f.get(k.mem, prcb))),
+        ];
       }),
     ]),
 };

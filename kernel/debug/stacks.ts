@@ -10,7 +10,8 @@ import { address, parseAddress } from './text.ts';
 
 /** Stacks, by the images' unwind data. */
 
-const isRunning = (k: Kernel, thread: number): number => k.platform.cpus.findIndex(c => KPRCB.f.CurrentThread.get(k.mem, prcbAddress(c.index)) === thread);
+const isRunning = (k: Kernel, thread: number): number =>
+  k.platform.cpus.findIndex(c => KPRCB.f.CurrentThread.get(k.mem, prcbAddress(c.index)) === thread);
 
 /** Return addresses of a thread, innermost first: of one that runs from the processor's registers, of another from what it saved when it gave up the processor. */
 export function walkThreadStack(k: Kernel, thread: number): StackEntry[] {
@@ -35,7 +36,10 @@ export const stack: DebugCommand = {
   name: 'k',
   usage: '[thread]',
   doc: 'Shows the stack of a thread; without one that of the code which the processor is in.',
-  run: (k, args) => (args[0] ? walkThreadStack(k, parseAddress(k, args[0])) : walkStack(k, currentContext(k))).map((f, i) => `${i.toString(16).padStart(2, '0')} ${address(f.rsp)} ${address(f.address)} ${f.symbol}`),
+  run: (k, args) =>
+    (args[0] ? walkThreadStack(k, parseAddress(k, args[0])) : walkStack(k, currentContext(k))).map(
+      (f, i) => `${i.toString(16).padStart(2, '0')} ${address(f.rsp)} ${address(f.address)} ${f.symbol}`,
+    ),
 };
 
 /** Slots and return addresses of what the processor runs, for the stack panel. */
@@ -45,4 +49,3 @@ export function stackSlots(k: Kernel): { slot: number; address: number }[] {
     .slice(1)
     .map(f => ({ slot: f.rsp - 8, address: f.address }));
 }
-

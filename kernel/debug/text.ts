@@ -15,7 +15,8 @@ function kernelVariable(k: Kernel, va: number): string | null {
   const data = k.images.nt.sections.find(s => s.name === '.data');
   const start = data ? k.images.nt.base + data.rva : 0;
   if (!data || va < start || va >= start + data.size) return null;
-  let best: string | null = null, at = start - 1;
+  let best: string | null = null,
+    at = start - 1;
   for (const [name, a] of k.images.symbols)
     if (a <= va && a > at) {
       best = name;
@@ -35,13 +36,33 @@ export function addressAndSymbol(k: Kernel, va: number): string {
 }
 
 /** A pool tag as text. */
-export const tagText = (tag: number): string => [0, 8, 16, 24].map(s => (tag >>> s) & 0x7f).map(c => (c >= 0x20 && c < 0x7f ? String.fromCharCode(c) : '.')).join('');
+export const tagText = (tag: number): string =>
+  [0, 8, 16, 24]
+    .map(s => (tag >>> s) & 0x7f)
+    .map(c => (c >= 0x20 && c < 0x7f ? String.fromCharCode(c) : '.'))
+    .join('');
 
 /** 100 ns units as `1.234 567 8 s`-like text. */
-export const seconds = (units: bigint): string => `${units < 0n ? '-' : ''}${(units < 0n ? -units : units) / 10_000_000n}.${((units < 0n ? -units : units) % 10_000_000n).toString().padStart(7, '0')} s`;
+export const seconds = (units: bigint): string =>
+  `${units < 0n ? '-' : ''}${(units < 0n ? -units : units) / 10_000_000n}.${((units < 0n ? -units : units) % 10_000_000n).toString().padStart(7, '0')} s`;
 
 const REGISTERS: { readonly [name: string]: number } = {
-  rax: RAX, rbx: RBX, rcx: RCX, rdx: RDX, rsi: RSI, rdi: RDI, rbp: RBP, rsp: RSP, r8: R8, r9: R9, r10: R10, r11: R11, r12: R12, r13: R13, r14: R14, r15: R15,
+  rax: RAX,
+  rbx: RBX,
+  rcx: RCX,
+  rdx: RDX,
+  rsi: RSI,
+  rdi: RDI,
+  rbp: RBP,
+  rsp: RSP,
+  r8: R8,
+  r9: R9,
+  r10: R10,
+  r11: R11,
+  r12: R12,
+  r13: R13,
+  r14: R14,
+  r15: R15,
 };
 
 function term(k: Kernel, text: string): bigint {
@@ -61,7 +82,8 @@ function term(k: Kernel, text: string): bigint {
   if (own !== undefined) return BigInt(own);
   if (/^0n\d+$/i.test(text)) return BigInt(text.slice(2));
   const digits = text.replace(/`/g, '').replace(/^0x/i, '');
-  if (!/^[0-9a-f]{1,16}$/i.test(digits)) throw new CommandError(`${text} is neither a hexadecimal number, a register nor a symbol`);
+  if (!/^[0-9a-f]{1,16}$/i.test(digits))
+    throw new CommandError(`${text} is neither a hexadecimal number, a register nor a symbol`);
   return BigInt(`0x${digits}`);
 }
 
@@ -71,7 +93,8 @@ export function evaluate(k: Kernel, text: string): bigint {
   if (inner) return k.mem.read64(parseAddress(k, inner[1]!));
   const parts = text.match(/poi\([^)]*\)|[^+-]+|[+-]/g);
   if (!parts) throw new CommandError('an address is expected');
-  let value = 0n, sign = 1n;
+  let value = 0n,
+    sign = 1n;
   for (const p of parts) {
     if (p === '+') sign = 1n;
     else if (p === '-') sign = -1n;
@@ -99,5 +122,10 @@ export function parseNumber(k: Kernel, text: string | undefined, otherwise: numb
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const r of rows) r.forEach((c, i) => (widths[i] = Math.max(widths[i] ?? 0, c.length)));
-  return rows.map(r => r.map((c, i) => (i === r.length - 1 ? c : c.padEnd(widths[i]!))).join('  ').trimEnd());
+  return rows.map(r =>
+    r
+      .map((c, i) => (i === r.length - 1 ? c : c.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  );
 }

@@ -9,6 +9,13 @@ export function raiseStatus(k: Kernel, status: number): never {
   const code = BigInt.asUintN(64, BigInt(status | 0));
   const caller = k.caller();
   if (k.irql === 0 && k.currentThreadProcess() === k.mem.readPtr(k.address('nt!PsInitialSystemProcess')))
-    k.bugCheck(SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, code, caller, 0, 0, 'a kernel routine raised an exception that nobody handles');
+    k.bugCheck(
+      SYSTEM_THREAD_EXCEPTION_NOT_HANDLED,
+      code,
+      caller,
+      0,
+      0,
+      'a kernel routine raised an exception that nobody handles',
+    );
   k.bugCheck(KMODE_EXCEPTION_NOT_HANDLED, code, caller, 0, 0, 'a kernel routine raised an exception that nobody handles');
 }

@@ -15,7 +15,8 @@ import { ptr, struct, u64 } from '../types/struct.ts';
  */
 
 const R = ERESOURCE.f;
-const OWNER_THREAD = 0, OWNER_COUNT = 8;
+const OWNER_THREAD = 0,
+  OWNER_COUNT = 8;
 const ONE = 8;
 const TAG_RESOURCE = 0x54657352; // 'RseT'
 
@@ -54,7 +55,9 @@ function newOwner(k: Kernel, r: number, thread: bigint): number {
   const first = r + R.OwnerEntry.offset;
   let entry = k.mem.read64(first) === 0n ? first : findOwner(k, r, 0n);
   if (!entry) {
-    const old = R.OwnerTable.get(k.mem, r), size = old ? k.mem.read32(old + OWNER_COUNT) : 0, grown = Math.max(4, size + 4);
+    const old = R.OwnerTable.get(k.mem, r),
+      size = old ? k.mem.read32(old + OWNER_COUNT) : 0,
+      grown = Math.max(4, size + 4);
     const table = exAllocatePool(k, NonPagedPoolNx, grown * OWNER_ENTRY.size, TAG_RESOURCE);
     if (!table) return 0;
     k.mem.fill(table, grown * OWNER_ENTRY.size, 0);
@@ -84,7 +87,13 @@ function own(k: Kernel, r: number, thread: bigint, exclusive: boolean): boolean 
 export type SharedPolicy = 'normal' | 'starveExclusive' | 'waitForExclusive';
 
 /** Acquires at once for `thread` if that is possible. */
-export function tryAcquireResource(k: Kernel, r: number, thread: number, exclusive: boolean, policy: SharedPolicy = 'normal'): boolean {
+export function tryAcquireResource(
+  k: Kernel,
+  r: number,
+  thread: number,
+  exclusive: boolean,
+  policy: SharedPolicy = 'normal',
+): boolean {
   const me = owner(thread);
   if (R.ActiveEntries.get(k.mem, r) === 0) return own(k, r, me, exclusive);
   const mine = findOwner(k, r, me);
@@ -130,7 +139,8 @@ function grant(k: Kernel, r: number, exclusive: boolean): boolean {
 /** Releases one acquisition of `thread`; bug check 0xE3 when it has none. */
 export function exReleaseResource(k: Kernel, r: number, thread: bigint): void {
   const entry = findOwner(k, r, thread);
-  if (!entry || thread === 0n) k.bugCheck(RESOURCE_NOT_OWNED, r, thread, R.OwnerTable.get(k.mem, r), 3, 'a thread released a resource that it does not own');
+  if (!entry || thread === 0n)
+    k.bugCheck(RESOURCE_NOT_OWNED, r, thread, R.OwnerTable.get(k.mem, r), 3, 'a thread released a resource that it does not own');
   const count = k.mem.read32(entry + OWNER_COUNT) - ONE;
   k.mem.write32(entry + OWNER_COUNT, count);
   if (count >= ONE) return;

@@ -28,10 +28,12 @@ function queueOf(type: number): number {
  */
 export function exQueueWorkItem(k: Kernel, item: number, type: number): void {
   const routine = WORK_QUEUE_ITEM.f.WorkerRoutine.get(k.mem, item);
-  if (!isKernelAddress(routine)) k.bugCheck(WORKER_INVALID, 1, item, routine, 0, 'a work item with a routine that is no kernel address was queued');
+  if (!isKernelAddress(routine))
+    k.bugCheck(WORKER_INVALID, 1, item, routine, 0, 'a work item with a routine that is no kernel address was queued');
   const queue = workQueue(k, queueOf(type));
   const items = queue + Q.Items.offset;
-  for (const e of listEntries(k.mem, items)) if (e === item) k.bugCheck(WORKER_INVALID, 2, item, routine, 0, 'a work item was queued that is queued already');
+  for (const e of listEntries(k.mem, items))
+    if (e === item) k.bugCheck(WORKER_INVALID, 2, item, routine, 0, 'a work item was queued that is queued already');
   insertTailList(k.mem, items, item);
   keSetEvent(k, queue + Q.Event.offset, 0);
 }
@@ -41,12 +43,19 @@ export function addWorker(k: Kernel, index: number): void {
   const queue = workQueue(k, index);
   if (Q.Threads.get(k.mem, queue) >= MAX_THREADS) return;
   const system = k.mem.readPtr(k.address('nt!PsInitialSystemProcess'));
-  if (psCreateSystemThread(k, system, k.address('nt!ExpWorkerThread'), index, PRIORITIES[index])) Q.Threads.set(k.mem, queue, Q.Threads.get(k.mem, queue) + 1);
+  if (psCreateSystemThread(k, system, k.address('nt!ExpWorkerThread'), index, PRIORITIES[index]))
+    Q.Threads.set(k.mem, queue, Q.Threads.get(k.mem, queue) + 1);
 }
 
 /** Lists, queues and the first worker threads. Phase 0: the system process is there. */
 export function exInitialize(k: Kernel): void {
-  for (const head of ['ExNPagedLookasideListHead', 'ExPagedLookasideListHead', 'ExPoolLookasideListHead', 'ExpSystemResourcesList', 'ExpPushLockWaiters'] as const)
+  for (const head of [
+    'ExNPagedLookasideListHead',
+    'ExPagedLookasideListHead',
+    'ExPoolLookasideListHead',
+    'ExpSystemResourcesList',
+    'ExpPushLockWaiters',
+  ] as const)
     initializeListHead(k.mem, k.global.address(head));
   for (let i = 0; i < WORK_QUEUES; i++) {
     const queue = workQueue(k, i);

@@ -21,7 +21,12 @@ function exportOf(k: Kernel, base: number, wanted: string | number): number | st
 
 /** Follows an export through forwarders (`hal.dll` forwards what moved into the kernel). */
 function resolve(k: Kernel, module: string, wanted: string | number, depth = 0): number | null {
-  const e = findModule(k, /\.[a-z]+$/i.test(module) ? module : `${module}.${module.toLowerCase() === 'ntoskrnl' ? 'exe' : module.toLowerCase() === 'hal' ? 'dll' : 'sys'}`);
+  const e = findModule(
+    k,
+    /\.[a-z]+$/i.test(module)
+      ? module
+      : `${module}.${module.toLowerCase() === 'ntoskrnl' ? 'exe' : module.toLowerCase() === 'hal' ? 'dll' : 'sys'}`,
+  );
   const found = e ? exportOf(k, L.DllBase.get(k.mem, e), wanted) : null;
   if (typeof found !== 'string') return found;
   const dot = found.lastIndexOf('.');

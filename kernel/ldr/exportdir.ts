@@ -19,7 +19,8 @@ interface ExportDirectory {
 function directory(k: Kernel, base: number): ExportDirectory | null {
   if (k.mem.translate(base) < 0 || k.mem.read16(base) !== 0x5a4d) return null;
   const nt = base + k.mem.read32(base + 0x3c);
-  const rva = k.mem.read32(nt + FIRST_DIRECTORY), size = k.mem.read32(nt + FIRST_DIRECTORY + 4);
+  const rva = k.mem.read32(nt + FIRST_DIRECTORY),
+    size = k.mem.read32(nt + FIRST_DIRECTORY + 4);
   return rva ? { base, rva, size, address: base + rva } : null;
 }
 
@@ -48,7 +49,8 @@ export function findExport(k: Kernel, base: number, wanted: string | number): nu
   if (!d) return null;
   if (typeof wanted === 'number') return entry(k, d, wanted - E.Base.get(k.mem, d.address));
   const names = base + E.AddressOfNames.get(k.mem, d.address);
-  let low = 0, high = E.NumberOfNames.get(k.mem, d.address) - 1;
+  let low = 0,
+    high = E.NumberOfNames.get(k.mem, d.address) - 1;
   while (low <= high) {
     const mid = (low + high) >> 1;
     const name = readAsciiZ(k, base + k.mem.read32(names + mid * 4));
@@ -75,7 +77,8 @@ function collectExports(k: Kernel, base: number, list: { name: string; address: 
   const d = directory(k, base);
   if (!d) return;
   const count = Math.min(E.NumberOfNames.get(k.mem, d.address), 65536);
-  const names = base + E.AddressOfNames.get(k.mem, d.address), ordinals = base + E.AddressOfNameOrdinals.get(k.mem, d.address);
+  const names = base + E.AddressOfNames.get(k.mem, d.address),
+    ordinals = base + E.AddressOfNameOrdinals.get(k.mem, d.address);
   for (let i = 0; i < count; i++) {
     const at = entry(k, d, k.mem.read16(ordinals + i * 2));
     if (typeof at === 'number') list.push({ name: readAsciiZ(k, base + k.mem.read32(names + i * 4)), address: at });

@@ -6,7 +6,12 @@ export const UNLOADED_DRIVERS = 50;
 
 const UNICODE = { NameLength: [0, u32], NameBuffer: [8, ptr] } as const;
 /** A driver that was unloaded: its name (UNICODE_STRING) and where it was. */
-export const UNLOADED_DRIVER = struct('_UNLOADED_DRIVERS', { ...UNICODE, StartAddress: [0x10, ptr], EndAddress: ptr, CurrentTime: u64 });
+export const UNLOADED_DRIVER = struct('_UNLOADED_DRIVERS', {
+  ...UNICODE,
+  StartAddress: [0x10, ptr],
+  EndAddress: ptr,
+  CurrentTime: u64,
+});
 
 /** Variables of this manager in ntoskrnl's .data; `kernel/globals.ts` joins them into one structure. */
 export const ldrGlobals = {

@@ -2,7 +2,18 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fakeKernel } from '../testing/fakekernel.ts';
-import { CODE, DATA, importSection, INIT, makeImage, NT, OPT, RDATA, relocationBlock, SECTION_TABLE } from '../testing/makeimage.ts';
+import {
+  CODE,
+  DATA,
+  importSection,
+  INIT,
+  makeImage,
+  NT,
+  OPT,
+  RDATA,
+  relocationBlock,
+  SECTION_TABLE,
+} from '../testing/makeimage.ts';
 import { PTE_NO_EXECUTE, PTE_WRITE } from '../mm/layout.ts';
 import { mmGetPte } from '../mm/pte.ts';
 import { DEFAULT_SECURITY_COOKIE } from '../types/pe.ts';
@@ -33,28 +44,81 @@ describe('bad images', () => {
   const cases: [string, Uint8Array, RegExp][] = [
     ['an empty file', new Uint8Array(0), /^x\.sys: at offset 0x0: the file has 0 bytes; expected the letters 'MZ'/],
     ['text', new TextEncoder().encode('#!/bin/sh\n'), /at offset 0x0: the file starts with 0x2123; expected the letters 'MZ'/],
-    ['a DOS header alone', good.slice(0, 0x30), /at offset 0x0: the file ends after 0x30 bytes; expected a DOS header.*truncated/],
+    [
+      'a DOS header alone',
+      good.slice(0, 0x30),
+      /at offset 0x0: the file ends after 0x30 bytes; expected a DOS header.*truncated/,
+    ],
     ['a PE header beyond the end', edit(good, v => v.setUint32(0x3c, 0x100000, true)), /at offset 0x3c: e_lfanew is 0x100000/],
     ['another signature', edit(good, v => v.setUint32(NT, 0x454e, true)), /at offset 0x80: the signature is 'NE'/],
-    ['a 32-bit driver', makeImage({ machine: 0x14c, sections: [text] }), /at offset 0x84: the machine is 0x14c \(32-bit x86\); expected an x64 image/],
+    [
+      'a 32-bit driver',
+      makeImage({ machine: 0x14c, sections: [text] }),
+      /at offset 0x84: the machine is 0x14c \(32-bit x86\); expected an x64 image/,
+    ],
     ['an ARM64 driver', makeImage({ machine: 0xaa64, sections: [text] }), /at offset 0x84: the machine is 0xaa64 \(ARM64\)/],
-    ['a console program', makeImage({ subsystem: 3, sections: [text] }), /at offset 0xdc: the subsystem is 3 \(a Windows console program\); expected a kernel driver/],
-    ['an object file', makeImage({ characteristics: 0, sections: [text] }), /at offset 0x96: characteristics 0x0: not an executable image/],
-    ['a truncated section', good.slice(0, good.length - 0x100), /at offset 0x198: section \.text has 0x200 bytes at file offset 0x200, beyond the end of the file/],
-    ['an alignment that is no power of two', edit(good, v => v.setUint32(OPT + 32, 0x1800, true)), /at offset 0xb8: SectionAlignment is 0x1800/],
-    ['overlapping sections', makeImage({ sections: [text, { ...text, name: 'again' }] }), /section again starts at RVA 0x1000; expected 0x2000 or more/],
-    ['a section outside the image', edit(good, v => v.setUint32(SECTION_TABLE + 8, 0x9000, true)), /section \.text covers RVA 0x1000 to 0xa000; expected sections inside SizeOfImage/],
-    ['an entry point in no code', makeImage({ entry: 0x10, sections: [text] }), /the entry point is RVA 0x10, which is in no executable section/],
-    ['an import directory outside the image', makeImage({ sections: [text], directories: { 1: [0x9000, 40] } }), /data directory 1 covers RVA 0x9000/],
-    ['an import directory without data', makeImage({ sections: [text, { name: 'bss', rva: 0x2000, data: new Uint8Array(0), virtualSize: 0x1000, characteristics: DATA }], directories: { 1: [0x2000, 40] } }), /the import directory is at RVA 0x2000, which no section has in the file/],
+    [
+      'a console program',
+      makeImage({ subsystem: 3, sections: [text] }),
+      /at offset 0xdc: the subsystem is 3 \(a Windows console program\); expected a kernel driver/,
+    ],
+    [
+      'an object file',
+      makeImage({ characteristics: 0, sections: [text] }),
+      /at offset 0x96: characteristics 0x0: not an executable image/,
+    ],
+    [
+      'a truncated section',
+      good.slice(0, good.length - 0x100),
+      /at offset 0x198: section \.text has 0x200 bytes at file offset 0x200, beyond the end of the file/,
+    ],
+    [
+      'an alignment that is no power of two',
+      edit(good, v => v.setUint32(OPT + 32, 0x1800, true)),
+      /at offset 0xb8: SectionAlignment is 0x1800/,
+    ],
+    [
+      'overlapping sections',
+      makeImage({ sections: [text, { ...text, name: 'again' }] }),
+      /section again starts at RVA 0x1000; expected 0x2000 or more/,
+    ],
+    [
+      'a section outside the image',
+      edit(good, v => v.setUint32(SECTION_TABLE + 8, 0x9000, true)),
+      /section \.text covers RVA 0x1000 to 0xa000; expected sections inside SizeOfImage/,
+    ],
+    [
+      'an entry point in no code',
+      makeImage({ entry: 0x10, sections: [text] }),
+      /the entry point is RVA 0x10, which is in no executable section/,
+    ],
+    [
+      'an import directory outside the image',
+      makeImage({ sections: [text], directories: { 1: [0x9000, 40] } }),
+      /data directory 1 covers RVA 0x9000/,
+    ],
+    [
+      'an import directory without data',
+      makeImage({
+        sections: [text, { name: 'bss', rva: 0x2000, data: new Uint8Array(0), virtualSize: 0x1000, characteristics: DATA }],
+        directories: { 1: [0x2000, 40] },
+      }),
+      /the import directory is at RVA 0x2000, which no section has in the file/,
+    ],
     [
       'a relocation outside the image',
-      makeImage({ sections: [text, { name: '.reloc', rva: 0x2000, data: relocationBlock(0x8000, [[10, 0]]), characteristics: RDATA }], directories: { 5: [0x2000, 10] } }),
+      makeImage({
+        sections: [text, { name: '.reloc', rva: 0x2000, data: relocationBlock(0x8000, [[10, 0]]), characteristics: RDATA }],
+        directories: { 5: [0x2000, 10] },
+      }),
       /a relocation of RVA 0x8000; expected an address inside the image/,
     ],
     [
       'a relocation block that is too long',
-      makeImage({ sections: [text, { name: '.reloc', rva: 0x2000, data: relocationBlock(0x1000, [[10, 0]]), characteristics: RDATA }], directories: { 5: [0x2000, 9] } }),
+      makeImage({
+        sections: [text, { name: '.reloc', rva: 0x2000, data: relocationBlock(0x1000, [[10, 0]]), characteristics: RDATA }],
+        directories: { 5: [0x2000, 9] },
+      }),
       /a relocation block of 0xa bytes/,
     ],
   ];
@@ -66,27 +130,35 @@ describe('bad images', () => {
     });
 
   it('says which import has no name', () => {
-    const rva = 0x2000, imports = importSection(rva, 'ntoskrnl.exe', ['KeSetEvent']);
+    const rva = 0x2000,
+      imports = importSection(rva, 'ntoskrnl.exe', ['KeSetEvent']);
     new DataView(imports.data.buffer).setBigUint64(40, 0x7ffff000n, true);
-    const bytes = makeImage({ sections: [text, { name: '.idata', rva, data: imports.data, characteristics: DATA }], directories: { 1: [rva, 40] } });
+    const bytes = makeImage({
+      sections: [text, { name: '.idata', rva, data: imports.data, characteristics: DATA }],
+      directories: { 1: [rva, 40] },
+    });
     expect(parseError(bytes)).toMatch(/the name of import 1 of ntoskrnl\.exe is at RVA 0x7ffff000/);
   });
 
   it('never fails with anything but an ImageError, whatever the bytes are', () => {
     const sample = new Uint8Array(readFileSync(new URL('../../samples/edu/edu.sys', import.meta.url)));
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(sample.length - 1), fc.nat(255)), { minLength: 1, maxLength: 12 }), fc.nat(sample.length), (edits, length) => {
-        const bytes = sample.slice(0, length % 3 === 0 ? length : sample.length);
-        for (const [at, value] of edits) if (at < bytes.length) bytes[at] = value;
-        // Most bytes that matter are in the headers.
-        for (const [at, value] of edits) if (at % 0x300 < bytes.length) bytes[at % 0x300] = value;
-        try {
-          ldrParse(bytes, 'mutant.sys');
-        } catch (e) {
-          expect(e).toBeInstanceOf(ImageError);
-          expect((e as Error).message).toMatch(/^mutant\.sys: at offset 0x[0-9a-f]+: .*; expected /s);
-        }
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(sample.length - 1), fc.nat(255)), { minLength: 1, maxLength: 12 }),
+        fc.nat(sample.length),
+        (edits, length) => {
+          const bytes = sample.slice(0, length % 3 === 0 ? length : sample.length);
+          for (const [at, value] of edits) if (at < bytes.length) bytes[at] = value;
+          // Most bytes that matter are in the headers.
+          for (const [at, value] of edits) if (at % 0x300 < bytes.length) bytes[at % 0x300] = value;
+          try {
+            ldrParse(bytes, 'mutant.sys');
+          } catch (e) {
+            expect(e).toBeInstanceOf(ImageError);
+            expect((e as Error).message).toMatch(/^mutant\.sys: at offset 0x[0-9a-f]+: .*; expected /s);
+          }
+        },
+      ),
       { numRuns: 1500, seed: 11 },
     );
   });
@@ -102,7 +174,15 @@ describe('loading', () => {
       { name: '.data', rva: 0x2000, data: pointer, virtualSize: 0x900, characteristics: DATA },
       { name: '.idata', rva: 0x3000, data: imports.data, characteristics: DATA },
       { name: 'INIT', rva: 0x4000, data: Uint8Array.of(0xc3), characteristics: INIT },
-      { name: '.reloc', rva: 0x5000, data: relocationBlock(0x2000, [[10, 8], [0, 0]]), characteristics: 0x42000040 },
+      {
+        name: '.reloc',
+        rva: 0x5000,
+        data: relocationBlock(0x2000, [
+          [10, 8],
+          [0, 0],
+        ]),
+        characteristics: 0x42000040,
+      },
     ],
     directories: { 1: [0x3000, 40], 5: [0x5000, 12] },
   });
@@ -149,9 +229,16 @@ describe('loading', () => {
   it('loads an image whose sections are aligned to less than a page', () => {
     const { k } = fakeKernel();
     const code = { name: '.text', rva: 0x280, data: Uint8Array.of(0xc3), characteristics: CODE };
-    const bytes = makeImage({ sectionAlignment: 0x80, imageBase: 0x10000n, entry: 0x280, sections: [code, { name: '.data', rva: 0x300, data: Uint8Array.of(0x11, 0x22), virtualSize: 0x200, characteristics: DATA }] });
+    const bytes = makeImage({
+      sectionAlignment: 0x80,
+      imageBase: 0x10000n,
+      entry: 0x280,
+      sections: [code, { name: '.data', rva: 0x300, data: Uint8Array.of(0x11, 0x22), virtualSize: 0x200, characteristics: DATA }],
+    });
     const loaded = ldrLoadImage(k, bytes, 'flat.sys', 'x');
-    expect([k.mem.read8(loaded.base + 0x280), k.mem.read16(loaded.base + 0x300), k.mem.read8(loaded.base + 0x302)]).toEqual([0xc3, 0x2211, 0]);
+    expect([k.mem.read8(loaded.base + 0x280), k.mem.read16(loaded.base + 0x300), k.mem.read8(loaded.base + 0x302)]).toEqual([
+      0xc3, 0x2211, 0,
+    ]);
     const pte = mmGetPte(k, loaded.base);
     expect([pte & PTE_WRITE, pte & PTE_NO_EXECUTE]).toEqual([PTE_WRITE, 0n]);
   });
@@ -159,11 +246,15 @@ describe('loading', () => {
   it('seeds the security cookie, and only one that has its default value', () => {
     const cookie = (initial: bigint, seed: number): bigint => {
       const { k } = fakeKernel({ seed });
-      const config = new Uint8Array(0x100), view = new DataView(config.buffer);
+      const config = new Uint8Array(0x100),
+        view = new DataView(config.buffer);
       view.setUint32(0, 0xa0, true);
       view.setBigUint64(0x58, 0x1400020f0n, true);
       view.setBigUint64(0xf0, initial, true);
-      const bytes = makeImage({ sections: [text, { name: '.data', rva: 0x2000, data: config, characteristics: DATA }], directories: { 10: [0x2000, 0xa0] } });
+      const bytes = makeImage({
+        sections: [text, { name: '.data', rva: 0x2000, data: config, characteristics: DATA }],
+        directories: { 10: [0x2000, 0xa0] },
+      });
       return k.mem.read64(ldrLoadImage(k, bytes, 'c.sys', 'x').base + 0x20f0);
     };
     const first = cookie(DEFAULT_SECURITY_COOKIE, 1);

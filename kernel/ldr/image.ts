@@ -5,7 +5,16 @@ import { DEFAULT_SECURITY_COOKIE, IMAGE_DIRECTORY_ENTRY_EXCEPTION } from '../typ
 import { STATUS_CONFLICTING_ADDRESSES, STATUS_IMAGE_ALREADY_LOADED, STATUS_INSUFFICIENT_RESOURCES } from '../types/status.ts';
 import { bindImports } from './bind.ts';
 import { ImageError } from './error.ts';
-import { discardInitSections, layImageOut, mapContent, protectSections, relocate, reserveImageSpace, securityCookie, unmapRange } from './map.ts';
+import {
+  discardInitSections,
+  layImageOut,
+  mapContent,
+  protectSections,
+  relocate,
+  reserveImageSpace,
+  securityCookie,
+  unmapRange,
+} from './map.ts';
 import { findModule, insertModule, removeModule } from './modules.ts';
 import { type ParsedImage, ldrParse } from './parse.ts';
 import { storeSymbols } from './symbols.ts';
@@ -34,12 +43,32 @@ export interface LoadedImage {
  * @param path full NT path for the loaded-module list
  */
 export function ldrLoadImage(k: Kernel, bytes: Uint8Array, name: string, path: string): LoadedImage {
-  if (findModule(k, name)) throw new ImageError(name, 0, 'a driver of this name is loaded', 'another name, or that driver unloaded first', STATUS_IMAGE_ALREADY_LOADED);
+  if (findModule(k, name))
+    throw new ImageError(
+      name,
+      0,
+      'a driver of this name is loaded',
+      'another name, or that driver unloaded first',
+      STATUS_IMAGE_ALREADY_LOADED,
+    );
   const image = ldrParse(bytes, name);
   const size = Math.ceil(image.sizeOfImage / PAGE_SIZE) * PAGE_SIZE;
-  const noMemory = (what: string): ImageError => new ImageError(name, 0, `there is no ${what} for its 0x${size.toString(16)} bytes`, 'a machine with more of it free', STATUS_INSUFFICIENT_RESOURCES);
+  const noMemory = (what: string): ImageError =>
+    new ImageError(
+      name,
+      0,
+      `there is no ${what} for its 0x${size.toString(16)} bytes`,
+      'a machine with more of it free',
+      STATUS_INSUFFICIENT_RESOURCES,
+    );
   if (image.relocsStripped && image.relocations.length === 0)
-    throw new ImageError(name, 0, `the image has no relocations (IMAGE_FILE_RELOCS_STRIPPED) and its base 0x${image.imageBase.toString(16)} is not free`, 'relocations, or a kernel address as base', STATUS_CONFLICTING_ADDRESSES);
+    throw new ImageError(
+      name,
+      0,
+      `the image has no relocations (IMAGE_FILE_RELOCS_STRIPPED) and its base 0x${image.imageBase.toString(16)} is not free`,
+      'relocations, or a kernel address as base',
+      STATUS_CONFLICTING_ADDRESSES,
+    );
   const base = reserveImageSpace(k, size);
   if (!base) throw noMemory('address space');
 
@@ -59,8 +88,16 @@ export function ldrLoadImage(k: Kernel, bytes: Uint8Array, name: string, path: s
 
   const pdata = image.directories[IMAGE_DIRECTORY_ENTRY_EXCEPTION]!;
   const section = insertModule(k, {
-    base, size, name, path, entry: image.entry ? base + image.entry : base, checksum: image.checksum, timeDateStamp: image.timeDateStamp,
-    exceptionTable: pdata.rva ? base + pdata.rva : 0, exceptionTableSize: pdata.size, flags: LDRP_ENTRY_NATIVE | LDRP_MM_LOADED,
+    base,
+    size,
+    name,
+    path,
+    entry: image.entry ? base + image.entry : base,
+    checksum: image.checksum,
+    timeDateStamp: image.timeDateStamp,
+    exceptionTable: pdata.rva ? base + pdata.rva : 0,
+    exceptionTableSize: pdata.size,
+    flags: LDRP_ENTRY_NATIVE | LDRP_MM_LOADED,
   });
   if (!section) {
     unmapRange(k, base, size);

@@ -29,7 +29,10 @@ export function ldrInfo(bytes: Uint8Array, file = 'image'): ImageInfo {
       name: s.name,
       rva: s.rva,
       size: s.virtualSize || s.rawSize,
-      access: (s.characteristics & IMAGE_SCN_MEM_READ ? 'r' : '-') + (s.characteristics & IMAGE_SCN_MEM_WRITE ? 'w' : '-') + (s.characteristics & IMAGE_SCN_MEM_EXECUTE ? 'x' : '-'),
+      access:
+        (s.characteristics & IMAGE_SCN_MEM_READ ? 'r' : '-') +
+        (s.characteristics & IMAGE_SCN_MEM_WRITE ? 'w' : '-') +
+        (s.characteristics & IMAGE_SCN_MEM_EXECUTE ? 'x' : '-'),
       discardable: (s.characteristics & IMAGE_SCN_MEM_DISCARDABLE) !== 0,
     })),
     imports: image.imports.map(m => ({ module: m.module, routines: m.symbols.map(s => s.name ?? `#${s.ordinal}`) })),

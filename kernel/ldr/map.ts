@@ -3,7 +3,15 @@ import { DRIVER_IMAGES_BASE, DRIVER_IMAGES_END, PAGE_SIZE, PTE_NO_EXECUTE, PTE_W
 import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
 import { mmMapPage, mmProtectPage, mmUnmapPage } from '../mm/pte.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
-import { DEFAULT_SECURITY_COOKIE, IMAGE_REL_BASED_DIR64, IMAGE_REL_BASED_HIGH, IMAGE_REL_BASED_HIGHLOW, IMAGE_SCN_MEM_DISCARDABLE, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE } from '../types/pe.ts';
+import {
+  DEFAULT_SECURITY_COOKIE,
+  IMAGE_REL_BASED_DIR64,
+  IMAGE_REL_BASED_HIGH,
+  IMAGE_REL_BASED_HIGHLOW,
+  IMAGE_SCN_MEM_DISCARDABLE,
+  IMAGE_SCN_MEM_EXECUTE,
+  IMAGE_SCN_MEM_WRITE,
+} from '../types/pe.ts';
 import { moduleEntries } from './modules.ts';
 import type { ParsedImage } from './parse.ts';
 
@@ -45,7 +53,9 @@ export function relocate(image: ParsedImage, content: Uint8Array, base: bigint):
 
 /** Address space for `size` bytes among the driver images; 0 when there is none. Addresses of unloaded drivers are used again only when the region has been used up once. */
 export function reserveImageSpace(k: Kernel, size: number): number {
-  const loaded = moduleEntries(k).map(e => ({ start: L.DllBase.get(k.mem, e), end: L.DllBase.get(k.mem, e) + up(L.SizeOfImage.get(k.mem, e), GRANULARITY) })).sort((a, b) => a.start - b.start);
+  const loaded = moduleEntries(k)
+    .map(e => ({ start: L.DllBase.get(k.mem, e), end: L.DllBase.get(k.mem, e) + up(L.SizeOfImage.get(k.mem, e), GRANULARITY) }))
+    .sort((a, b) => a.start - b.start);
   for (const start of [k.global.get('MmDriverImageHint'), DRIVER_IMAGES_BASE]) {
     let at = start;
     for (const m of loaded) if (m.end > at && m.start < at + size) at = m.end;
@@ -101,12 +111,14 @@ export function protectSections(k: Kernel, base: number, image: ParsedImage): vo
  */
 export function discardInitSections(k: Kernel, base: number, size: number): void {
   const nt = k.mem.read32(base + 0x3c);
-  const count = nt + 24 <= PAGE_SIZE ? k.mem.read16(base + nt + 6) : 0, table = nt + 24 + k.mem.read16(base + nt + 20);
+  const count = nt + 24 <= PAGE_SIZE ? k.mem.read16(base + nt + 6) : 0,
+    table = nt + 24 + k.mem.read16(base + nt + 20);
   if (count === 0 || table + count * 40 > size || k.mem.read32(base + nt + 24 + 32) < PAGE_SIZE) return;
   for (let i = 0; i < count; i++) {
     const h = base + table + i * 40;
     if (k.mem.translate(h) < 0 || !(k.mem.read32(h + 36) & IMAGE_SCN_MEM_DISCARDABLE)) continue;
-    const rva = k.mem.read32(h + 12), length = up(k.mem.read32(h + 8) || k.mem.read32(h + 16), PAGE_SIZE);
+    const rva = k.mem.read32(h + 12),
+      length = up(k.mem.read32(h + 8) || k.mem.read32(h + 16), PAGE_SIZE);
     // The header's own page stays: others read it.
     if (rva >= PAGE_SIZE && rva % PAGE_SIZE === 0 && rva < size) unmapRange(k, base + rva, Math.min(length, size - rva));
   }

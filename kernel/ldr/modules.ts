@@ -81,7 +81,11 @@ export function unloadedModules(k: Kernel): { name: string; start: number; end: 
   const list: { name: string; start: number; end: number }[] = [];
   for (let n = Math.max(0, count - UNLOADED_DRIVERS); n < count; n++) {
     const slot = k.global.address('MmUnloadedDrivers') + (n % UNLOADED_DRIVERS) * UNLOADED_DRIVER.size;
-    list.push({ name: readUnicodeString(k.mem, slot), start: UNLOADED_DRIVER.f.StartAddress.get(k.mem, slot), end: UNLOADED_DRIVER.f.EndAddress.get(k.mem, slot) });
+    list.push({
+      name: readUnicodeString(k.mem, slot),
+      start: UNLOADED_DRIVER.f.StartAddress.get(k.mem, slot),
+      end: UNLOADED_DRIVER.f.EndAddress.get(k.mem, slot),
+    });
   }
   return list;
 }
@@ -111,8 +115,16 @@ function insertKernelImage(k: Kernel, base: number, name: string, flags: number)
   const nt = base + k.mem.read32(base + 0x3c);
   const exception = nt + 24 + 112 + 3 * 8;
   const inserted = insertModule(k, {
-    base, name, path: `\\SystemRoot\\system32\\${name}`, flags, size: k.mem.read32(nt + 24 + 56), entry: base + k.mem.read32(nt + 24 + 16), checksum: k.mem.read32(nt + 24 + 64),
-    timeDateStamp: k.mem.read32(nt + 8), exceptionTable: base + k.mem.read32(exception), exceptionTableSize: k.mem.read32(exception + 4),
+    base,
+    name,
+    path: `\\SystemRoot\\system32\\${name}`,
+    flags,
+    size: k.mem.read32(nt + 24 + 56),
+    entry: base + k.mem.read32(nt + 24 + 16),
+    checksum: k.mem.read32(nt + 24 + 64),
+    timeDateStamp: k.mem.read32(nt + 8),
+    exceptionTable: base + k.mem.read32(exception),
+    exceptionTableSize: k.mem.read32(exception + 4),
   });
   if (!inserted) throw new Error(`there is no pool for the loader's entry of ${name}`);
 }
@@ -121,5 +133,10 @@ function insertKernelImage(k: Kernel, base: number, name: string, flags: number)
 export function ldrInitialize(k: Kernel): void {
   initializeListHead(k.mem, k.global.address('PsLoadedModuleList'));
   insertKernelImage(k, k.images.nt.base, k.images.nt.name, LDRP_ENTRY_PROCESSED | LDRP_ENTRY_NATIVE | LDRP_MM_LOADED);
-  insertKernelImage(k, k.images.hal.base, k.images.hal.name, LDRP_ENTRY_PROCESSED | LDRP_ENTRY_NATIVE | LDRP_MM_LOADED | LDRP_IMAGE_DLL);
+  insertKernelImage(
+    k,
+    k.images.hal.base,
+    k.images.hal.name,
+    LDRP_ENTRY_PROCESSED | LDRP_ENTRY_NATIVE | LDRP_MM_LOADED | LDRP_IMAGE_DLL,
+  );
 }

@@ -17,7 +17,11 @@ export class Reader {
   }
   need(offset: number, length: number, what: string): void {
     if (offset + length > this.size)
-      this.fail(Math.min(offset, this.size), `the file ends after 0x${this.size.toString(16)} bytes`, `${what}, 0x${length.toString(16)} bytes from offset 0x${offset.toString(16)}: the file is truncated`);
+      this.fail(
+        Math.min(offset, this.size),
+        `the file ends after 0x${this.size.toString(16)} bytes`,
+        `${what}, 0x${length.toString(16)} bytes from offset 0x${offset.toString(16)}: the file is truncated`,
+      );
   }
   u8(offset: number): number {
     this.need(offset, 1, 'a byte');

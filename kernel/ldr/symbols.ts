@@ -49,7 +49,8 @@ function coffSymbols(k: Kernel, entry: number): { name: string; address: number 
 export function moduleSymbols(k: Kernel, entry: number): { name: string; address: number }[] {
   const list = [...coffSymbols(k, entry), ...listExports(k, L.DllBase.get(k.mem, entry))];
   const start = L.EntryPoint.get(k.mem, entry);
-  if (start !== L.DllBase.get(k.mem, entry) && !list.some(s => s.address === start)) list.push({ name: 'DriverEntry', address: start });
+  if (start !== L.DllBase.get(k.mem, entry) && !list.some(s => s.address === start))
+    list.push({ name: 'DriverEntry', address: start });
   return list.sort((a, b) => a.address - b.address);
 }
 
@@ -75,8 +76,10 @@ export function ldrSymbolAt(k: Kernel, address: number): string | null {
 export function ldrAddressOf(k: Kernel, symbol: string): number | null {
   const bang = symbol.indexOf('!');
   if (bang < 0) return null;
-  const module = symbol.slice(0, bang).toLowerCase(), name = symbol.slice(bang + 1);
+  const module = symbol.slice(0, bang).toLowerCase(),
+    name = symbol.slice(bang + 1);
   for (const entry of moduleEntries(k))
-    if (moduleShortName(k, entry).toLowerCase() === module) return moduleSymbols(k, entry).find(s => s.name === name)?.address ?? null;
+    if (moduleShortName(k, entry).toLowerCase() === module)
+      return moduleSymbols(k, entry).find(s => s.name === name)?.address ?? null;
   return null;
 }

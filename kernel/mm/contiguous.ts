@@ -31,11 +31,32 @@ function mapAllocation(k: Kernel, frames: readonly number[], bits: bigint): numb
  * @param highest highest acceptable physical address (of the last byte)
  * @param boundary multiple that the memory may not cross; a power of two, 0 = none
  */
-export function mmAllocateContiguous(k: Kernel, bytes: number, lowest: number, highest: number, boundary: number, cacheType: number = MmCached, bits: bigint = PTE_WRITE): number {
+export function mmAllocateContiguous(
+  k: Kernel,
+  bytes: number,
+  lowest: number,
+  highest: number,
+  boundary: number,
+  cacheType: number = MmCached,
+  bits: bigint = PTE_WRITE,
+): number {
   if (bytes <= 0 || !Number.isFinite(bytes)) return 0;
   const pages = Math.ceil(bytes / PAGE_SIZE);
-  const first = mmAllocateContiguousPages(k, pages, Math.ceil(lowest / PAGE_SIZE), Math.floor((highest + 1) / PAGE_SIZE) - 1, Math.floor(boundary / PAGE_SIZE), true);
-  return first < 0 ? 0 : mapAllocation(k, Array.from({ length: pages }, (_, i) => first + i), bits | cacheBits(cacheType));
+  const first = mmAllocateContiguousPages(
+    k,
+    pages,
+    Math.ceil(lowest / PAGE_SIZE),
+    Math.floor((highest + 1) / PAGE_SIZE) - 1,
+    Math.floor(boundary / PAGE_SIZE),
+    true,
+  );
+  return first < 0
+    ? 0
+    : mapAllocation(
+        k,
+        Array.from({ length: pages }, (_, i) => first + i),
+        bits | cacheBits(cacheType),
+      );
 }
 
 /** Memory of whatever pages, mapped without caching. 0 when there is none. */

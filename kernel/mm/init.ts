@@ -3,7 +3,23 @@ import { initializeListHead } from '../rtl/list.ts';
 import { fillBits } from '../rtl/bits.ts';
 import { MMPFN, NonPagedPool, PagedPool, POOL_TRACKER_BIG_PAGES } from '../types/mm.ts';
 import { POOL_DESCRIPTOR, POOL_LISTS } from './globals.ts';
-import { type BootMemory, DRIVER_IMAGES_BASE, NONPAGED_POOL_BASE, PAGED_POOL_BASE, PAGED_POOL_END, PAGE_SIZE, PFN_DATABASE, PTE_ACCESSED, PTE_DIRTY, PTE_GLOBAL, PTE_NO_EXECUTE, PTE_PFN_MASK, PTE_VALID, PTE_WRITE, low48 } from './layout.ts';
+import {
+  type BootMemory,
+  DRIVER_IMAGES_BASE,
+  NONPAGED_POOL_BASE,
+  PAGED_POOL_BASE,
+  PAGED_POOL_END,
+  PAGE_SIZE,
+  PFN_DATABASE,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_GLOBAL,
+  PTE_NO_EXECUTE,
+  PTE_PFN_MASK,
+  PTE_VALID,
+  PTE_WRITE,
+  low48,
+} from './layout.ts';
 import { initializePfnDatabase } from './pfn.ts';
 import { SYSTEM_PTE_COUNT } from './sysptes.ts';
 
@@ -44,7 +60,8 @@ function initializePool(k: Kernel, pool: number, type: number, base: number, pag
 export function mmInitialize(k: Kernel, boot: BootMemory): void {
   // The PFN database takes the first free pages. Page tables for it come after it, and are counted as used like it.
   const databasePages = Math.ceil((boot.pages * MMPFN.size) / PAGE_SIZE);
-  const poolFirst = boot.poolBase / PAGE_SIZE, poolLast = (boot.poolBase + boot.poolSize) / PAGE_SIZE;
+  const poolFirst = boot.poolBase / PAGE_SIZE,
+    poolLast = (boot.poolBase + boot.poolSize) / PAGE_SIZE;
   let next = boot.firstFreePage;
   const take = (): number => {
     if (next >= poolFirst && next < poolLast) next = poolLast;
@@ -61,14 +78,17 @@ export function mmInitialize(k: Kernel, boot: BootMemory): void {
   k.global.set('MmNonPagedPoolPhysical', BigInt(boot.poolBase));
 
   // The pools' own tables lie at the start of the nonpaged pool.
-  const pages = boot.poolSize / PAGE_SIZE, pagedPages = (PAGED_POOL_END - PAGED_POOL_BASE) / PAGE_SIZE;
+  const pages = boot.poolSize / PAGE_SIZE,
+    pagedPages = (PAGED_POOL_END - PAGED_POOL_BASE) / PAGE_SIZE;
   let at = NONPAGED_POOL_BASE;
   const reserve = (bytes: number): number => {
     const here = at;
     at += Math.ceil(bytes / 64) * 64;
     return here;
   };
-  const bitmap = reserve(Math.ceil(pages / 32) * 4), pagedBitmap = reserve(pagedPages / 8), pteBitmap = reserve(SYSTEM_PTE_COUNT / 8);
+  const bitmap = reserve(Math.ceil(pages / 32) * 4),
+    pagedBitmap = reserve(pagedPages / 8),
+    pteBitmap = reserve(SYSTEM_PTE_COUNT / 8);
   const table = reserve(BIG_PAGE_ENTRIES * POOL_TRACKER_BIG_PAGES.size);
   const own = Math.ceil((at - NONPAGED_POOL_BASE) / PAGE_SIZE);
   initializePool(k, k.global.address('MmNonPagedPool'), NonPagedPool, NONPAGED_POOL_BASE, pages, bitmap);

@@ -16,7 +16,13 @@ export function cacheBits(cacheType: number): bigint {
  * @param cacheType MEMORY_CACHING_TYPE
  * @param bits PTE_WRITE, PTE_NO_EXECUTE
  */
-export function mmMapIoSpace(k: Kernel, pa: number, bytes: number, cacheType: number, bits: bigint = PTE_WRITE | PTE_NO_EXECUTE): number {
+export function mmMapIoSpace(
+  k: Kernel,
+  pa: number,
+  bytes: number,
+  cacheType: number,
+  bits: bigint = PTE_WRITE | PTE_NO_EXECUTE,
+): number {
   const pages = spanPages(pa, bytes);
   const va = mmReserveSystemPtes(k, pages);
   if (!va) return 0;
@@ -36,8 +42,10 @@ export function unmapSystemPages(k: Kernel, va: number, pages: number): void {
 
 /** Undoes {@link mmMapIoSpace}; `va` and `bytes` must be what was mapped: else bug check 0xDA. */
 export function mmUnmapIoSpace(k: Kernel, va: number, bytes: number): void {
-  const pages = spanPages(va, bytes), base = va - pageOffset(va);
-  if (!isSystemPteAddress(base) || !mmIsAddressValid(k, base)) k.bugCheck(SYSTEM_PTE_MISUSE, 0x400, base, 1, pages, 'MmUnmapIoSpace was given an address that is not mapped');
+  const pages = spanPages(va, bytes),
+    base = va - pageOffset(va);
+  if (!isSystemPteAddress(base) || !mmIsAddressValid(k, base))
+    k.bugCheck(SYSTEM_PTE_MISUSE, 0x400, base, 1, pages, 'MmUnmapIoSpace was given an address that is not mapped');
   unmapSystemPages(k, base, pages);
   mmReleaseSystemPtes(k, base, pages);
 }

@@ -1,13 +1,38 @@
 import { GuestFault } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
-import { BAD_POOL_CALLER, DRIVER_UNMAPPING_INVALID_VIEW, PROCESS_HAS_LOCKED_PAGES, TARGET_MDL_TOO_SMALL } from '../types/bugcodes.ts';
+import {
+  BAD_POOL_CALLER,
+  DRIVER_UNMAPPING_INVALID_VIEW,
+  PROCESS_HAS_LOCKED_PAGES,
+  TARGET_MDL_TOO_SMALL,
+} from '../types/bugcodes.ts';
 import { IRP } from '../types/io.ts';
 import {
-  IoReadAccess, MDL, MDL_ALLOCATED_FIXED_SIZE, MDL_IO_SPACE, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_PARENT_MAPPED_SYSTEM_VA, MDL_PARTIAL, MDL_PARTIAL_HAS_BEEN_MAPPED,
-  MDL_SOURCE_IS_NONPAGED_POOL, MDL_WRITE_OPERATION, NonPagedPoolNx,
+  IoReadAccess,
+  MDL,
+  MDL_ALLOCATED_FIXED_SIZE,
+  MDL_IO_SPACE,
+  MDL_MAPPED_TO_SYSTEM_VA,
+  MDL_PAGES_LOCKED,
+  MDL_PARENT_MAPPED_SYSTEM_VA,
+  MDL_PARTIAL,
+  MDL_PARTIAL_HAS_BEEN_MAPPED,
+  MDL_SOURCE_IS_NONPAGED_POOL,
+  MDL_WRITE_OPERATION,
+  NonPagedPoolNx,
 } from '../types/mm.ts';
 import { UserMode } from '../types/ke.ts';
-import { MM_HIGHEST_USER_ADDRESS, PAGE_SIZE, PTE_NO_EXECUTE, PTE_VALID, PTE_WRITE, isKernelAddress, pageBase, pageOffset, spanPages } from './layout.ts';
+import {
+  MM_HIGHEST_USER_ADDRESS,
+  PAGE_SIZE,
+  PTE_NO_EXECUTE,
+  PTE_VALID,
+  PTE_WRITE,
+  isKernelAddress,
+  pageBase,
+  pageOffset,
+  spanPages,
+} from './layout.ts';
 import { cacheBits, unmapSystemPages } from './iospace.ts';
 import { mmFreePage, mmReferencePage, isRam } from './pfn.ts';
 import { exAllocatePool, exFreePool } from './pool.ts';
@@ -92,7 +117,8 @@ export function ioBuildPartialMdl(k: Kernel, source: number, target: number, va:
   const offset = va - sourceVa;
   const bytes = length || M.ByteCount.get(k.mem, source) - offset;
   const pages = spanPages(va, bytes);
-  if (k.mem.read16(target + M.Size.offset) < HEADER + pages * 8) k.bugCheck(TARGET_MDL_TOO_SMALL, target, pages, 0, 0, 'IoBuildPartialMdl: the target MDL has too little room');
+  if (k.mem.read16(target + M.Size.offset) < HEADER + pages * 8)
+    k.bugCheck(TARGET_MDL_TOO_SMALL, target, pages, 0, 0, 'IoBuildPartialMdl: the target MDL has too little room');
   const sourceFlags = flagsOf(k, source);
   mmPrepareMdlForReuse(k, target);
   const kept = flagsOf(k, target) & MDL_ALLOCATED_FIXED_SIZE;
@@ -114,7 +140,8 @@ export function ioBuildPartialMdl(k: Kernel, source: number, target: number, va:
 
 /** MmBuildMdlForNonPagedPool: fills in the frames of memory that is always resident. */
 export function mmBuildMdlForNonPagedPool(k: Kernel, mdl: number): void {
-  const start = M.StartVa.get(k.mem, mdl), pages = mdlPages(k, mdl);
+  const start = M.StartVa.get(k.mem, mdl),
+    pages = mdlPages(k, mdl);
   k.mem.probe(mdl, HEADER + pages * 8, true);
   let ioSpace = 0;
   for (let i = 0; i < pages; i++) {
@@ -133,8 +160,18 @@ export function mmBuildMdlForNonPagedPool(k: Kernel, mdl: number): void {
  * read-only page that is to be written raises an access violation; then nothing is locked.
  */
 export function mmProbeAndLockPages(k: Kernel, mdl: number, accessMode: number, operation: number): void {
-  const start = M.StartVa.get(k.mem, mdl), pages = mdlPages(k, mdl), flags = flagsOf(k, mdl);
-  if (flags & MDL_PAGES_LOCKED) k.bugCheck(PROCESS_HAS_LOCKED_PAGES, 0, M.Process.get(k.mem, mdl), pages, mdl, 'MmProbeAndLockPages was called for an MDL whose pages are locked');
+  const start = M.StartVa.get(k.mem, mdl),
+    pages = mdlPages(k, mdl),
+    flags = flagsOf(k, mdl);
+  if (flags & MDL_PAGES_LOCKED)
+    k.bugCheck(
+      PROCESS_HAS_LOCKED_PAGES,
+      0,
+      M.Process.get(k.mem, mdl),
+      pages,
+      mdl,
+      'MmProbeAndLockPages was called for an MDL whose pages are locked',
+    );
   k.mem.probe(mdl, HEADER + pages * 8, true);
   const frames: number[] = [];
   for (let i = 0; i < pages; i++) {
@@ -159,8 +196,17 @@ export function mmProbeAndLockPages(k: Kernel, mdl: number, accessMode: number, 
 /** MmUnlockPages: undoes the lock, and the mapping if there is one. Bug check 0x76 (page counts would go wrong) when the pages are not locked. */
 export function mmUnlockPages(k: Kernel, mdl: number): void {
   const flags = flagsOf(k, mdl);
-  if (!(flags & MDL_PAGES_LOCKED)) k.bugCheck(PROCESS_HAS_LOCKED_PAGES, 0, M.Process.get(k.mem, mdl), mdlPages(k, mdl), mdl, 'MmUnlockPages was called for an MDL whose pages are not locked');
-  if (flags & MDL_MAPPED_TO_SYSTEM_VA && !(flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARENT_MAPPED_SYSTEM_VA))) mmUnmapLockedPages(k, M.MappedSystemVa.get(k.mem, mdl), mdl);
+  if (!(flags & MDL_PAGES_LOCKED))
+    k.bugCheck(
+      PROCESS_HAS_LOCKED_PAGES,
+      0,
+      M.Process.get(k.mem, mdl),
+      mdlPages(k, mdl),
+      mdl,
+      'MmUnlockPages was called for an MDL whose pages are not locked',
+    );
+  if (flags & MDL_MAPPED_TO_SYSTEM_VA && !(flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARENT_MAPPED_SYSTEM_VA)))
+    mmUnmapLockedPages(k, M.MappedSystemVa.get(k.mem, mdl), mdl);
   for (let i = 0; i < mdlPages(k, mdl); i++) {
     const pfn = mdlFrame(k, mdl, i);
     if (isRam(k, pfn)) mmFreePage(k, pfn);
@@ -172,7 +218,10 @@ export function mmUnlockPages(k: Kernel, mdl: number): void {
 export function mapFrames(k: Kernel, mdl: number, va: number, cacheType: number, executable: boolean): boolean {
   const pages = mdlPages(k, mdl);
   for (let i = 0; i < pages; i++) {
-    if (mmMapPage(k, va + i * PAGE_SIZE, mdlFrame(k, mdl, i), PTE_WRITE | (executable ? 0n : PTE_NO_EXECUTE) | cacheBits(cacheType))) continue;
+    if (
+      mmMapPage(k, va + i * PAGE_SIZE, mdlFrame(k, mdl, i), PTE_WRITE | (executable ? 0n : PTE_NO_EXECUTE) | cacheBits(cacheType))
+    )
+      continue;
     unmapSystemPages(k, va, i);
     return false;
   }
@@ -207,7 +256,8 @@ export function mmMapLockedPages(k: Kernel, mdl: number, cacheType: number, exec
 export function mmUnmapLockedPages(k: Kernel, va: number, mdl: number): void {
   const flags = flagsOf(k, mdl);
   if (flags & MDL_PARENT_MAPPED_SYSTEM_VA && flags & MDL_PARTIAL && !(flags & MDL_PARTIAL_HAS_BEEN_MAPPED)) return;
-  const base = pageBase(va), pages = mdlPages(k, mdl);
+  const base = pageBase(va),
+    pages = mdlPages(k, mdl);
   if (!isSystemPteAddress(base) || !mmIsAddressValid(k, base))
     k.bugCheck(DRIVER_UNMAPPING_INVALID_VIEW, va, 1, 0, 0, 'MmUnmapLockedPages was given an address that no MDL is mapped at');
   unmapSystemPages(k, base, pages);
@@ -218,7 +268,8 @@ export function mmUnmapLockedPages(k: Kernel, va: number, mdl: number): void {
 /** Frees the pages of an MDL that MmAllocatePagesForMdl made; the MDL itself is the caller's to free. */
 export function mmFreePagesFromMdl(k: Kernel, mdl: number): void {
   const flags = flagsOf(k, mdl);
-  if (!(flags & MDL_PAGES_LOCKED)) k.bugCheck(BAD_POOL_CALLER, 0x60, mdl, 0, 0, 'MmFreePagesFromMdl was called for an MDL without pages');
+  if (!(flags & MDL_PAGES_LOCKED))
+    k.bugCheck(BAD_POOL_CALLER, 0x60, mdl, 0, 0, 'MmFreePagesFromMdl was called for an MDL without pages');
   if (flags & MDL_MAPPED_TO_SYSTEM_VA) mmUnmapLockedPages(k, M.MappedSystemVa.get(k.mem, mdl), mdl);
   for (let i = 0; i < mdlPages(k, mdl); i++) mmFreePage(k, mdlFrame(k, mdl, i));
   M.ByteCount.set(k.mem, mdl, 0);

@@ -9,7 +9,10 @@ import { PAGE_SIZE, PFN_DATABASE } from './layout.ts';
  */
 
 const SIZE = MMPFN.size;
-const FLINK = MMPFN.f.Flink.offset, BLINK = MMPFN.f.Blink.offset, REFERENCES = MMPFN.f.ReferenceCount.offset, FLAGS = MMPFN.f.PageFlags.offset;
+const FLINK = MMPFN.f.Flink.offset,
+  BLINK = MMPFN.f.Blink.offset,
+  REFERENCES = MMPFN.f.ReferenceCount.offset,
+  FLAGS = MMPFN.f.PageFlags.offset;
 const SHARES = MMPFN.f.ShareCount.offset;
 /** End of a page list. */
 export const LIST_END = 0xffffffff;
@@ -33,7 +36,8 @@ function makeActive(k: Kernel, pfn: number): void {
 
 function unlink(k: Kernel, pfn: number): void {
   const e = pfnEntry(pfn);
-  const next = k.mem.read32(e + FLINK), previous = k.mem.read32(e + BLINK);
+  const next = k.mem.read32(e + FLINK),
+    previous = k.mem.read32(e + BLINK);
   if (previous === LIST_END) k.global.set('MmFreePageListHead', next);
   else k.mem.write32(pfnEntry(previous) + FLINK, next);
   if (next === LIST_END) k.global.set('MmFreePageListTail', previous);
@@ -58,7 +62,8 @@ export function mmAllocatePage(k: Kernel, zeroed: boolean): number {
 /** Gives up one reference; the page is free when it was the last one. A page that is not in use was unlocked or freed once too often, by an MDL that somebody damaged: bug check 0x4E. */
 export function mmFreePage(k: Kernel, pfn: number): void {
   if (!isRam(k, pfn)) k.bugCheck(PFN_LIST_CORRUPT, 0x99, pfn, 0, 0, 'a page frame that is no RAM was freed');
-  if (location(k, pfn) !== ActiveAndValid) k.bugCheck(PFN_LIST_CORRUPT, 7, pfn, 0, 0, 'a page was unlocked or freed more often than it was locked or allocated');
+  if (location(k, pfn) !== ActiveAndValid)
+    k.bugCheck(PFN_LIST_CORRUPT, 7, pfn, 0, 0, 'a page was unlocked or freed more often than it was locked or allocated');
   const e = pfnEntry(pfn);
   const references = k.mem.read16(e + REFERENCES) - 1;
   k.mem.write16(e + REFERENCES, references);
@@ -91,7 +96,14 @@ export function mmPageReferences(k: Kernel, pfn: number): number {
  * Takes `count` neighbouring free pages, as low as they can be in [lowest, highest] (page frames, both included), that do not cross a multiple of `boundary` pages
  * (0 = no such limit). -1 when there are none.
  */
-export function mmAllocateContiguousPages(k: Kernel, count: number, lowest: number, highest: number, boundary: number, zeroed: boolean): number {
+export function mmAllocateContiguousPages(
+  k: Kernel,
+  count: number,
+  lowest: number,
+  highest: number,
+  boundary: number,
+  zeroed: boolean,
+): number {
   const last = Math.min(highest, k.global.get('MmNumberOfPhysicalPages') - 1);
   if (boundary && count > boundary) return -1;
   let run = 0;
@@ -112,9 +124,15 @@ export function mmAllocateContiguousPages(k: Kernel, count: number, lowest: numb
 }
 
 /** Fills in the PFN database, which is mapped: the pages of [firstFree, end of RAM) outside [usedFrom, usedTo) are free, all others in use. */
-export function initializePfnDatabase(k: Kernel, pages: number, firstFree: number, used: readonly { from: number; to: number }[]): void {
+export function initializePfnDatabase(
+  k: Kernel,
+  pages: number,
+  firstFree: number,
+  used: readonly { from: number; to: number }[],
+): void {
   k.global.set('MmNumberOfPhysicalPages', pages);
-  let previous = LIST_END, count = 0;
+  let previous = LIST_END,
+    count = 0;
   k.global.set('MmFreePageListHead', LIST_END);
   for (let pfn = 0; pfn < pages; pfn++) {
     if (pfn < firstFree || used.some(u => pfn >= u.from && pfn < u.to)) {

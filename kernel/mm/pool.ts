@@ -3,7 +3,15 @@ import { BAD_POOL_CALLER, BAD_POOL_HEADER } from '../types/bugcodes.ts';
 import { MM_HIGHEST_USER_ADDRESS, MM_SYSTEM_RANGE_START, PAGE_SIZE, pageOffset } from './layout.ts';
 import { insertHeadList, removeEntryList } from '../rtl/list.ts';
 import { POOL_DESCRIPTOR, POOL_LISTS } from './globals.ts';
-import { allocateBigPages, allocatePoolPages, bigPageEntry, freeBigPages, freePoolPages, inPool, isPoolPageInUse } from './poolpages.ts';
+import {
+  allocateBigPages,
+  allocatePoolPages,
+  bigPageEntry,
+  freeBigPages,
+  freePoolPages,
+  inPool,
+  isPoolPageInUse,
+} from './poolpages.ts';
 
 /*
  * Pool as x64 NT has it: each block has a 16-byte POOL_HEADER; sizes count 16-byte units; blocks of one page lie end to end and know the size of the one
@@ -20,12 +28,16 @@ const SMALL_MAX = PAGE_SIZE - HEADER;
 const MIN_UNITS = 2;
 
 // Byte offsets in POOL_HEADER.
-const PREVIOUS_SIZE = 0, BLOCK_SIZE = 2, POOL_TYPE = 3, TAG = 4;
+const PREVIOUS_SIZE = 0,
+  BLOCK_SIZE = 2,
+  POOL_TYPE = 3,
+  TAG = 4;
 /** POOL_HEADER.PoolType while the block is in use: this bit and bit 0 of the pool type (paged). */
 const IN_USE = 0x02;
 
 const F = POOL_DESCRIPTOR.f;
-const LIST_HEADS = F.ListHeads.offset, SUMMARY = F.ListSummary.offset;
+const LIST_HEADS = F.ListHeads.offset,
+  SUMMARY = F.ListSummary.offset;
 
 /** Descriptor of the pool that `poolType` names. Types with bit 0 are paged. NonPagedPool and NonPagedPoolNx share one. */
 function descriptor(k: Kernel, poolType: number): number {
@@ -45,8 +57,14 @@ function insertFree(k: Kernel, pool: number, block: number, units: number): void
 
 function removeFree(k: Kernel, pool: number, block: number, units: number): void {
   const link = block + HEADER;
-  const flink = k.mem.readPtr(link), blink = k.mem.readPtr(link + 8);
-  if (k.mem.translate(flink) < 0 || k.mem.translate(blink) < 0 || k.mem.readPtr(flink + 8) !== link || k.mem.readPtr(blink) !== link)
+  const flink = k.mem.readPtr(link),
+    blink = k.mem.readPtr(link + 8);
+  if (
+    k.mem.translate(flink) < 0 ||
+    k.mem.translate(blink) < 0 ||
+    k.mem.readPtr(flink + 8) !== link ||
+    k.mem.readPtr(blink) !== link
+  )
     k.bugCheck(BAD_POOL_HEADER, 3, link, flink, blink, 'the pool freelist is corrupt');
   removeEntryList(k.mem, link);
   const head = pool + LIST_HEADS + (units - 1) * 16;
@@ -94,7 +112,15 @@ export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: 
   if (list) {
     block = k.mem.readPtr(pool + LIST_HEADS + (list - 1) * 16) - HEADER;
     have = k.mem.read8(block + BLOCK_SIZE);
-    if (have !== list) k.bugCheck(BAD_POOL_HEADER, 0x20, block, block + list * UNIT, k.mem.read32(block), 'the size in the header of a free pool block is corrupt');
+    if (have !== list)
+      k.bugCheck(
+        BAD_POOL_HEADER,
+        0x20,
+        block,
+        block + list * UNIT,
+        k.mem.read32(block),
+        'the size in the header of a free pool block is corrupt',
+      );
     removeFree(k, pool, block, list);
     previous = k.mem.read8(block + PREVIOUS_SIZE);
   } else {
@@ -126,14 +152,38 @@ export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: 
  * @param tag 0 for any; else it must be the allocation's
  */
 export function exFreePool(k: Kernel, va: number, tag: number): void {
-  if (va >= 0 && va <= MM_HIGHEST_USER_ADDRESS) k.bugCheck(BAD_POOL_CALLER, va < 0x10000 ? 0x46 : 0x40, va, va < 0x10000 ? 0 : MM_SYSTEM_RANGE_START, 0, 'an address that is not in any pool was freed');
+  if (va >= 0 && va <= MM_HIGHEST_USER_ADDRESS)
+    k.bugCheck(
+      BAD_POOL_CALLER,
+      va < 0x10000 ? 0x46 : 0x40,
+      va,
+      va < 0x10000 ? 0 : MM_SYSTEM_RANGE_START,
+      0,
+      'an address that is not in any pool was freed',
+    );
   const pool = inPool(k, va);
   if (!pool) k.bugCheck(BAD_POOL_CALLER, 0x42, va, 0, 0, 'an address that was never in any pool was freed');
   const wanted = (tag & 0x7fffffff) >>> 0;
   if (isPageStart(va)) {
     const entry = bigPageEntry(k, va);
-    if (entry === null) k.bugCheck(BAD_POOL_HEADER, 0x22, va, 0, 0, 'the address being freed has no tracking entry: it was freed before, or never allocated');
-    if (wanted && entry.tag !== wanted) k.bugCheck(BAD_POOL_CALLER, 0x0a, va, entry.tag, wanted, 'the pool block was freed with another tag than it was allocated with');
+    if (entry === null)
+      k.bugCheck(
+        BAD_POOL_HEADER,
+        0x22,
+        va,
+        0,
+        0,
+        'the address being freed has no tracking entry: it was freed before, or never allocated',
+      );
+    if (wanted && entry.tag !== wanted)
+      k.bugCheck(
+        BAD_POOL_CALLER,
+        0x0a,
+        va,
+        entry.tag,
+        wanted,
+        'the pool block was freed with another tag than it was allocated with',
+      );
     freeBigPages(k, pool, va);
     bump(k, pool, 'RunningDeAllocs', -entry.bytes);
     return;
@@ -154,14 +204,38 @@ export function exFreePool(k: Kernel, va: number, tag: number): void {
   if (pageOffset(block) + units * UNIT > PAGE_SIZE)
     k.bugCheck(BAD_POOL_HEADER, 0x20, block, after, k.mem.read32(block), 'the size in a pool block header is corrupt');
   if (!isPageStart(after) && k.mem.read8(after + PREVIOUS_SIZE) !== (units & 0xff))
-    k.bugCheck(BAD_POOL_HEADER, 0x20, block, after, k.mem.read32(block), 'the pool block before this one was overrun: sizes in neighbouring headers do not agree');
+    k.bugCheck(
+      BAD_POOL_HEADER,
+      0x20,
+      block,
+      after,
+      k.mem.read32(block),
+      'the pool block before this one was overrun: sizes in neighbouring headers do not agree',
+    );
   const before = previous ? block - previous * UNIT : 0;
   if (previous && (pageOffset(block) < previous * UNIT || (k.mem.read8(before + BLOCK_SIZE) || UNITS_PER_PAGE) !== previous))
-    k.bugCheck(BAD_POOL_HEADER, 0x20, before, block, k.mem.read32(block), 'the size of the previous block in a pool block header is corrupt');
-  if (wanted && blockTag !== wanted) k.bugCheck(BAD_POOL_CALLER, 0x0a, va, blockTag, wanted, 'the pool block was freed with another tag than it was allocated with');
+    k.bugCheck(
+      BAD_POOL_HEADER,
+      0x20,
+      before,
+      block,
+      k.mem.read32(block),
+      'the size of the previous block in a pool block header is corrupt',
+    );
+  if (wanted && blockTag !== wanted)
+    k.bugCheck(
+      BAD_POOL_CALLER,
+      0x0a,
+      va,
+      blockTag,
+      wanted,
+      'the pool block was freed with another tag than it was allocated with',
+    );
 
   bump(k, pool, 'RunningDeAllocs', -units * UNIT);
-  let start = block, size = units, back = previous;
+  let start = block,
+    size = units,
+    back = previous;
   if (!isPageStart(after) && k.mem.read8(after + POOL_TYPE) === 0) {
     const more = k.mem.read8(after + BLOCK_SIZE);
     removeFree(k, pool, after, more);
@@ -186,7 +260,10 @@ export function exFreePool(k: Kernel, va: number, tag: number): void {
 }
 
 /** What a pool address belongs to, for the debugger and for quota: start and size of the allocation, its tag; null when there is none. */
-export function poolBlockAt(k: Kernel, address: number): { start: number; bytes: number; tag: number; free: boolean; big: boolean } | null {
+export function poolBlockAt(
+  k: Kernel,
+  address: number,
+): { start: number; bytes: number; tag: number; free: boolean; big: boolean } | null {
   const pool = inPool(k, address);
   if (!pool) return null;
   const page = address - pageOffset(address);
@@ -199,10 +276,16 @@ export function poolBlockAt(k: Kernel, address: number): { start: number; bytes:
     if (page < first + big.bytes) return { start: first, bytes: big.bytes, tag: big.tag, free: false, big: true };
     break;
   }
-  for (let block = page; block < page + PAGE_SIZE; ) {
+  for (let block = page; block < page + PAGE_SIZE;) {
     const units = k.mem.read8(block + BLOCK_SIZE) || UNITS_PER_PAGE;
     if (address < block + units * UNIT)
-      return { start: block + HEADER, bytes: units * UNIT - HEADER, tag: k.mem.read32(block + TAG), free: k.mem.read8(block + POOL_TYPE) === 0, big: false };
+      return {
+        start: block + HEADER,
+        bytes: units * UNIT - HEADER,
+        tag: k.mem.read32(block + TAG),
+        free: k.mem.read8(block + POOL_TYPE) === 0,
+        big: false,
+      };
     block += units * UNIT;
   }
   return null;

@@ -10,7 +10,9 @@ import { mmMapPage, mmUnmapPage } from './pte.ts';
 
 const F = POOL_DESCRIPTOR.f;
 const ENTRY = POOL_TRACKER_BIG_PAGES.size;
-const VA = 0, KEY = 8, BYTES = 0x10;
+const VA = 0,
+  KEY = 8,
+  BYTES = 0x10;
 /** An entry whose allocation was freed: the search goes on past it. */
 const FREED = 1;
 
@@ -48,7 +50,8 @@ function depopulate(k: Kernel, va: number, count: number): void {
 
 /** `count` neighbouring pages of a pool; 0 when there are none. */
 export function allocatePoolPages(k: Kernel, pool: number, count: number): number {
-  const pages = F.Pages.get(k.mem, pool), bitmap = F.Bitmap.get(k.mem, pool);
+  const pages = F.Pages.get(k.mem, pool),
+    bitmap = F.Bitmap.get(k.mem, pool);
   const at = findBits(k.mem, bitmap, pages, count, F.Hint.get(k.mem, pool), false);
   if (at < 0) return 0;
   const va = F.Base.get(k.mem, pool) + at * PAGE_SIZE;
@@ -75,9 +78,10 @@ export function isPoolPageInUse(k: Kernel, pool: number, va: number): boolean {
 
 /** Free pages in one run, the longest: what the largest allocation could get. */
 export function largestFreeRun(k: Kernel, pool: number): number {
-  const pages = F.Pages.get(k.mem, pool), bitmap = F.Bitmap.get(k.mem, pool);
+  const pages = F.Pages.get(k.mem, pool),
+    bitmap = F.Bitmap.get(k.mem, pool);
   let best = 0;
-  for (let at = 0; at < pages; ) {
+  for (let at = 0; at < pages;) {
     const run = runLength(k.mem, bitmap, pages, at, false);
     best = Math.max(best, run);
     at += run + runLength(k.mem, bitmap, pages, at + run, true);
@@ -89,7 +93,8 @@ export function largestFreeRun(k: Kernel, pool: number): number {
 const firstSlot = (va: number, size: number): number => Math.floor((va < 0 ? va + 0x1000000000000 : va) / PAGE_SIZE) % size;
 
 function find(k: Kernel, va: number): number {
-  const table = k.global.get('MmPoolBigPageTable'), size = k.global.get('MmPoolBigPageTableSize');
+  const table = k.global.get('MmPoolBigPageTable'),
+    size = k.global.get('MmPoolBigPageTableSize');
   for (let n = 0, slot = firstSlot(va, size); n < size; n++, slot = (slot + 1) % size) {
     const entry = table + slot * ENTRY;
     const low = k.mem.read32(entry + VA);
@@ -107,7 +112,8 @@ export function bigPageEntry(k: Kernel, va: number): { bytes: number; tag: numbe
 
 /** Allocates whole pages for `bytes`; 0 when there is no room in the pool or in the table. */
 export function allocateBigPages(k: Kernel, pool: number, bytes: number, tag: number): number {
-  const table = k.global.get('MmPoolBigPageTable'), size = k.global.get('MmPoolBigPageTableSize');
+  const table = k.global.get('MmPoolBigPageTable'),
+    size = k.global.get('MmPoolBigPageTableSize');
   const va = allocatePoolPages(k, pool, Math.ceil(bytes / PAGE_SIZE));
   if (!va) return 0;
   for (let n = 0, slot = firstSlot(va, size); n < size; n++, slot = (slot + 1) % size) {

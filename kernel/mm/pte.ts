@@ -1,5 +1,17 @@
 import type { Kernel } from '../kernel.ts';
-import { low48, PAGE_SIZE, PTE_ACCESSED, PTE_DIRTY, PTE_GLOBAL, PTE_LARGE, PTE_PFN_MASK, PTE_USER, PTE_VALID, PTE_WRITE, isKernelAddress } from './layout.ts';
+import {
+  low48,
+  PAGE_SIZE,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_GLOBAL,
+  PTE_LARGE,
+  PTE_PFN_MASK,
+  PTE_USER,
+  PTE_VALID,
+  PTE_WRITE,
+  isKernelAddress,
+} from './layout.ts';
 import { mmAllocatePage } from './pfn.ts';
 
 /** Page tables. They are reached by physical address, so that an edit needs no mapping of its own; `CR3` says where they start. */
@@ -49,7 +61,10 @@ export function mmMapPage(k: Kernel, va: number, pfn: number, bits: bigint): boo
   if (at < 0) return false;
   const global = isKernelAddress(va) ? PTE_GLOBAL : 0n;
   const old = k.platform.memory.read64(at);
-  k.platform.memory.write64(at, (BigInt(pfn) << 12n) | bits | PTE_VALID | PTE_ACCESSED | (bits & PTE_WRITE ? PTE_DIRTY : 0n) | global);
+  k.platform.memory.write64(
+    at,
+    (BigInt(pfn) << 12n) | bits | PTE_VALID | PTE_ACCESSED | (bits & PTE_WRITE ? PTE_DIRTY : 0n) | global,
+  );
   // Only an entry that was valid can be in a TLB.
   if (old & PTE_VALID) k.invalidate(va);
   else k.cpu.invalidate(va);

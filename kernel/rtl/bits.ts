@@ -16,7 +16,7 @@ function maskOf(from: number, count: number): number {
 
 /** Sets or clears `count` bits from `start`. */
 export function fillBits(mem: VirtualMemory, buffer: number, start: number, count: number, set: boolean): void {
-  for (let bit = start, left = count; left > 0; ) {
+  for (let bit = start, left = count; left > 0;) {
     const inWord = Math.min(32 - (bit & 31), left);
     const mask = maskOf(bit & 31, inWord);
     const at = buffer + (bit >>> 5) * 4;
@@ -29,7 +29,7 @@ export function fillBits(mem: VirtualMemory, buffer: number, start: number, coun
 
 /** Whether all of `count` bits from `start` are `set`. */
 export function areBits(mem: VirtualMemory, buffer: number, start: number, count: number, set: boolean): boolean {
-  for (let bit = start, left = count; left > 0; ) {
+  for (let bit = start, left = count; left > 0;) {
     const inWord = Math.min(32 - (bit & 31), left);
     const mask = maskOf(bit & 31, inWord);
     const word = mem.read32(buffer + (bit >>> 5) * 4);
@@ -56,7 +56,7 @@ export function runLength(mem: VirtualMemory, buffer: number, size: number, star
 }
 
 function findIn(mem: VirtualMemory, buffer: number, from: number, to: number, size: number, count: number, set: boolean): number {
-  for (let bit = from; bit < to; ) {
+  for (let bit = from; bit < to;) {
     const skip = runLength(mem, buffer, size, bit, !set);
     bit += skip;
     if (bit >= to || bit + count > size) return -1;

@@ -13,24 +13,31 @@ interface Decoded {
 
 function decode(bits: bigint): Decoded {
   const negative = bits >> 63n === 1n;
-  const field = Number((bits >> 52n) & 0x7ffn), fraction = bits & 0xfffffffffffffn;
+  const field = Number((bits >> 52n) & 0x7ffn),
+    fraction = bits & 0xfffffffffffffn;
   if (field === 0x7ff) return { negative, special: fraction ? 'nan' : 'inf', mantissa: 0n, exponent: 0 };
-  return field === 0 ? { negative, special: null, mantissa: fraction, exponent: -1074 } : { negative, special: null, mantissa: fraction | 0x10000000000000n, exponent: field - 1075 };
+  return field === 0
+    ? { negative, special: null, mantissa: fraction, exponent: -1074 }
+    : { negative, special: null, mantissa: fraction | 0x10000000000000n, exponent: field - 1075 };
 }
 
 /** round(value x 10^digits) as an integer. */
 function scaled(d: Decoded, digits: number): bigint {
-  let n = d.mantissa, den = 1n;
+  let n = d.mantissa,
+    den = 1n;
   if (digits >= 0) n *= 10n ** BigInt(digits);
   else den *= 10n ** BigInt(-digits);
   if (d.exponent >= 0) n <<= BigInt(d.exponent);
   else den <<= BigInt(-d.exponent);
-  const q = n / den, twice = (n % den) * 2n;
+  const q = n / den,
+    twice = (n % den) * 2n;
   return twice > den || (twice === den && q & 1n) ? q + 1n : q;
 }
 
 function fixed(d: Decoded, precision: number): string {
-  const text = scaled(d, precision).toString().padStart(precision + 1, '0');
+  const text = scaled(d, precision)
+    .toString()
+    .padStart(precision + 1, '0');
   return precision ? `${text.slice(0, -precision)}.${text.slice(-precision)}` : text;
 }
 
@@ -52,7 +59,12 @@ function exponential(d: Decoded, precision: number, letter: string): string {
 }
 
 /** Text of a double without its sign for %e, %f and %g (the letter's case counts), and whether it is negative. `alternate` keeps %g's zeros. */
-export function formatDouble(bits: bigint, conversion: string, precision: number, alternate: boolean): { text: string; negative: boolean } {
+export function formatDouble(
+  bits: bigint,
+  conversion: string,
+  precision: number,
+  alternate: boolean,
+): { text: string; negative: boolean } {
   const d = decode(bits);
   const lower = conversion.toLowerCase();
   let text: string;

@@ -5,7 +5,8 @@ import { formatText } from './format.ts';
 import { wideBytes } from './string.ts';
 
 const BASE = -0x100000000000;
-const LIST = BASE, TEXT = BASE + 0x1000;
+const LIST = BASE,
+  TEXT = BASE + 0x1000;
 
 /** Formats with arguments: numbers, bigints, or text that is put into memory (`w:` wide, `U:` UNICODE_STRING, `A:` ANSI_STRING). */
 function format(text: string, args: readonly (number | bigint | string)[], wide = false): string {

@@ -84,7 +84,8 @@ function stringText(mem: VirtualMemory, s: Spec, at: number, wideFormat: boolean
 
 function convert(mem: VirtualMemory, s: Spec, args: Arguments, wideFormat: boolean): string {
   const c = s.conversion;
-  const cut = (text: string): string => pad({ ...s, zero: s.zero && !s.minus }, '', s.precision >= 0 ? text.slice(0, s.precision) : text);
+  const cut = (text: string): string =>
+    pad({ ...s, zero: s.zero && !s.minus }, '', s.precision >= 0 ? text.slice(0, s.precision) : text);
   if ('diuxXo'.includes(c)) return integer(s, args.next());
   if (c === 'p' || c === 'P') return pad({ ...s, zero: false }, '', args.next().toString(16).toUpperCase().padStart(16, '0'));
   if (c === 's' || c === 'S') return cut(stringText(mem, s, args.pointer(), wideFormat));
@@ -118,7 +119,17 @@ export function formatText(mem: VirtualMemory, format: string, list: number, wid
       out += c;
       continue;
     }
-    const s: Spec = { minus: false, plus: false, space: false, alternate: false, zero: false, width: 0, precision: -1, size: '', conversion: '' };
+    const s: Spec = {
+      minus: false,
+      plus: false,
+      space: false,
+      alternate: false,
+      zero: false,
+      width: 0,
+      precision: -1,
+      size: '',
+      conversion: '',
+    };
     i++;
     for (; i < format.length; i++) {
       const f = format[i]!;

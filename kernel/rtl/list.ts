@@ -27,7 +27,8 @@ export function insertTailList(mem: VirtualMemory, head: number, entry: number):
 
 /** Unlinks; the entry's own links stay as they were. True when the list is empty afterwards. */
 export function removeEntryList(mem: VirtualMemory, entry: number): boolean {
-  const next = mem.readPtr(entry), previous = mem.readPtr(entry + 8);
+  const next = mem.readPtr(entry),
+    previous = mem.readPtr(entry + 8);
   mem.writePtr(previous, next);
   mem.writePtr(next + 8, previous);
   return next === previous;

@@ -75,7 +75,8 @@ export function setString(mem: VirtualMemory, va: number, length: number, maximu
 
 /** Writes `text` into the buffer of the UNICODE_STRING at `va`, cut to MaximumLength, with a zero after it if that has room. False when it was cut. */
 export function writeUnicodeString(mem: VirtualMemory, va: number, text: string): boolean {
-  const maximum = mem.read16(va + 2), buffer = mem.readPtr(va + 8);
+  const maximum = mem.read16(va + 2),
+    buffer = mem.readPtr(va + 8);
   const bytes = wideBytes(text).subarray(0, maximum & ~1);
   mem.writeBytes(buffer, bytes);
   if (bytes.length + 2 <= maximum) mem.write16(buffer + bytes.length, 0);

@@ -4,7 +4,8 @@ import { TIME_FIELDS } from '../types/rtl.ts';
 /** Calendar arithmetic on NT times: 100 ns units since 1601-01-01, proleptic Gregorian. */
 
 const F = TIME_FIELDS.f;
-const SECOND = 10_000_000n, DAY = 86400n * SECOND;
+const SECOND = 10_000_000n,
+  DAY = 86400n * SECOND;
 const DAYS_IN_400_YEARS = 146097;
 
 const isLeap = (y: number): boolean => (y % 4 === 0 && y % 100 !== 0) || y % 400 === 0;
@@ -23,7 +24,8 @@ export function writeTimeFields(mem: VirtualMemory, time: bigint, to: number): v
   let year = 1601 + Math.floor((days / DAYS_IN_400_YEARS) * 400);
   while (daysToYear(year) > days) year--;
   while (daysToYear(year + 1) <= days) year++;
-  let day = days - daysToYear(year), month = 1;
+  let day = days - daysToYear(year),
+    month = 1;
   while (day >= monthDays(year, month)) day -= monthDays(year, month++);
   F.Year.set(mem, to, year);
   F.Month.set(mem, to, month);
@@ -38,14 +40,32 @@ export function writeTimeFields(mem: VirtualMemory, time: bigint, to: number): v
 
 /** RtlTimeFieldsToTime: the time, or null for a date that does not exist. */
 export function readTimeFields(mem: VirtualMemory, at: number): bigint | null {
-  const year = F.Year.get(mem, at), month = F.Month.get(mem, at), day = F.Day.get(mem, at), hour = F.Hour.get(mem, at), minute = F.Minute.get(mem, at);
-  const second = F.Second.get(mem, at), ms = F.Milliseconds.get(mem, at);
-  if (year < 1601 || year > 30827 || month < 1 || month > 12 || day < 1 || day > monthDays(year, month) || hour > 23 || minute > 59 || second > 59 || ms > 999) return null;
+  const year = F.Year.get(mem, at),
+    month = F.Month.get(mem, at),
+    day = F.Day.get(mem, at),
+    hour = F.Hour.get(mem, at),
+    minute = F.Minute.get(mem, at);
+  const second = F.Second.get(mem, at),
+    ms = F.Milliseconds.get(mem, at);
+  if (
+    year < 1601 ||
+    year > 30827 ||
+    month < 1 ||
+    month > 12 ||
+    day < 1 ||
+    day > monthDays(year, month) ||
+    hour > 23 ||
+    minute > 59 ||
+    second > 59 ||
+    ms > 999
+  )
+    return null;
   let days = daysToYear(year) + day - 1;
   for (let m = 1; m < month; m++) days += monthDays(year, m);
   return BigInt(days) * DAY + BigInt(((hour * 60 + minute) * 60 + second) * 1000 + ms) * 10000n;
 }
 
 /** Seconds between 1601 and 1970, and 1980. */
-export const SECONDS_1970 = 11644473600n, SECONDS_1980 = 11960006400n;
+export const SECONDS_1970 = 11644473600n,
+  SECONDS_1980 = 11960006400n;
 export const SECOND_UNITS = SECOND;

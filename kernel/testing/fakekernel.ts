@@ -59,7 +59,15 @@ function fakeCpu(mem: FakeVirtual): CpuView {
 }
 
 const CONFIG: MachineConfig = {
-  ramBytes: 32 * 1024 * 1024, cpus: 1, tscHz: 100e6, apicHz: 100e6, rtcEpoch: 1767225600, clockPeriod: 156250, dpcWatchdogTicks: 64, verifier: false, seed: 1,
+  ramBytes: 32 * 1024 * 1024,
+  cpus: 1,
+  tscHz: 100e6,
+  apicHz: 100e6,
+  rtcEpoch: 1767225600,
+  clockPeriod: 156250,
+  dpcWatchdogTicks: 64,
+  verifier: false,
+  seed: 1,
 };
 
 let images: KernelImages | null = null;
@@ -80,8 +88,13 @@ export function fakeKernel(config: Partial<MachineConfig> = {}): FakeKernel {
   const cpu = fakeCpu(new FakeVirtual(ram, boot.directoryTable));
   const events: TraceEvent[] = [];
   const platform: Platform = {
-    config: complete, memory: ram, clock: { now: () => 0, frequency: complete.tscHz, schedule: () => undefined, cancel: () => undefined }, cpus: [cpu],
-    setGateRanges: () => undefined, trace: e => void events.push(e), tracing: true,
+    config: complete,
+    memory: ram,
+    clock: { now: () => 0, frequency: complete.tscHz, schedule: () => undefined, cancel: () => undefined },
+    cpus: [cpu],
+    setGateRanges: () => undefined,
+    trace: e => void events.push(e),
+    tracing: true,
   };
   const k = new Kernel(platform, images);
   mmInitialize(k, boot);

@@ -39,7 +39,8 @@ export class FakePhysical implements PhysicalMemory {
     this.view.setBigUint64(pa, value, true);
   }
   private check(pa: number, length: number): void {
-    if (!(pa >= 0 && length >= 0 && pa + length <= this.size)) throw new RangeError(`physical address 0x${pa.toString(16)} + ${length} is outside RAM`);
+    if (!(pa >= 0 && length >= 0 && pa + length <= this.size))
+      throw new RangeError(`physical address 0x${pa.toString(16)} + ${length} is outside RAM`);
   }
   readBytes(pa: number, length: number): Uint8Array {
     this.check(pa, length);

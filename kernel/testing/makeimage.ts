@@ -22,7 +22,10 @@ export interface TestImage {
   sections: readonly TestSection[];
 }
 
-export const CODE = 0x60000020, DATA = 0xc0000040, RDATA = 0x40000040, INIT = 0x62000020;
+export const CODE = 0x60000020,
+  DATA = 0xc0000040,
+  RDATA = 0x40000040,
+  INIT = 0x62000020;
 
 /** Offset of the PE signature in the files made here. */
 export const NT = 0x80;
@@ -32,7 +35,8 @@ export const SECTION_TABLE = OPT + 0xf0;
 
 /** A file. With a section alignment below a page, sections lie at their RVA in the file. */
 export function makeImage(spec: TestImage): Uint8Array {
-  const alignment = spec.sectionAlignment ?? 0x1000, fileAlignment = spec.fileAlignment ?? (alignment < 0x1000 ? alignment : 0x200);
+  const alignment = spec.sectionAlignment ?? 0x1000,
+    fileAlignment = spec.fileAlignment ?? (alignment < 0x1000 ? alignment : 0x200);
   const up = (n: number, to: number): number => Math.ceil(n / to) * to;
   const headers = up(SECTION_TABLE + spec.sections.length * 40, fileAlignment);
   let offset = headers;
@@ -79,8 +83,15 @@ export function makeImage(spec: TestImage): Uint8Array {
 }
 
 /** Import directory for one module at `rva`: descriptors, lookup table, address table, names. */
-export function importSection(rva: number, module: string, routines: readonly (string | number)[]): { data: Uint8Array; iat: number } {
-  const lookup = 40, table = (routines.length + 1) * 8, iat = lookup + table, names = iat + table;
+export function importSection(
+  rva: number,
+  module: string,
+  routines: readonly (string | number)[],
+): { data: Uint8Array; iat: number } {
+  const lookup = 40,
+    table = (routines.length + 1) * 8,
+    iat = lookup + table,
+    names = iat + table;
   const bytes = new Uint8Array(0x1000);
   const v = new DataView(bytes.buffer);
   let at = names;
