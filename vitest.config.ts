@@ -21,7 +21,7 @@ export default defineConfig({
       {
         test: {
           name: 'boots',
-          include: ['test/boots/**/*.test.ts', 'test/package/**/*.test.ts'],
+          include: ['boots', 'badinput', 'determinism', 'package'].map(folder => `test/${folder}/**/*.test.ts`),
           testTimeout: 240_000,
           hookTimeout: 120_000,
         },
