@@ -22,7 +22,7 @@ const CONFIGURATION = ['package.json', 'tsconfig.json'];
 
 export const TARGETS: { readonly [name: string]: Target } = {
   core: {
-    inputs: ['assembly', 'scripts/build-core.ts'],
+    inputs: ['assembly', 'scripts/build-core.ts', 'scripts/optimize-core.ts'],
     output: 'build/core.wasm',
     command: [tool('tsx/dist/cli.mjs'), 'scripts/build-core.ts'],
   },
