@@ -6,9 +6,12 @@ import { NonPagedPoolNx } from '../types/mm.ts';
 import { LIST_ENTRY } from '../types/rtl.ts';
 import { type NtExport, ntData } from './declare.ts';
 
-const pointer = (name: string, doc: string, value: number): NtExport => ntData({ name, doc, size: 8, status: 'full', init: (k, at) => k.mem.writePtr(at, value) });
-const long = (name: string, doc: string, value: number): NtExport => ntData({ name, doc, size: 4, status: 'full', init: (k, at) => k.mem.write32(at, value) });
-const byte = (name: string, doc: string, value: number): NtExport => ntData({ name, doc, size: 1, status: 'full', init: (k, at) => k.mem.write8(at, value) });
+const pointer = (name: string, doc: string, value: number): NtExport =>
+  ntData({ name, doc, size: 8, status: 'full', init: (k, at) => k.mem.writePtr(at, value) });
+const long = (name: string, doc: string, value: number): NtExport =>
+  ntData({ name, doc, size: 4, status: 'full', init: (k, at) => k.mem.write32(at, value) });
+const byte = (name: string, doc: string, value: number): NtExport =>
+  ntData({ name, doc, size: 1, status: 'full', init: (k, at) => k.mem.write8(at, value) });
 
 /** A free build of 19045. */
 const BUILD = (0xf0000000 | 19045) >>> 0;
@@ -76,7 +79,13 @@ function buildSeExports(k: Kernel, at: number): void {
 }
 
 export const exports: NtExport[] = [
-  ntData({ name: 'NtBuildNumber', doc: 'Number of the build; the high bits say that it is a free one.', size: 4, status: 'full', init: (k, at) => k.mem.write32(at, BUILD) }),
+  ntData({
+    name: 'NtBuildNumber',
+    doc: 'Number of the build; the high bits say that it is a free one.',
+    size: 4,
+    status: 'full',
+    init: (k, at) => k.mem.write32(at, BUILD),
+  }),
   ntData({ name: 'PsLoadedModuleList', doc: 'Head of the list of loaded images.', size: LIST_ENTRY.size, status: 'full' }),
   pointer('MmHighestUserAddress', 'Highest address of user space.', MM_HIGHEST_USER_ADDRESS),
   pointer('MmUserProbeAddress', 'First address beyond what a user-mode buffer may reach.', MM_USER_PROBE_ADDRESS),
@@ -91,5 +100,12 @@ export const exports: NtExport[] = [
   long('NlsOemCodePage', 'Number of the OEM code page.', 1252),
   byte('NlsMbCodePageTag', 'The ANSI code page has characters of several bytes.', 0),
   byte('NlsMbOemCodePageTag', 'The OEM code page has characters of several bytes.', 0),
-  ntData({ name: 'SeExports', doc: 'Address of a table of privileges and well-known security identifiers (SE_EXPORTS).', size: 8, status: 'partial', missing: 'privileges and identifiers that came after Windows 2000', init: buildSeExports }),
+  ntData({
+    name: 'SeExports',
+    doc: 'Address of a table of privileges and well-known security identifiers (SE_EXPORTS).',
+    size: 8,
+    status: 'partial',
+    missing: 'privileges and identifiers that came after Windows 2000',
+    init: buildSeExports,
+  }),
 ];

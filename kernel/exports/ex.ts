@@ -15,8 +15,10 @@ import { resourceExports } from './exresource.ts';
 import { rundownExports } from './exrundown.ts';
 import { workExports } from './exwork.ts';
 
-const PLARGE_INTEGER = pointer('PLARGE_INTEGER'), PULONG = pointer('PULONG');
-const PASSIVE = { max: 'PASSIVE_LEVEL' } as const, APC = { max: 'APC_LEVEL' } as const;
+const PLARGE_INTEGER = pointer('PLARGE_INTEGER'),
+  PULONG = pointer('PULONG');
+const PASSIVE = { max: 'PASSIVE_LEVEL' } as const,
+  APC = { max: 'APC_LEVEL' } as const;
 
 /** KUSER_SHARED_DATA.TimeZoneBias: 100 ns units to take from system time to get local time. */
 function timeZoneBias(k: Kernel): bigint {
@@ -59,50 +61,175 @@ function probeRange(k: Kernel, address: number, length: number, alignment: numbe
 
 const misc: NtExport[] = [
   ntExport({
-    name: 'ExGetPreviousMode', doc: 'Returns the mode of the caller that the current thread works for.', args: {}, returns: CHAR, cycles: 8, status: 'full', impl: k => KTHREAD.f.PreviousMode.get(k.mem, k.currentThread()),
+    name: 'ExGetPreviousMode',
+    doc: 'Returns the mode of the caller that the current thread works for.',
+    args: {},
+    returns: CHAR,
+    cycles: 8,
+    status: 'full',
+    impl: k => KTHREAD.f.PreviousMode.get(k.mem, k.currentThread()),
   }),
-  ntExport({ name: 'ExRaiseStatus', doc: 'Raises an exception with a status.', args: { Status: NTSTATUS }, returns: VOID, cycles: 100, status: 'partial', missing: 'handlers: the exception is always unhandled', impl: (k, a) => raiseStatus(k, a.Status) }),
-  ntExport({ name: 'RtlRaiseStatus', doc: 'Raises an exception with a status.', args: { Status: NTSTATUS }, returns: VOID, cycles: 100, status: 'partial', missing: 'handlers: the exception is always unhandled', impl: (k, a) => raiseStatus(k, a.Status) }),
-  ntExport({ name: 'ExRaiseAccessViolation', doc: 'Raises STATUS_ACCESS_VIOLATION.', args: {}, returns: VOID, cycles: 100, status: 'partial', missing: 'handlers: the exception is always unhandled', impl: k => raiseStatus(k, STATUS_ACCESS_VIOLATION) }),
-  ntExport({ name: 'ExRaiseDatatypeMisalignment', doc: 'Raises STATUS_DATATYPE_MISALIGNMENT.', args: {}, returns: VOID, cycles: 100, status: 'partial', missing: 'handlers: the exception is always unhandled', impl: k => raiseStatus(k, STATUS_DATATYPE_MISALIGNMENT) }),
   ntExport({
-    name: 'ProbeForRead', doc: 'Checks that a buffer lies in user space and is aligned; raises an exception if not.', irql: APC, args: { Address: PVOID, Length: SIZE_T, Alignment: ULONG }, returns: VOID, cycles: 20, status: 'full',
+    name: 'ExRaiseStatus',
+    doc: 'Raises an exception with a status.',
+    args: { Status: NTSTATUS },
+    returns: VOID,
+    cycles: 100,
+    status: 'partial',
+    missing: 'handlers: the exception is always unhandled',
+    impl: (k, a) => raiseStatus(k, a.Status),
+  }),
+  ntExport({
+    name: 'RtlRaiseStatus',
+    doc: 'Raises an exception with a status.',
+    args: { Status: NTSTATUS },
+    returns: VOID,
+    cycles: 100,
+    status: 'partial',
+    missing: 'handlers: the exception is always unhandled',
+    impl: (k, a) => raiseStatus(k, a.Status),
+  }),
+  ntExport({
+    name: 'ExRaiseAccessViolation',
+    doc: 'Raises STATUS_ACCESS_VIOLATION.',
+    args: {},
+    returns: VOID,
+    cycles: 100,
+    status: 'partial',
+    missing: 'handlers: the exception is always unhandled',
+    impl: k => raiseStatus(k, STATUS_ACCESS_VIOLATION),
+  }),
+  ntExport({
+    name: 'ExRaiseDatatypeMisalignment',
+    doc: 'Raises STATUS_DATATYPE_MISALIGNMENT.',
+    args: {},
+    returns: VOID,
+    cycles: 100,
+    status: 'partial',
+    missing: 'handlers: the exception is always unhandled',
+    impl: k => raiseStatus(k, STATUS_DATATYPE_MISALIGNMENT),
+  }),
+  ntExport({
+    name: 'ProbeForRead',
+    doc: 'Checks that a buffer lies in user space and is aligned; raises an exception if not.',
+    irql: APC,
+    args: { Address: PVOID, Length: SIZE_T, Alignment: ULONG },
+    returns: VOID,
+    cycles: 20,
+    status: 'full',
     impl: (k, a) => probeRange(k, a.Address, a.Length, a.Alignment),
   }),
   ntExport({
-    name: 'ProbeForWrite', doc: 'Checks that a buffer lies in user space, is aligned and can be written; raises an exception if not.', irql: APC, args: { Address: PVOID, Length: SIZE_T, Alignment: ULONG }, returns: VOID,
-    cycles: (_k, a) => 20 + Math.min(a.Length, 0x1000000) / 256, status: 'full',
+    name: 'ProbeForWrite',
+    doc: 'Checks that a buffer lies in user space, is aligned and can be written; raises an exception if not.',
+    irql: APC,
+    args: { Address: PVOID, Length: SIZE_T, Alignment: ULONG },
+    returns: VOID,
+    cycles: (_k, a) => 20 + Math.min(a.Length, 0x1000000) / 256,
+    status: 'full',
     impl(k, a) {
       probeRange(k, a.Address, a.Length, a.Alignment);
       if (a.Length) k.mem.probe(a.Address, a.Length, true);
     },
   }),
-  ntExport({ name: 'ExUuidCreate', doc: 'Creates a universally unique identifier.', irql: PASSIVE, args: { Uuid: pointer('UUID *') }, returns: NTSTATUS, cycles: 200, status: 'full', impl: (k, a) => createUuid(k, a.Uuid) }),
   ntExport({
-    name: 'ExSystemTimeToLocalTime', doc: 'Converts a system time to local time.', args: { SystemTime: PLARGE_INTEGER, LocalTime: PLARGE_INTEGER }, returns: VOID, cycles: 15, status: 'full',
+    name: 'ExUuidCreate',
+    doc: 'Creates a universally unique identifier.',
+    irql: PASSIVE,
+    args: { Uuid: pointer('UUID *') },
+    returns: NTSTATUS,
+    cycles: 200,
+    status: 'full',
+    impl: (k, a) => createUuid(k, a.Uuid),
+  }),
+  ntExport({
+    name: 'ExSystemTimeToLocalTime',
+    doc: 'Converts a system time to local time.',
+    args: { SystemTime: PLARGE_INTEGER, LocalTime: PLARGE_INTEGER },
+    returns: VOID,
+    cycles: 15,
+    status: 'full',
     impl: (k, a) => k.mem.write64(a.LocalTime, BigInt.asUintN(64, k.mem.read64(a.SystemTime) - timeZoneBias(k))),
   }),
   ntExport({
-    name: 'ExLocalTimeToSystemTime', doc: 'Converts a local time to system time.', args: { LocalTime: PLARGE_INTEGER, SystemTime: PLARGE_INTEGER }, returns: VOID, cycles: 15, status: 'full',
+    name: 'ExLocalTimeToSystemTime',
+    doc: 'Converts a local time to system time.',
+    args: { LocalTime: PLARGE_INTEGER, SystemTime: PLARGE_INTEGER },
+    returns: VOID,
+    cycles: 15,
+    status: 'full',
     impl: (k, a) => k.mem.write64(a.SystemTime, BigInt.asUintN(64, k.mem.read64(a.LocalTime) + timeZoneBias(k))),
   }),
   ntExport({
-    name: 'ExIsProcessorFeaturePresent', doc: 'Tells whether the processor has a feature.', args: { ProcessorFeature: ULONG }, returns: BOOLEAN, cycles: 10, status: 'full',
-    impl: (k, a) => a.ProcessorFeature < 64 && k.mem.read8(SHARED + KUSER_SHARED_DATA.f.ProcessorFeatures.offset + a.ProcessorFeature) !== 0,
+    name: 'ExIsProcessorFeaturePresent',
+    doc: 'Tells whether the processor has a feature.',
+    args: { ProcessorFeature: ULONG },
+    returns: BOOLEAN,
+    cycles: 10,
+    status: 'full',
+    impl: (k, a) =>
+      a.ProcessorFeature < 64 && k.mem.read8(SHARED + KUSER_SHARED_DATA.f.ProcessorFeatures.offset + a.ProcessorFeature) !== 0,
   }),
-  ntExport({ name: 'ExVerifySuite', doc: 'Tells whether the system has a suite.', args: { SuiteType: ULONG }, returns: BOOLEAN, cycles: 10, status: 'full', impl: (k, a) => ((k.mem.read32(SHARED + KUSER_SHARED_DATA.f.SuiteMask.offset) >>> (a.SuiteType & 31)) & 1) === 1 }),
   ntExport({
-    name: 'ExSetTimerResolution', doc: 'Asks for another period of the clock interrupt; returns the period in 100 ns units.', irql: PASSIVE, args: { DesiredTime: ULONG, SetResolution: BOOLEAN }, returns: ULONG, cycles: 60,
-    status: 'partial', missing: 'the period is machine configuration and does not change', impl: k => k.config.clockPeriod,
+    name: 'ExVerifySuite',
+    doc: 'Tells whether the system has a suite.',
+    args: { SuiteType: ULONG },
+    returns: BOOLEAN,
+    cycles: 10,
+    status: 'full',
+    impl: (k, a) => ((k.mem.read32(SHARED + KUSER_SHARED_DATA.f.SuiteMask.offset) >>> (a.SuiteType & 31)) & 1) === 1,
   }),
   ntExport({
-    name: 'ExQueryTimerResolution', doc: 'Returns the longest, shortest and current period of the clock interrupt, in 100 ns units.', irql: PASSIVE, args: { MaximumTime: PULONG, MinimumTime: PULONG, CurrentTime: PULONG }, returns: VOID, cycles: 20, status: 'full',
+    name: 'ExSetTimerResolution',
+    doc: 'Asks for another period of the clock interrupt; returns the period in 100 ns units.',
+    irql: PASSIVE,
+    args: { DesiredTime: ULONG, SetResolution: BOOLEAN },
+    returns: ULONG,
+    cycles: 60,
+    status: 'partial',
+    missing: 'the period is machine configuration and does not change',
+    impl: k => k.config.clockPeriod,
+  }),
+  ntExport({
+    name: 'ExQueryTimerResolution',
+    doc: 'Returns the longest, shortest and current period of the clock interrupt, in 100 ns units.',
+    irql: PASSIVE,
+    args: { MaximumTime: PULONG, MinimumTime: PULONG, CurrentTime: PULONG },
+    returns: VOID,
+    cycles: 20,
+    status: 'full',
     impl(k, a) {
       for (const at of [a.MaximumTime, a.MinimumTime, a.CurrentTime]) k.mem.write32(at, k.config.clockPeriod);
     },
   }),
-  ntExport({ name: 'ExGetFirmwareType', doc: 'Tells how the system was started: BIOS.', irql: PASSIVE, args: {}, returns: LONG, cycles: 8, status: 'full', impl: () => 1 }),
-  ntExport({ name: 'ExIsSoftBoot', doc: 'Tells whether the system was started without a reset of the hardware.', irql: PASSIVE, args: {}, returns: BOOLEAN, cycles: 8, status: 'full', impl: () => false }),
+  ntExport({
+    name: 'ExGetFirmwareType',
+    doc: 'Tells how the system was started: BIOS.',
+    irql: PASSIVE,
+    args: {},
+    returns: LONG,
+    cycles: 8,
+    status: 'full',
+    impl: () => 1,
+  }),
+  ntExport({
+    name: 'ExIsSoftBoot',
+    doc: 'Tells whether the system was started without a reset of the hardware.',
+    irql: PASSIVE,
+    args: {},
+    returns: BOOLEAN,
+    cycles: 8,
+    status: 'full',
+    impl: () => false,
+  }),
 ];
 
-export const exports: NtExport[] = [...poolExports, ...listExports, ...workExports, ...resourceExports, ...rundownExports, ...callbackExports, ...misc];
+export const exports: NtExport[] = [
+  ...poolExports,
+  ...listExports,
+  ...workExports,
+  ...resourceExports,
+  ...rundownExports,
+  ...callbackExports,
+  ...misc,
+];

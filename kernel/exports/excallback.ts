@@ -8,11 +8,30 @@ import { freeObject, obCreateObject, obDereferenceDeferred, obReferenceObject } 
 import { exportedType, obTypeOf } from '../ob/type.ts';
 import { CALLBACK_OBJECT, CALLBACK_REGISTRATION } from '../types/ex.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
-import { STATUS_INSUFFICIENT_RESOURCES, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_OBJECT_NAME_NOT_FOUND,
+  STATUS_OBJECT_TYPE_MISMATCH,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { ptr } from '../types/struct.ts';
-import { BOOLEAN, call, type Frame, type NtExport, ntExport, NTSTATUS, ntSteps, type Outcome, pointer, PVOID, ret, VOID } from './declare.ts';
+import {
+  BOOLEAN,
+  call,
+  type Frame,
+  type NtExport,
+  ntExport,
+  NTSTATUS,
+  ntSteps,
+  type Outcome,
+  pointer,
+  PVOID,
+  ret,
+  VOID,
+} from './declare.ts';
 
-const C = CALLBACK_OBJECT.f, R = CALLBACK_REGISTRATION.f;
+const C = CALLBACK_OBJECT.f,
+  R = CALLBACK_REGISTRATION.f;
 const SIGNATURE = 0x6c6c6143; // 'Call'
 const TAG_REGISTRATION = 0x52626343; // 'CcbR'
 
@@ -45,7 +64,8 @@ const frame = { Object: ptr, Current: ptr, Argument1: ptr, Argument2: ptr };
 
 /** Calls the registration after `Current`; busy ones are freed when the last notification leaves them. */
 function notifyNext(k: Kernel, f: Frame<typeof frame>): Outcome {
-  const object = f.get('Object'), head = object + C.RegisteredCallbacks.offset;
+  const object = f.get('Object'),
+    head = object + C.RegisteredCallbacks.offset;
   const current = f.get('Current');
   const next = k.mem.readPtr(current || head);
   if (current) leave(k, current);
@@ -72,8 +92,13 @@ function removeRegistration(k: Kernel, registration: number): void {
 
 export const callbackExports: NtExport[] = [
   ntExport({
-    name: 'ExCreateCallback', doc: 'Opens a callback object, or creates it.', irql: { max: 'PASSIVE_LEVEL' },
-    args: { CallbackObject: PVOID, ObjectAttributes: pointer('POBJECT_ATTRIBUTES'), Create: BOOLEAN, AllowMultipleCallbacks: BOOLEAN }, returns: NTSTATUS, cycles: 600, status: 'full',
+    name: 'ExCreateCallback',
+    doc: 'Opens a callback object, or creates it.',
+    irql: { max: 'PASSIVE_LEVEL' },
+    args: { CallbackObject: PVOID, ObjectAttributes: pointer('POBJECT_ATTRIBUTES'), Create: BOOLEAN, AllowMultipleCallbacks: BOOLEAN },
+    returns: NTSTATUS,
+    cycles: 600,
+    status: 'full',
     impl(k, a) {
       k.mem.probe(a.CallbackObject, 8, true);
       const opened = openCallback(k, a.ObjectAttributes, a.Create, a.AllowMultipleCallbacks);
@@ -82,8 +107,13 @@ export const callbackExports: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'ExRegisterCallback', doc: 'Registers a routine with a callback object; NULL when it allows one only and has one.', irql: { max: 'APC_LEVEL' },
-    args: { CallbackObject: PVOID, CallbackFunction: PVOID, CallbackContext: PVOID }, returns: PVOID, cycles: 200, status: 'full',
+    name: 'ExRegisterCallback',
+    doc: 'Registers a routine with a callback object; NULL when it allows one only and has one.',
+    irql: { max: 'APC_LEVEL' },
+    args: { CallbackObject: PVOID, CallbackFunction: PVOID, CallbackContext: PVOID },
+    returns: PVOID,
+    cycles: 200,
+    status: 'full',
     impl(k, a) {
       const head = a.CallbackObject + C.RegisteredCallbacks.offset;
       if (!C.AllowMultipleCallbacks.get(k.mem, a.CallbackObject) && k.mem.readPtr(head) !== head) return 0;
@@ -99,7 +129,13 @@ export const callbackExports: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'ExUnregisterCallback', doc: 'Takes a registered routine back.', irql: { max: 'APC_LEVEL' }, args: { CallbackRegistration: PVOID }, returns: VOID, cycles: 150, status: 'partial',
+    name: 'ExUnregisterCallback',
+    doc: 'Takes a registered routine back.',
+    irql: { max: 'APC_LEVEL' },
+    args: { CallbackRegistration: PVOID },
+    returns: VOID,
+    cycles: 150,
+    status: 'partial',
     missing: 'it does not wait for a notification that is under way in another thread; the registration is freed when that leaves it',
     impl(k, a) {
       if (R.Busy.get(k.mem, a.CallbackRegistration)) R.UnregisterWaiting.set(k.mem, a.CallbackRegistration, 1);
@@ -107,8 +143,14 @@ export const callbackExports: NtExport[] = [
     },
   }),
   ntSteps({
-    name: 'ExNotifyCallback', doc: 'Calls the routines registered with a callback object, in their order.', irql: { max: 'DISPATCH_LEVEL' }, args: { CallbackObject: PVOID, Argument1: PVOID, Argument2: PVOID }, returns: VOID, cycles: 80,
-    status: 'full', frame,
+    name: 'ExNotifyCallback',
+    doc: 'Calls the routines registered with a callback object, in their order.',
+    irql: { max: 'DISPATCH_LEVEL' },
+    args: { CallbackObject: PVOID, Argument1: PVOID, Argument2: PVOID },
+    returns: VOID,
+    cycles: 80,
+    status: 'full',
+    frame,
     steps: {
       start(k, f, _rax, a) {
         const head = a.CallbackObject + C.RegisteredCallbacks.offset;
@@ -126,4 +168,6 @@ export const callbackExports: NtExport[] = [
 ];
 
 /** Registrations of a callback object, for the debugger. */
-export const callbackRegistrations = (k: Kernel, object: number): number[] => [...listEntries(k.mem, object + C.RegisteredCallbacks.offset)];
+export const callbackRegistrations = (k: Kernel, object: number): number[] => [
+  ...listEntries(k.mem, object + C.RegisteredCallbacks.offset),
+];

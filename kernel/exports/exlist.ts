@@ -7,18 +7,42 @@ import { insertHeadList, insertTailList, removeEntryList, removeHeadList } from 
 import { GENERAL_LOOKASIDE_POOL } from '../types/ex.ts';
 import { NonPagedPool, PagedPool } from '../types/mm.ts';
 import { STATUS_INVALID_PARAMETER_4, STATUS_INVALID_PARAMETER_5, STATUS_SUCCESS } from '../types/status.ts';
-import { call, LONGLONG, type NtExport, ntCode, ntExport, NTSTATUS, ntSteps, type Outcome, pointer, PVOID, ret, retry, SIZE_T, ULONG, USHORT, VOID } from './declare.ts';
+import {
+  call,
+  LONGLONG,
+  type NtExport,
+  ntCode,
+  ntExport,
+  NTSTATUS,
+  ntSteps,
+  type Outcome,
+  pointer,
+  PVOID,
+  ret,
+  retry,
+  SIZE_T,
+  ULONG,
+  USHORT,
+  VOID,
+} from './declare.ts';
 import { ptr } from '../types/struct.ts';
 
-const PSLIST_HEADER = pointer('PSLIST_HEADER'), PSLIST_ENTRY = pointer('PSLIST_ENTRY'), PLIST_ENTRY = pointer('PLIST_ENTRY'), PKSPIN_LOCK = pointer('PKSPIN_LOCK');
+const PSLIST_HEADER = pointer('PSLIST_HEADER'),
+  PSLIST_ENTRY = pointer('PSLIST_ENTRY'),
+  PLIST_ENTRY = pointer('PLIST_ENTRY'),
+  PKSPIN_LOCK = pointer('PKSPIN_LOCK');
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 
 // CMPXCHG16B compares RDX:RAX and stores RCX:RBX: low the depth and sequence number, high the first entry. Each change counts the sequence number up, so
 // that a list which changed and changed back in between is not taken for unchanged.
 const slist: NtExport[] = [
   ntCode({
-    name: 'ExpInterlockedPushEntrySList', doc: 'Puts an entry at the front of a sequenced list and returns the entry that was first.', args: { ListHead: PSLIST_HEADER, ListEntry: PSLIST_ENTRY }, returns: PSLIST_ENTRY,
-    cycles: 30, status: 'full',
+    name: 'ExpInterlockedPushEntrySList',
+    doc: 'Puts an entry at the front of a sequenced list and returns the entry that was first.',
+    args: { ListHead: PSLIST_HEADER, ListEntry: PSLIST_ENTRY },
+    returns: PSLIST_ENTRY,
+    cycles: 30,
+    status: 'full',
     code(a) {
       a.prologPush(RBX);
       a.mov(R8, RCX);
@@ -40,7 +64,12 @@ const slist: NtExport[] = [
     },
   }),
   ntCode({
-    name: 'ExpInterlockedPopEntrySList', doc: 'Takes the first entry off a sequenced list; NULL when it is empty.', args: { ListHead: PSLIST_HEADER }, returns: PSLIST_ENTRY, cycles: 30, status: 'full',
+    name: 'ExpInterlockedPopEntrySList',
+    doc: 'Takes the first entry off a sequenced list; NULL when it is empty.',
+    args: { ListHead: PSLIST_HEADER },
+    returns: PSLIST_ENTRY,
+    cycles: 30,
+    status: 'full',
     code(a) {
       a.prologPush(RBX);
       a.mov(R8, RCX);
@@ -65,7 +94,12 @@ const slist: NtExport[] = [
     },
   }),
   ntCode({
-    name: 'ExpInterlockedFlushSList', doc: 'Takes all entries off a sequenced list and returns the first.', args: { ListHead: PSLIST_HEADER }, returns: PSLIST_ENTRY, cycles: 30, status: 'full',
+    name: 'ExpInterlockedFlushSList',
+    doc: 'Takes all entries off a sequenced list and returns the first.',
+    args: { ListHead: PSLIST_HEADER },
+    returns: PSLIST_ENTRY,
+    cycles: 30,
+    status: 'full',
     code(a) {
       a.prologPush(RBX);
       a.mov(R8, RCX);
@@ -85,11 +119,21 @@ const slist: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'ExQueryDepthSList', doc: 'Returns the number of entries of a sequenced list.', args: { ListHead: PSLIST_HEADER }, returns: USHORT, cycles: 8, status: 'full',
+    name: 'ExQueryDepthSList',
+    doc: 'Returns the number of entries of a sequenced list.',
+    args: { ListHead: PSLIST_HEADER },
+    returns: USHORT,
+    cycles: 8,
+    status: 'full',
     impl: (k, a) => k.mem.read16(a.ListHead),
   }),
   ntExport({
-    name: 'InitializeSListHead', doc: 'Makes a sequenced list empty.', args: { ListHead: PSLIST_HEADER }, returns: VOID, cycles: 8, status: 'full',
+    name: 'InitializeSListHead',
+    doc: 'Makes a sequenced list empty.',
+    args: { ListHead: PSLIST_HEADER },
+    returns: VOID,
+    cycles: 8,
+    status: 'full',
     impl(k, a) {
       k.mem.probe(a.ListHead, 16, true);
       k.mem.write64(a.ListHead, 0n);
@@ -105,68 +149,105 @@ function locked(k: Kernel, lock: number, change: () => number | bigint): number 
 
 const interlocked: NtExport[] = [
   ntExport({
-    name: 'ExInterlockedInsertHeadList', doc: 'Puts an entry at the head of a list under a spin lock; returns the entry that was first, NULL when there was none.',
-    args: { ListHead: PLIST_ENTRY, ListEntry: PLIST_ENTRY, Lock: PKSPIN_LOCK }, returns: PLIST_ENTRY, cycles: 40, status: 'full',
-    impl: (k, a) => locked(k, a.Lock, () => {
-      const first = k.mem.readPtr(a.ListHead);
-      insertHeadList(k.mem, a.ListHead, a.ListEntry);
-      return first === a.ListHead ? 0 : first;
-    }),
+    name: 'ExInterlockedInsertHeadList',
+    doc: 'Puts an entry at the head of a list under a spin lock; returns the entry that was first, NULL when there was none.',
+    args: { ListHead: PLIST_ENTRY, ListEntry: PLIST_ENTRY, Lock: PKSPIN_LOCK },
+    returns: PLIST_ENTRY,
+    cycles: 40,
+    status: 'full',
+    impl: (k, a) =>
+      locked(k, a.Lock, () => {
+        const first = k.mem.readPtr(a.ListHead);
+        insertHeadList(k.mem, a.ListHead, a.ListEntry);
+        return first === a.ListHead ? 0 : first;
+      }),
   }),
   ntExport({
-    name: 'ExInterlockedInsertTailList', doc: 'Puts an entry at the tail of a list under a spin lock; returns the entry that was last, NULL when there was none.',
-    args: { ListHead: PLIST_ENTRY, ListEntry: PLIST_ENTRY, Lock: PKSPIN_LOCK }, returns: PLIST_ENTRY, cycles: 40, status: 'full',
-    impl: (k, a) => locked(k, a.Lock, () => {
-      const last = k.mem.readPtr(a.ListHead + 8);
-      insertTailList(k.mem, a.ListHead, a.ListEntry);
-      return last === a.ListHead ? 0 : last;
-    }),
+    name: 'ExInterlockedInsertTailList',
+    doc: 'Puts an entry at the tail of a list under a spin lock; returns the entry that was last, NULL when there was none.',
+    args: { ListHead: PLIST_ENTRY, ListEntry: PLIST_ENTRY, Lock: PKSPIN_LOCK },
+    returns: PLIST_ENTRY,
+    cycles: 40,
+    status: 'full',
+    impl: (k, a) =>
+      locked(k, a.Lock, () => {
+        const last = k.mem.readPtr(a.ListHead + 8);
+        insertTailList(k.mem, a.ListHead, a.ListEntry);
+        return last === a.ListHead ? 0 : last;
+      }),
   }),
   ntExport({
-    name: 'ExInterlockedRemoveHeadList', doc: 'Takes the first entry off a list under a spin lock; NULL when it is empty.', args: { ListHead: PLIST_ENTRY, Lock: PKSPIN_LOCK }, returns: PLIST_ENTRY, cycles: 40, status: 'full',
+    name: 'ExInterlockedRemoveHeadList',
+    doc: 'Takes the first entry off a list under a spin lock; NULL when it is empty.',
+    args: { ListHead: PLIST_ENTRY, Lock: PKSPIN_LOCK },
+    returns: PLIST_ENTRY,
+    cycles: 40,
+    status: 'full',
     impl: (k, a) => locked(k, a.Lock, () => removeHeadList(k.mem, a.ListHead)),
   }),
   ntExport({
-    name: 'ExInterlockedPushEntryList', doc: 'Puts an entry at the front of a singly linked list under a spin lock; returns the entry that was first.', args: { ListHead: PVOID, ListEntry: PVOID, Lock: PKSPIN_LOCK },
-    returns: PVOID, cycles: 40, status: 'full',
-    impl: (k, a) => locked(k, a.Lock, () => {
-      const first = k.mem.readPtr(a.ListHead);
-      k.mem.writePtr(a.ListEntry, first);
-      k.mem.writePtr(a.ListHead, a.ListEntry);
-      return first;
-    }),
-  }),
-  ntExport({
-    name: 'ExInterlockedPopEntryList', doc: 'Takes the first entry off a singly linked list under a spin lock; NULL when it is empty.', args: { ListHead: PVOID, Lock: PKSPIN_LOCK }, returns: PVOID, cycles: 40,
+    name: 'ExInterlockedPushEntryList',
+    doc: 'Puts an entry at the front of a singly linked list under a spin lock; returns the entry that was first.',
+    args: { ListHead: PVOID, ListEntry: PVOID, Lock: PKSPIN_LOCK },
+    returns: PVOID,
+    cycles: 40,
     status: 'full',
-    impl: (k, a) => locked(k, a.Lock, () => {
-      const first = k.mem.readPtr(a.ListHead);
-      if (first) k.mem.writePtr(a.ListHead, k.mem.readPtr(first));
-      return first;
-    }),
+    impl: (k, a) =>
+      locked(k, a.Lock, () => {
+        const first = k.mem.readPtr(a.ListHead);
+        k.mem.writePtr(a.ListEntry, first);
+        k.mem.writePtr(a.ListHead, a.ListEntry);
+        return first;
+      }),
   }),
   ntExport({
-    name: 'ExInterlockedAddUlong', doc: 'Adds to an unsigned long under a spin lock and returns its old value.', args: { Addend: pointer('PULONG'), Increment: ULONG, Lock: PKSPIN_LOCK }, returns: ULONG, cycles: 40, status: 'full',
-    impl: (k, a) => locked(k, a.Lock, () => {
-      const old = k.mem.read32(a.Addend);
-      k.mem.write32(a.Addend, (old + a.Increment) >>> 0);
-      return old;
-    }),
+    name: 'ExInterlockedPopEntryList',
+    doc: 'Takes the first entry off a singly linked list under a spin lock; NULL when it is empty.',
+    args: { ListHead: PVOID, Lock: PKSPIN_LOCK },
+    returns: PVOID,
+    cycles: 40,
+    status: 'full',
+    impl: (k, a) =>
+      locked(k, a.Lock, () => {
+        const first = k.mem.readPtr(a.ListHead);
+        if (first) k.mem.writePtr(a.ListHead, k.mem.readPtr(first));
+        return first;
+      }),
   }),
   ntExport({
-    name: 'ExInterlockedAddLargeInteger', doc: 'Adds to a large integer under a spin lock and returns its old value.', args: { Addend: pointer('PLARGE_INTEGER'), Increment: LONGLONG, Lock: PKSPIN_LOCK }, returns: LONGLONG,
-    cycles: 40, status: 'full',
-    impl: (k, a) => locked(k, a.Lock, () => {
-      const old = k.mem.read64(a.Addend);
-      k.mem.write64(a.Addend, BigInt.asUintN(64, old + a.Increment));
-      return old;
-    }),
+    name: 'ExInterlockedAddUlong',
+    doc: 'Adds to an unsigned long under a spin lock and returns its old value.',
+    args: { Addend: pointer('PULONG'), Increment: ULONG, Lock: PKSPIN_LOCK },
+    returns: ULONG,
+    cycles: 40,
+    status: 'full',
+    impl: (k, a) =>
+      locked(k, a.Lock, () => {
+        const old = k.mem.read32(a.Addend);
+        k.mem.write32(a.Addend, (old + a.Increment) >>> 0);
+        return old;
+      }),
+  }),
+  ntExport({
+    name: 'ExInterlockedAddLargeInteger',
+    doc: 'Adds to a large integer under a spin lock and returns its old value.',
+    args: { Addend: pointer('PLARGE_INTEGER'), Increment: LONGLONG, Lock: PKSPIN_LOCK },
+    returns: LONGLONG,
+    cycles: 40,
+    status: 'full',
+    impl: (k, a) =>
+      locked(k, a.Lock, () => {
+        const old = k.mem.read64(a.Addend);
+        k.mem.write64(a.Addend, BigInt.asUintN(64, old + a.Increment));
+        return old;
+      }),
   }),
 ];
 
 const L = GENERAL_LOOKASIDE_POOL.f;
 /** Depth that a list starts with, and the most that it may get. */
-const INITIAL_DEPTH = 4, MAXIMUM_DEPTH = 256;
+const INITIAL_DEPTH = 4,
+  MAXIMUM_DEPTH = 256;
 
 interface LookasideSetup {
   list: number;
@@ -213,7 +294,13 @@ function freeEntries(k: Kernel, list: number, extended: boolean): Outcome {
 
 const emptying = (name: string, doc: string, unlink: boolean, extended: boolean): NtExport =>
   ntSteps({
-    name, doc, irql: DISPATCH, args: { Lookaside: PVOID }, returns: VOID, cycles: 100, status: 'full',
+    name,
+    doc,
+    irql: DISPATCH,
+    args: { Lookaside: PVOID },
+    returns: VOID,
+    cycles: 100,
+    status: 'full',
     frame: { List: ptr },
     steps: {
       start(k, f, _rax, a) {
@@ -226,25 +313,73 @@ const emptying = (name: string, doc: string, unlink: boolean, extended: boolean)
   });
 
 const initializeArgs = { Lookaside: PVOID, Allocate: PVOID, Free: PVOID, Flags: ULONG, Size: SIZE_T, Tag: ULONG, Depth: USHORT } as const;
-const EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL = 1, EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE = 2;
+const EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL = 1,
+  EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE = 2;
 
 const lookaside: NtExport[] = [
   ntExport({
-    name: 'ExInitializeNPagedLookasideList', doc: 'Initializes a lookaside list for nonpaged entries of one size.', irql: DISPATCH, args: initializeArgs, returns: VOID, cycles: 100, status: 'full',
-    impl: (k, a) => initializeLookaside(k, { list: a.Lookaside, size: 0x80, type: NonPagedPool | (a.Flags & 0x210), allocate: a.Allocate, free: a.Free, entrySize: a.Size, tag: a.Tag, head: 'ExNPagedLookasideListHead' }),
+    name: 'ExInitializeNPagedLookasideList',
+    doc: 'Initializes a lookaside list for nonpaged entries of one size.',
+    irql: DISPATCH,
+    args: initializeArgs,
+    returns: VOID,
+    cycles: 100,
+    status: 'full',
+    impl: (k, a) =>
+      initializeLookaside(k, {
+        list: a.Lookaside,
+        size: 0x80,
+        type: NonPagedPool | (a.Flags & 0x210),
+        allocate: a.Allocate,
+        free: a.Free,
+        entrySize: a.Size,
+        tag: a.Tag,
+        head: 'ExNPagedLookasideListHead',
+      }),
   }),
   ntExport({
-    name: 'ExInitializePagedLookasideList', doc: 'Initializes a lookaside list for pageable entries of one size.', irql: { max: 'APC_LEVEL' }, args: initializeArgs, returns: VOID, cycles: 100, status: 'full',
-    impl: (k, a) => initializeLookaside(k, { list: a.Lookaside, size: 0x80, type: PagedPool | (a.Flags & 0x10), allocate: a.Allocate, free: a.Free, entrySize: a.Size, tag: a.Tag, head: 'ExPagedLookasideListHead' }),
+    name: 'ExInitializePagedLookasideList',
+    doc: 'Initializes a lookaside list for pageable entries of one size.',
+    irql: { max: 'APC_LEVEL' },
+    args: initializeArgs,
+    returns: VOID,
+    cycles: 100,
+    status: 'full',
+    impl: (k, a) =>
+      initializeLookaside(k, {
+        list: a.Lookaside,
+        size: 0x80,
+        type: PagedPool | (a.Flags & 0x10),
+        allocate: a.Allocate,
+        free: a.Free,
+        entrySize: a.Size,
+        tag: a.Tag,
+        head: 'ExPagedLookasideListHead',
+      }),
   }),
   ntExport({
-    name: 'ExInitializeLookasideListEx', doc: 'Initializes a lookaside list whose routines get the list as an argument.', irql: DISPATCH,
-    args: { Lookaside: PVOID, Allocate: PVOID, Free: PVOID, PoolType: ULONG, Flags: ULONG, Size: SIZE_T, Tag: ULONG, Depth: USHORT }, returns: NTSTATUS, cycles: 100, status: 'full',
+    name: 'ExInitializeLookasideListEx',
+    doc: 'Initializes a lookaside list whose routines get the list as an argument.',
+    irql: DISPATCH,
+    args: { Lookaside: PVOID, Allocate: PVOID, Free: PVOID, PoolType: ULONG, Flags: ULONG, Size: SIZE_T, Tag: ULONG, Depth: USHORT },
+    returns: NTSTATUS,
+    cycles: 100,
+    status: 'full',
     impl(k, a) {
       if (![NonPagedPool, PagedPool, 512].includes(a.PoolType)) return STATUS_INVALID_PARAMETER_4;
-      if (a.Flags & ~(EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL | EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE) || a.Flags === 3) return STATUS_INVALID_PARAMETER_5;
+      if (a.Flags & ~(EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL | EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE) || a.Flags === 3)
+        return STATUS_INVALID_PARAMETER_5;
       const raise = a.Flags & EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL ? 0x10 : 0;
-      initializeLookaside(k, { list: a.Lookaside, size: 0x60, type: a.PoolType | raise, allocate: a.Allocate, free: a.Free, entrySize: a.Size, tag: a.Tag, head: 'ExPoolLookasideListHead' });
+      initializeLookaside(k, {
+        list: a.Lookaside,
+        size: 0x60,
+        type: a.PoolType | raise,
+        allocate: a.Allocate,
+        free: a.Free,
+        entrySize: a.Size,
+        tag: a.Tag,
+        head: 'ExPoolLookasideListHead',
+      });
       return STATUS_SUCCESS;
     },
   }),

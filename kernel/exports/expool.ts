@@ -3,7 +3,13 @@ import type { Kernel } from '../kernel.ts';
 import { PAGED_POOL_BASE, PAGED_POOL_END } from '../mm/layout.ts';
 import { exAllocatePool, exFreePool, poolBlockAt } from '../mm/pool.ts';
 import { BAD_POOL_CALLER } from '../types/bugcodes.ts';
-import { NonPagedPool, NonPagedPoolNx, PagedPool, POOL_QUOTA_FAIL_INSTEAD_OF_RAISE, POOL_RAISE_IF_ALLOCATION_FAILURE } from '../types/mm.ts';
+import {
+  NonPagedPool,
+  NonPagedPoolNx,
+  PagedPool,
+  POOL_QUOTA_FAIL_INSTEAD_OF_RAISE,
+  POOL_RAISE_IF_ALLOCATION_FAILURE,
+} from '../types/mm.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER } from '../types/status.ts';
 import { raiseStatus } from '../ex/raise.ts';
 import { APC_LEVEL, DISPATCH_LEVEL, type NtExport, ntExport, pointer, PVOID, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
@@ -13,12 +19,22 @@ const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 const TAG_NONE = 0x656e6f4e; // 'None'
 
 /** Paged pool may be touched below DISPATCH_LEVEL only. */
-const poolIrql = { max: 'DISPATCH_LEVEL', when: (a: { readonly PoolType: number }) => (a.PoolType & 1 ? ({ max: 'APC_LEVEL' } as const) : undefined) } as const;
+const poolIrql = {
+  max: 'DISPATCH_LEVEL',
+  when: (a: { readonly PoolType: number }) => (a.PoolType & 1 ? ({ max: 'APC_LEVEL' } as const) : undefined),
+} as const;
 
 /** NT checks these even without the verifier. */
 function checkIrql(k: Kernel, code: number, poolType: number, detail: number): void {
   if (k.irql > (poolType & 1 ? APC_LEVEL : DISPATCH_LEVEL))
-    k.bugCheck(BAD_POOL_CALLER, code, k.irql, poolType, Number.isFinite(detail) ? detail : -1, `pool was ${code === 8 ? 'allocated' : 'freed'} at too high an IRQL`);
+    k.bugCheck(
+      BAD_POOL_CALLER,
+      code,
+      k.irql,
+      poolType,
+      Number.isFinite(detail) ? detail : -1,
+      `pool was ${code === 8 ? 'allocated' : 'freed'} at too high an IRQL`,
+    );
 }
 
 function allocate(k: Kernel, poolType: number, bytes: number, tag: number, raise: boolean): number {
@@ -42,8 +58,13 @@ function poolTypeAt(va: number): number {
 const cost = (_k: Kernel, a: { readonly NumberOfBytes: number }): number => 180 + Math.min(a.NumberOfBytes, 0x1000000) / 0x1000;
 
 // POOL_FLAGS
-const POOL_FLAG_UNINITIALIZED = 2n, POOL_FLAG_SESSION = 4n, POOL_FLAG_CACHE_ALIGNED = 8n, POOL_FLAG_RAISE_ON_FAILURE = 0x20n, POOL_FLAG_NON_PAGED = 0x40n;
-const POOL_FLAG_NON_PAGED_EXECUTE = 0x80n, POOL_FLAG_PAGED = 0x100n;
+const POOL_FLAG_UNINITIALIZED = 2n,
+  POOL_FLAG_SESSION = 4n,
+  POOL_FLAG_CACHE_ALIGNED = 8n,
+  POOL_FLAG_RAISE_ON_FAILURE = 0x20n,
+  POOL_FLAG_NON_PAGED = 0x40n;
+const POOL_FLAG_NON_PAGED_EXECUTE = 0x80n,
+  POOL_FLAG_PAGED = 0x100n;
 
 function allocate2(k: Kernel, flags: bigint, bytes: number, tag: number): number {
   const kinds = [POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED].filter(f => flags & f);
@@ -63,42 +84,94 @@ const allocateArgs = { PoolType: ULONG, NumberOfBytes: SIZE_T } as const;
 
 export const poolExports: NtExport[] = [
   ntExport({
-    name: 'ExAllocatePool', doc: 'Allocates pool memory (deprecated: without a tag).', irql: poolIrql, args: allocateArgs, returns: PVOID, cycles: cost, status: 'full',
+    name: 'ExAllocatePool',
+    doc: 'Allocates pool memory (deprecated: without a tag).',
+    irql: poolIrql,
+    args: allocateArgs,
+    returns: PVOID,
+    cycles: cost,
+    status: 'full',
     impl: (k, a) => allocate(k, a.PoolType, a.NumberOfBytes, TAG_NONE, false),
   }),
   ntExport({
-    name: 'ExAllocatePoolWithTag', doc: 'Allocates pool memory of the given type and marks it with a tag.', irql: poolIrql, args: { ...allocateArgs, Tag: ULONG }, returns: PVOID, cycles: cost, status: 'full',
+    name: 'ExAllocatePoolWithTag',
+    doc: 'Allocates pool memory of the given type and marks it with a tag.',
+    irql: poolIrql,
+    args: { ...allocateArgs, Tag: ULONG },
+    returns: PVOID,
+    cycles: cost,
+    status: 'full',
     impl: (k, a) => allocate(k, a.PoolType, a.NumberOfBytes, a.Tag, false),
   }),
   ntExport({
-    name: 'ExAllocatePoolWithTagPriority', doc: 'Allocates pool memory with a tag and a priority that counts when memory is short.', irql: poolIrql, args: { ...allocateArgs, Tag: ULONG, Priority: ULONG }, returns: PVOID,
-    cycles: cost, status: 'full',
+    name: 'ExAllocatePoolWithTagPriority',
+    doc: 'Allocates pool memory with a tag and a priority that counts when memory is short.',
+    irql: poolIrql,
+    args: { ...allocateArgs, Tag: ULONG, Priority: ULONG },
+    returns: PVOID,
+    cycles: cost,
+    status: 'full',
     impl: (k, a) => allocate(k, a.PoolType, a.NumberOfBytes, a.Tag, false),
   }),
   ntExport({
-    name: 'ExAllocatePoolWithQuotaTag', doc: 'Allocates pool memory and charges it to the current process; raises when it cannot, unless told to return NULL.', irql: poolIrql,
-    args: { ...allocateArgs, Tag: ULONG }, returns: PVOID, cycles: cost, status: 'partial', missing: 'process quotas have no limit and are not counted',
-    impl: (k, a) => allocate(k, a.PoolType & ~POOL_QUOTA_FAIL_INSTEAD_OF_RAISE, a.NumberOfBytes, a.Tag, !(a.PoolType & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE)),
+    name: 'ExAllocatePoolWithQuotaTag',
+    doc: 'Allocates pool memory and charges it to the current process; raises when it cannot, unless told to return NULL.',
+    irql: poolIrql,
+    args: { ...allocateArgs, Tag: ULONG },
+    returns: PVOID,
+    cycles: cost,
+    status: 'partial',
+    missing: 'process quotas have no limit and are not counted',
+    impl: (k, a) =>
+      allocate(k, a.PoolType & ~POOL_QUOTA_FAIL_INSTEAD_OF_RAISE, a.NumberOfBytes, a.Tag, !(a.PoolType & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE)),
   }),
   ntExport({
-    name: 'ExAllocatePoolWithQuota', doc: 'Allocates pool memory and charges it to the current process (deprecated: without a tag).', irql: poolIrql,
-    args: allocateArgs, returns: PVOID, cycles: cost, status: 'partial', missing: 'process quotas have no limit and are not counted',
-    impl: (k, a) => allocate(k, a.PoolType & ~POOL_QUOTA_FAIL_INSTEAD_OF_RAISE, a.NumberOfBytes, TAG_NONE, !(a.PoolType & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE)),
+    name: 'ExAllocatePoolWithQuota',
+    doc: 'Allocates pool memory and charges it to the current process (deprecated: without a tag).',
+    irql: poolIrql,
+    args: allocateArgs,
+    returns: PVOID,
+    cycles: cost,
+    status: 'partial',
+    missing: 'process quotas have no limit and are not counted',
+    impl: (k, a) =>
+      allocate(
+        k,
+        a.PoolType & ~POOL_QUOTA_FAIL_INSTEAD_OF_RAISE,
+        a.NumberOfBytes,
+        TAG_NONE,
+        !(a.PoolType & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE),
+      ),
   }),
   ntExport({
-    name: 'ExAllocatePool2', doc: 'Allocates pool memory, zeroed unless the flags say otherwise.',
+    name: 'ExAllocatePool2',
+    doc: 'Allocates pool memory, zeroed unless the flags say otherwise.',
     irql: { max: 'DISPATCH_LEVEL', when: a => (a.Flags & POOL_FLAG_PAGED ? { max: 'APC_LEVEL' } : undefined) },
-    args: { Flags: ULONG64, NumberOfBytes: SIZE_T, Tag: ULONG }, returns: PVOID, cycles: (_k, a) => 180 + Math.min(a.NumberOfBytes, 0x1000000) / 16, status: 'full',
+    args: { Flags: ULONG64, NumberOfBytes: SIZE_T, Tag: ULONG },
+    returns: PVOID,
+    cycles: (_k, a) => 180 + Math.min(a.NumberOfBytes, 0x1000000) / 16,
+    status: 'full',
     impl: (k, a) => allocate2(k, a.Flags, a.NumberOfBytes, a.Tag),
   }),
   ntExport({
-    name: 'ExAllocatePool3', doc: 'Allocates pool memory with extended parameters, zeroed unless the flags say otherwise.',
+    name: 'ExAllocatePool3',
+    doc: 'Allocates pool memory with extended parameters, zeroed unless the flags say otherwise.',
     irql: { max: 'DISPATCH_LEVEL', when: a => (a.Flags & POOL_FLAG_PAGED ? { max: 'APC_LEVEL' } : undefined) },
-    args: { Flags: ULONG64, NumberOfBytes: SIZE_T, Tag: ULONG, ExtendedParameters: pointer('PCPOOL_EXTENDED_PARAMETER'), ExtendedParametersCount: ULONG }, returns: PVOID,
-    cycles: (_k, a) => 180 + Math.min(a.NumberOfBytes, 0x1000000) / 16, status: 'partial', missing: 'secure pool; priority and node are hints without effect',
+    args: {
+      Flags: ULONG64,
+      NumberOfBytes: SIZE_T,
+      Tag: ULONG,
+      ExtendedParameters: pointer('PCPOOL_EXTENDED_PARAMETER'),
+      ExtendedParametersCount: ULONG,
+    },
+    returns: PVOID,
+    cycles: (_k, a) => 180 + Math.min(a.NumberOfBytes, 0x1000000) / 16,
+    status: 'partial',
+    missing: 'secure pool; priority and node are hints without effect',
     impl(k, a) {
       for (let i = 0; i < a.ExtendedParametersCount; i++) {
-        const type = k.mem.read32(a.ExtendedParameters + i * 16) & 0xff, optional = (k.mem.read32(a.ExtendedParameters + i * 16) >>> 8) & 1;
+        const type = k.mem.read32(a.ExtendedParameters + i * 16) & 0xff,
+          optional = (k.mem.read32(a.ExtendedParameters + i * 16) >>> 8) & 1;
         // PoolExtendedParameterPriority, ...NumaNode are hints; what is not known may be ignored only if it is optional.
         if (type !== 1 && type !== 3 && !optional) return 0;
       }
@@ -106,20 +179,42 @@ export const poolExports: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'ExFreePoolWithTag', doc: 'Frees pool memory that was allocated with the tag.', irql: DISPATCH, args: { P: PVOID, Tag: ULONG }, returns: VOID, cycles: 160, status: 'full',
+    name: 'ExFreePoolWithTag',
+    doc: 'Frees pool memory that was allocated with the tag.',
+    irql: DISPATCH,
+    args: { P: PVOID, Tag: ULONG },
+    returns: VOID,
+    cycles: 160,
+    status: 'full',
     impl: (k, a) => free(k, a.P, a.Tag),
   }),
   ntExport({
-    name: 'ExFreePool', doc: 'Frees pool memory.', irql: DISPATCH, args: { P: PVOID }, returns: VOID, cycles: 160, status: 'full',
+    name: 'ExFreePool',
+    doc: 'Frees pool memory.',
+    irql: DISPATCH,
+    args: { P: PVOID },
+    returns: VOID,
+    cycles: 160,
+    status: 'full',
     impl: (k, a) => free(k, a.P, 0),
   }),
   ntExport({
-    name: 'ExFreePool2', doc: 'Frees pool memory, with extended parameters.', irql: DISPATCH,
-    args: { P: PVOID, Tag: ULONG, ExtendedParameters: pointer('PCPOOL_EXTENDED_PARAMETER'), ExtendedParametersCount: ULONG }, returns: VOID, cycles: 160, status: 'full',
+    name: 'ExFreePool2',
+    doc: 'Frees pool memory, with extended parameters.',
+    irql: DISPATCH,
+    args: { P: PVOID, Tag: ULONG, ExtendedParameters: pointer('PCPOOL_EXTENDED_PARAMETER'), ExtendedParametersCount: ULONG },
+    returns: VOID,
+    cycles: 160,
+    status: 'full',
     impl: (k, a) => free(k, a.P, a.Tag),
   }),
   ntExport({
-    name: 'ExQueryPoolBlockSize', doc: 'Returns the size of a pool block and whether quota was charged for it.', irql: DISPATCH, args: { PoolBlock: PVOID, QuotaCharged: pointer('PBOOLEAN') }, returns: SIZE_T, cycles: 60,
+    name: 'ExQueryPoolBlockSize',
+    doc: 'Returns the size of a pool block and whether quota was charged for it.',
+    irql: DISPATCH,
+    args: { PoolBlock: PVOID, QuotaCharged: pointer('PBOOLEAN') },
+    returns: SIZE_T,
+    cycles: 60,
     status: 'full',
     impl(k, a) {
       k.mem.write8(a.QuotaCharged, 0);

@@ -8,11 +8,15 @@ import { LIST_ENTRY } from '../types/rtl.ts';
 import { ptr, struct, u32, u64 } from '../types/struct.ts';
 import { BOOLEAN, type NtExport, ntExport, ntSteps, pointer, ret, ULONG, VOID, wait } from './declare.ts';
 
-const PEX_RUNDOWN_REF = pointer('PEX_RUNDOWN_REF'), PEX_PUSH_LOCK = pointer('PEX_PUSH_LOCK');
-const DISPATCH = { max: 'DISPATCH_LEVEL' } as const, APC = { max: 'APC_LEVEL' } as const, PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
+const PEX_RUNDOWN_REF = pointer('PEX_RUNDOWN_REF'),
+  PEX_PUSH_LOCK = pointer('PEX_PUSH_LOCK');
+const DISPATCH = { max: 'DISPATCH_LEVEL' } as const,
+  APC = { max: 'APC_LEVEL' } as const,
+  PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 
 /** Bit 0: run-down has begun; then the rest is 0 or the address of the block of the thread that waits. Otherwise the rest is the number of references, times two. */
-const ACTIVE = 1n, REFERENCE = 2n;
+const ACTIVE = 1n,
+  REFERENCE = 2n;
 const RUNDOWN_BLOCK = struct('_EX_RUNDOWN_WAIT_BLOCK', { Count: u64, WakeEvent: KEVENT });
 
 function acquireRundown(k: Kernel, ref: number, count: number): boolean {
@@ -36,36 +40,83 @@ function releaseRundown(k: Kernel, ref: number, count: number): void {
 
 const rundown: NtExport[] = [
   ntExport({
-    name: 'ExInitializeRundownProtection', doc: 'Makes an object protectable.', args: { RunRef: PEX_RUNDOWN_REF }, returns: VOID, cycles: 8, status: 'full',
+    name: 'ExInitializeRundownProtection',
+    doc: 'Makes an object protectable.',
+    args: { RunRef: PEX_RUNDOWN_REF },
+    returns: VOID,
+    cycles: 8,
+    status: 'full',
     impl: (k, a) => k.mem.write64(a.RunRef, 0n),
   }),
   ntExport({
-    name: 'ExReInitializeRundownProtection', doc: 'Makes an object protectable again after its run-down.', irql: APC, args: { RunRef: PEX_RUNDOWN_REF }, returns: VOID, cycles: 8, status: 'full',
+    name: 'ExReInitializeRundownProtection',
+    doc: 'Makes an object protectable again after its run-down.',
+    irql: APC,
+    args: { RunRef: PEX_RUNDOWN_REF },
+    returns: VOID,
+    cycles: 8,
+    status: 'full',
     impl: (k, a) => k.mem.write64(a.RunRef, 0n),
   }),
   ntExport({
-    name: 'ExAcquireRundownProtection', doc: 'Tries to protect an object from run-down.', irql: DISPATCH, args: { RunRef: PEX_RUNDOWN_REF }, returns: BOOLEAN, cycles: 20, status: 'full',
+    name: 'ExAcquireRundownProtection',
+    doc: 'Tries to protect an object from run-down.',
+    irql: DISPATCH,
+    args: { RunRef: PEX_RUNDOWN_REF },
+    returns: BOOLEAN,
+    cycles: 20,
+    status: 'full',
     impl: (k, a) => acquireRundown(k, a.RunRef, 1),
   }),
   ntExport({
-    name: 'ExAcquireRundownProtectionEx', doc: 'Tries to protect an object from run-down several times.', irql: DISPATCH, args: { RunRef: PEX_RUNDOWN_REF, Count: ULONG }, returns: BOOLEAN, cycles: 20, status: 'full',
+    name: 'ExAcquireRundownProtectionEx',
+    doc: 'Tries to protect an object from run-down several times.',
+    irql: DISPATCH,
+    args: { RunRef: PEX_RUNDOWN_REF, Count: ULONG },
+    returns: BOOLEAN,
+    cycles: 20,
+    status: 'full',
     impl: (k, a) => acquireRundown(k, a.RunRef, a.Count),
   }),
   ntExport({
-    name: 'ExReleaseRundownProtection', doc: 'Ends one protection of an object.', irql: DISPATCH, args: { RunRef: PEX_RUNDOWN_REF }, returns: VOID, cycles: 20, status: 'full',
+    name: 'ExReleaseRundownProtection',
+    doc: 'Ends one protection of an object.',
+    irql: DISPATCH,
+    args: { RunRef: PEX_RUNDOWN_REF },
+    returns: VOID,
+    cycles: 20,
+    status: 'full',
     impl: (k, a) => releaseRundown(k, a.RunRef, 1),
   }),
   ntExport({
-    name: 'ExReleaseRundownProtectionEx', doc: 'Ends several protections of an object.', irql: DISPATCH, args: { RunRef: PEX_RUNDOWN_REF, Count: ULONG }, returns: VOID, cycles: 20, status: 'full',
+    name: 'ExReleaseRundownProtectionEx',
+    doc: 'Ends several protections of an object.',
+    irql: DISPATCH,
+    args: { RunRef: PEX_RUNDOWN_REF, Count: ULONG },
+    returns: VOID,
+    cycles: 20,
+    status: 'full',
     impl: (k, a) => releaseRundown(k, a.RunRef, a.Count),
   }),
   ntExport({
-    name: 'ExRundownCompleted', doc: 'Marks a run-down as complete.', irql: DISPATCH, args: { RunRef: PEX_RUNDOWN_REF }, returns: VOID, cycles: 10, status: 'full',
+    name: 'ExRundownCompleted',
+    doc: 'Marks a run-down as complete.',
+    irql: DISPATCH,
+    args: { RunRef: PEX_RUNDOWN_REF },
+    returns: VOID,
+    cycles: 10,
+    status: 'full',
     impl: (k, a) => k.mem.write64(a.RunRef, ACTIVE),
   }),
   ntSteps({
-    name: 'ExWaitForRundownProtectionRelease', doc: 'Begins the run-down of an object: no new protection, and waits until the old ones have ended.', irql: PASSIVE, args: { RunRef: PEX_RUNDOWN_REF }, returns: VOID,
-    cycles: 60, status: 'full', frame: { Block: RUNDOWN_BLOCK },
+    name: 'ExWaitForRundownProtectionRelease',
+    doc: 'Begins the run-down of an object: no new protection, and waits until the old ones have ended.',
+    irql: PASSIVE,
+    args: { RunRef: PEX_RUNDOWN_REF },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
+    frame: { Block: RUNDOWN_BLOCK },
     steps: {
       start(k, f, _rax, a) {
         const value = k.mem.read64(a.RunRef);
@@ -73,7 +124,8 @@ const rundown: NtExport[] = [
           k.mem.write64(a.RunRef, ACTIVE);
           return ret();
         }
-        const block = f.get('Block'), event = block + RUNDOWN_BLOCK.f.WakeEvent.offset;
+        const block = f.get('Block'),
+          event = block + RUNDOWN_BLOCK.f.WakeEvent.offset;
         RUNDOWN_BLOCK.f.Count.set(k.mem, block, value / REFERENCE);
         keInitializeEvent(k, event, 1, false);
         k.mem.writePtr(a.RunRef, block + 1);
@@ -89,11 +141,14 @@ const rundown: NtExport[] = [
 ];
 
 /** EX_PUSH_LOCK: bit 0 owned, bit 1 somebody waits, sharers counted from bit 4. Who waits has a block on its stack, in one list for all locks. */
-const LOCKED = 1n, WAITING = 2n, SHARER = 16n;
+const LOCKED = 1n,
+  WAITING = 2n,
+  SHARER = 16n;
 const PUSH_BLOCK = struct('_EX_PUSH_LOCK_WAIT_BLOCK', { Link: LIST_ENTRY, Lock: ptr, Exclusive: u32, WakeEvent: KEVENT });
 const B = PUSH_BLOCK.f;
 
-const waitersOf = (k: Kernel, lock: number): number[] => [...listEntries(k.mem, k.global.address('ExpPushLockWaiters'))].filter(b => B.Lock.get(k.mem, b) === lock);
+const waitersOf = (k: Kernel, lock: number): number[] =>
+  [...listEntries(k.mem, k.global.address('ExpPushLockWaiters'))].filter(b => B.Lock.get(k.mem, b) === lock);
 
 /** Gives a free lock to the first that waits, or to all that want to share up to the first that does not. */
 function grantPushLock(k: Kernel, lock: number): void {
@@ -114,8 +169,14 @@ function grantPushLock(k: Kernel, lock: number): void {
 
 const acquirePush = (name: string, exclusive: boolean, flags: boolean): NtExport =>
   ntSteps({
-    name, doc: `Acquires a push lock for ${exclusive ? 'exclusive' : 'shared'} use.`, irql: APC, args: flags ? { PushLock: PEX_PUSH_LOCK, Flags: ULONG } : { PushLock: PEX_PUSH_LOCK }, returns: VOID,
-    cycles: 30, status: 'full', frame: { Block: PUSH_BLOCK },
+    name,
+    doc: `Acquires a push lock for ${exclusive ? 'exclusive' : 'shared'} use.`,
+    irql: APC,
+    args: flags ? { PushLock: PEX_PUSH_LOCK, Flags: ULONG } : { PushLock: PEX_PUSH_LOCK },
+    returns: VOID,
+    cycles: 30,
+    status: 'full',
+    frame: { Block: PUSH_BLOCK },
     steps: {
       start(k, f) {
         const lock = Number(BigInt.asIntN(64, k.arg(0)));
@@ -147,13 +208,25 @@ function releasePush(k: Kernel, lock: number): void {
 
 const releasePushExport = (name: string, flags: boolean): NtExport =>
   ntExport({
-    name, doc: 'Releases a push lock.', irql: APC, args: flags ? { PushLock: PEX_PUSH_LOCK, Flags: ULONG } : { PushLock: PEX_PUSH_LOCK }, returns: VOID, cycles: 30, status: 'full',
+    name,
+    doc: 'Releases a push lock.',
+    irql: APC,
+    args: flags ? { PushLock: PEX_PUSH_LOCK, Flags: ULONG } : { PushLock: PEX_PUSH_LOCK },
+    returns: VOID,
+    cycles: 30,
+    status: 'full',
     impl: (k, a) => releasePush(k, a.PushLock as number),
   });
 
 const pushLocks: NtExport[] = [
   ntExport({
-    name: 'ExInitializePushLock', doc: 'Initializes a push lock.', irql: DISPATCH, args: { PushLock: PEX_PUSH_LOCK }, returns: VOID, cycles: 8, status: 'full',
+    name: 'ExInitializePushLock',
+    doc: 'Initializes a push lock.',
+    irql: DISPATCH,
+    args: { PushLock: PEX_PUSH_LOCK },
+    returns: VOID,
+    cycles: 8,
+    status: 'full',
     impl: (k, a) => k.mem.write64(a.PushLock, 0n),
   }),
   acquirePush('ExAcquirePushLockExclusiveEx', true, true),

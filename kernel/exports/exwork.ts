@@ -40,7 +40,8 @@ function nextItem(k: Kernel, f: Frame<typeof frame>): Outcome {
 }
 
 function runItem(k: Kernel, f: Frame<typeof frame>, queue: number, item: number): Outcome {
-  const routine = WORK_QUEUE_ITEM.f.WorkerRoutine.get(k.mem, item), parameter = WORK_QUEUE_ITEM.f.Parameter.get(k.mem, item);
+  const routine = WORK_QUEUE_ITEM.f.WorkerRoutine.get(k.mem, item),
+    parameter = WORK_QUEUE_ITEM.f.Parameter.get(k.mem, item);
   k.mem.writePtr(item, 0);
   f.set('Item', item);
   f.set('Routine', routine);
@@ -53,12 +54,23 @@ function runItem(k: Kernel, f: Frame<typeof frame>, queue: number, item: number)
 
 export const workExports: NtExport[] = [
   ntExport({
-    name: 'ExQueueWorkItem', doc: 'Queues a work item for a system worker thread.', irql: { max: 'DISPATCH_LEVEL' }, args: { WorkItem: pointer('PWORK_QUEUE_ITEM'), QueueType: ULONG }, returns: VOID, cycles: 150,
+    name: 'ExQueueWorkItem',
+    doc: 'Queues a work item for a system worker thread.',
+    irql: { max: 'DISPATCH_LEVEL' },
+    args: { WorkItem: pointer('PWORK_QUEUE_ITEM'), QueueType: ULONG },
+    returns: VOID,
+    cycles: 150,
     status: 'full',
     impl: (k, a) => exQueueWorkItem(k, a.WorkItem, a.QueueType),
   }),
   ntSteps({
-    name: 'ExpWorkerThread', internal: true, doc: 'A system worker thread: carries out the items of its queue for ever.', args: { QueueIndex: ULONG }, returns: VOID, cycles: 60, status: 'full',
+    name: 'ExpWorkerThread',
+    internal: true,
+    doc: 'A system worker thread: carries out the items of its queue for ever.',
+    args: { QueueIndex: ULONG },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
     frame,
     steps: {
       start(k, f, _rax, a) {
@@ -71,7 +83,14 @@ export const workExports: NtExport[] = [
       },
       done(k, f) {
         if (k.irql !== PASSIVE_LEVEL)
-          k.bugCheck(WORKER_THREAD_RETURNED_AT_BAD_IRQL, f.get('Routine'), k.irql, f.get('Parameter'), f.get('Item'), 'a work item returned at another IRQL than PASSIVE_LEVEL');
+          k.bugCheck(
+            WORKER_THREAD_RETURNED_AT_BAD_IRQL,
+            f.get('Routine'),
+            k.irql,
+            f.get('Parameter'),
+            f.get('Item'),
+            'a work item returned at another IRQL than PASSIVE_LEVEL',
+          );
         setActive(k, false);
         return nextItem(k, f);
       },

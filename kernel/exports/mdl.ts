@@ -1,8 +1,24 @@
 /** MDL routines. Source: their WDK pages. */
 import type { Kernel } from '../kernel.ts';
 import {
-  ioAllocateMdl, ioBuildPartialMdl, ioFreeMdl, mapFrames, markMapped, markUnmapped, mdlForFrames, mdlFrame, mdlPages, mmBuildMdlForNonPagedPool, mmFreePagesFromMdl, mmInitializeMdl,
-  mmMapLockedPages, mmPrepareMdlForReuse, mmProbeAndLockPages, mmSizeOfMdl, mmUnlockPages, mmUnmapLockedPages,
+  ioAllocateMdl,
+  ioBuildPartialMdl,
+  ioFreeMdl,
+  mapFrames,
+  markMapped,
+  markUnmapped,
+  mdlForFrames,
+  mdlFrame,
+  mdlPages,
+  mmBuildMdlForNonPagedPool,
+  mmFreePagesFromMdl,
+  mmInitializeMdl,
+  mmMapLockedPages,
+  mmPrepareMdlForReuse,
+  mmProbeAndLockPages,
+  mmSizeOfMdl,
+  mmUnlockPages,
+  mmUnmapLockedPages,
 } from '../mm/mdl.ts';
 import { unmapSystemPages } from '../mm/iospace.ts';
 import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, pageBase } from '../mm/layout.ts';
@@ -14,24 +30,51 @@ import { NO_MORE_SYSTEM_PTES, SYSTEM_PTE_MISUSE } from '../types/bugcodes.ts';
 import { KernelMode } from '../types/ke.ts';
 import { MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL, MmCached, NonPagedPoolNx } from '../types/mm.ts';
 import { STATUS_INVALID_PAGE_PROTECTION, STATUS_INVALID_PARAMETER, STATUS_NOT_MAPPED_VIEW, STATUS_SUCCESS } from '../types/status.ts';
-import { type ArgTypes, type ArgValues, BOOLEAN, CCHAR, type NtExport, ntExport, NTSTATUS, PHYSICAL_ADDRESS, pointer, PVOID, SIZE_T, ULONG, VOID } from './declare.ts';
+import {
+  type ArgTypes,
+  type ArgValues,
+  BOOLEAN,
+  CCHAR,
+  type NtExport,
+  ntExport,
+  NTSTATUS,
+  PHYSICAL_ADDRESS,
+  pointer,
+  PVOID,
+  SIZE_T,
+  ULONG,
+  VOID,
+} from './declare.ts';
 
-const PMDL = pointer('PMDL'), PIRP = pointer('PIRP');
-const DISPATCH = { max: 'DISPATCH_LEVEL' } as const, APC = { max: 'APC_LEVEL' } as const;
+const PMDL = pointer('PMDL'),
+  PIRP = pointer('PIRP');
+const DISPATCH = { max: 'DISPATCH_LEVEL' } as const,
+  APC = { max: 'APC_LEVEL' } as const;
 
 /** A cost per page, for routines whose work is the pages of `MemoryDescriptorList`. */
-const perPage = (base: number, each: number) => (k: Kernel, a: { readonly MemoryDescriptorList: number }): number => base + mdlPages(k, a.MemoryDescriptorList) * each;
+const perPage =
+  (base: number, each: number) =>
+  (k: Kernel, a: { readonly MemoryDescriptorList: number }): number =>
+    base + mdlPages(k, a.MemoryDescriptorList) * each;
 /** MmAllocatePagesForMdlEx: Flags. */
-const MM_ALLOCATE_FULLY_REQUIRED = 4, MM_DONT_ZERO_ALLOCATION = 1, MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS = 0x20;
+const MM_ALLOCATE_FULLY_REQUIRED = 4,
+  MM_DONT_ZERO_ALLOCATION = 1,
+  MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS = 0x20;
 /** MmMapLockedPagesSpecifyCache: Priority flag. */
 const MdlMappingNoExecute = 0x40000000;
 
-const allocateArgs = { LowAddress: PHYSICAL_ADDRESS, HighAddress: PHYSICAL_ADDRESS, SkipBytes: PHYSICAL_ADDRESS, TotalBytes: SIZE_T } as const;
+const allocateArgs = {
+  LowAddress: PHYSICAL_ADDRESS,
+  HighAddress: PHYSICAL_ADDRESS,
+  SkipBytes: PHYSICAL_ADDRESS,
+  TotalBytes: SIZE_T,
+} as const;
 
 /** Pages for MmAllocatePagesForMdl: whichever are free in the address range; fewer than asked when there are no more. */
 function allocateFrames(k: Kernel, a: ArgValues<typeof allocateArgs>, flags: number): number[] {
   const wanted = Math.ceil(Math.min(a.TotalBytes, 0xffffffff) / PAGE_SIZE);
-  const low = Math.ceil(Number(a.LowAddress) / PAGE_SIZE), high = Math.floor(Number(a.HighAddress) / PAGE_SIZE);
+  const low = Math.ceil(Number(a.LowAddress) / PAGE_SIZE),
+    high = Math.floor(Number(a.HighAddress) / PAGE_SIZE);
   const zeroed = !(flags & MM_DONT_ZERO_ALLOCATION);
   const frames: number[] = [];
   if (flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) {
@@ -44,7 +87,9 @@ function allocateFrames(k: Kernel, a: ArgValues<typeof allocateArgs>, flags: num
   } else {
     const anywhere = low === 0 && high >= k.global.get('MmNumberOfPhysicalPages') - 1;
     while (frames.length < wanted) {
-      const pfn = anywhere ? mmAllocatePage(k, zeroed) : mmAllocateContiguousPages(k, 1, frames.length ? frames[frames.length - 1]! + 1 : low, high, 0, zeroed);
+      const pfn = anywhere
+        ? mmAllocatePage(k, zeroed)
+        : mmAllocateContiguousPages(k, 1, frames.length ? frames[frames.length - 1]! + 1 : low, high, 0, zeroed);
       if (pfn < 0) break;
       frames.push(pfn);
     }
@@ -88,11 +133,19 @@ export const mdlExports: NtExport[] = [
     doc: 'Allocates an MDL for a buffer, and associates it with an IRP if one is given.',
     irql: DISPATCH,
     args: { VirtualAddress: PVOID, Length: ULONG, SecondaryBuffer: BOOLEAN, ChargeQuota: BOOLEAN, Irp: PIRP },
-    returns: PMDL, cycles: 150, status: 'full',
+    returns: PMDL,
+    cycles: 150,
+    status: 'full',
     impl: (k, a) => ioAllocateMdl(k, a.VirtualAddress, a.Length, a.SecondaryBuffer, a.Irp),
   }),
   plain({
-    name: 'IoFreeMdl', doc: 'Releases an MDL that the caller allocated.', irql: DISPATCH, args: { Mdl: PMDL }, returns: VOID, cycles: 120, status: 'full',
+    name: 'IoFreeMdl',
+    doc: 'Releases an MDL that the caller allocated.',
+    irql: DISPATCH,
+    args: { Mdl: PMDL },
+    returns: VOID,
+    cycles: 120,
+    status: 'full',
     impl: (k, a) => ioFreeMdl(k, a.Mdl),
   }),
   plain({
@@ -100,11 +153,18 @@ export const mdlExports: NtExport[] = [
     doc: 'Builds an MDL that describes part of the buffer of another MDL.',
     irql: DISPATCH,
     args: { SourceMdl: PMDL, TargetMdl: PMDL, VirtualAddress: PVOID, Length: ULONG },
-    returns: VOID, cycles: 120, status: 'full',
+    returns: VOID,
+    cycles: 120,
+    status: 'full',
     impl: (k, a) => ioBuildPartialMdl(k, a.SourceMdl, a.TargetMdl, a.VirtualAddress, a.Length),
   }),
   plain({
-    name: 'MmSizeOfMdl', doc: 'Returns the number of bytes that an MDL for a buffer takes.', args: { Base: PVOID, Length: SIZE_T }, returns: SIZE_T, cycles: 8, status: 'full',
+    name: 'MmSizeOfMdl',
+    doc: 'Returns the number of bytes that an MDL for a buffer takes.',
+    args: { Base: PVOID, Length: SIZE_T },
+    returns: SIZE_T,
+    cycles: 8,
+    status: 'full',
     impl: (_k, a) => mmSizeOfMdl(a.Base, a.Length),
   }),
   plain({
@@ -112,7 +172,9 @@ export const mdlExports: NtExport[] = [
     doc: 'Allocates an MDL for a buffer, in memory of the caller or in pool (obsolete).',
     irql: DISPATCH,
     args: { MemoryDescriptorList: PMDL, Base: PVOID, Length: SIZE_T },
-    returns: PMDL, cycles: 120, status: 'full',
+    returns: PMDL,
+    cycles: 120,
+    status: 'full',
     impl(k, a) {
       const mdl = a.MemoryDescriptorList || exAllocatePool(k, NonPagedPoolNx, mmSizeOfMdl(a.Base, a.Length), 0x20206d4d);
       if (mdl) mmInitializeMdl(k, mdl, a.Base, a.Length);
@@ -120,12 +182,24 @@ export const mdlExports: NtExport[] = [
     },
   }),
   plain({
-    name: 'MmPrepareMdlForReuse', doc: 'Unmaps what a partial MDL was mapped to, so that it can be built again.', irql: DISPATCH, args: { Mdl: PMDL }, returns: VOID, cycles: 60, status: 'full', internal: true,
+    name: 'MmPrepareMdlForReuse',
+    doc: 'Unmaps what a partial MDL was mapped to, so that it can be built again.',
+    irql: DISPATCH,
+    args: { Mdl: PMDL },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
+    internal: true,
     impl: (k, a) => mmPrepareMdlForReuse(k, a.Mdl),
   }),
   plain({
-    name: 'MmBuildMdlForNonPagedPool', doc: 'Fills in an MDL for a buffer in nonpaged memory.', irql: DISPATCH, args: { MemoryDescriptorList: PMDL }, returns: VOID,
-    cycles: perPage(60, 12), status: 'full',
+    name: 'MmBuildMdlForNonPagedPool',
+    doc: 'Fills in an MDL for a buffer in nonpaged memory.',
+    irql: DISPATCH,
+    args: { MemoryDescriptorList: PMDL },
+    returns: VOID,
+    cycles: perPage(60, 12),
+    status: 'full',
     impl: (k, a) => mmBuildMdlForNonPagedPool(k, a.MemoryDescriptorList),
   }),
   plain({
@@ -133,23 +207,42 @@ export const mdlExports: NtExport[] = [
     doc: 'Checks that pages can be accessed, makes them resident and locks them in memory.',
     irql: DISPATCH,
     args: { MemoryDescriptorList: PMDL, AccessMode: CCHAR, Operation: ULONG },
-    returns: VOID, cycles: perPage(200, 40), status: 'full',
+    returns: VOID,
+    cycles: perPage(200, 40),
+    status: 'full',
     impl: (k, a) => mmProbeAndLockPages(k, a.MemoryDescriptorList, a.AccessMode, a.Operation),
   }),
   plain({
-    name: 'MmUnlockPages', doc: 'Unlocks the pages of an MDL.', irql: DISPATCH, args: { MemoryDescriptorList: PMDL }, returns: VOID, cycles: perPage(150, 30), status: 'full',
+    name: 'MmUnlockPages',
+    doc: 'Unlocks the pages of an MDL.',
+    irql: DISPATCH,
+    args: { MemoryDescriptorList: PMDL },
+    returns: VOID,
+    cycles: perPage(150, 30),
+    status: 'full',
     impl: (k, a) => mmUnlockPages(k, a.MemoryDescriptorList),
   }),
   plain({
     name: 'MmMapLockedPagesSpecifyCache',
     doc: 'Maps the pages that an MDL describes and returns their address.',
     irql: DISPATCH,
-    args: { MemoryDescriptorList: PMDL, AccessMode: CCHAR, CacheType: ULONG, RequestedAddress: PVOID, BugCheckOnFailure: ULONG, Priority: ULONG },
-    returns: PVOID, cycles: perPage(150, 30), status: 'partial', missing: 'mapping into user space (AccessMode UserMode gives NULL)',
+    args: {
+      MemoryDescriptorList: PMDL,
+      AccessMode: CCHAR,
+      CacheType: ULONG,
+      RequestedAddress: PVOID,
+      BugCheckOnFailure: ULONG,
+      Priority: ULONG,
+    },
+    returns: PVOID,
+    cycles: perPage(150, 30),
+    status: 'partial',
+    missing: 'mapping into user space (AccessMode UserMode gives NULL)',
     impl(k, a) {
       if (a.AccessMode !== KernelMode) return 0;
       const va = mmMapLockedPages(k, a.MemoryDescriptorList, a.CacheType, !(a.Priority & MdlMappingNoExecute));
-      if (!va && a.BugCheckOnFailure) k.bugCheck(NO_MORE_SYSTEM_PTES, 0, mdlPages(k, a.MemoryDescriptorList), 0, 0, 'there are no system PTEs left to map an MDL');
+      if (!va && a.BugCheckOnFailure)
+        k.bugCheck(NO_MORE_SYSTEM_PTES, 0, mdlPages(k, a.MemoryDescriptorList), 0, 0, 'there are no system PTEs left to map an MDL');
       return va;
     },
   }),
@@ -158,7 +251,10 @@ export const mdlExports: NtExport[] = [
     doc: 'Maps the pages that an MDL describes (obsolete); stops the system when it cannot.',
     irql: DISPATCH,
     args: { MemoryDescriptorList: PMDL, AccessMode: CCHAR },
-    returns: PVOID, cycles: perPage(150, 30), status: 'partial', missing: 'mapping into user space (AccessMode UserMode gives NULL)',
+    returns: PVOID,
+    cycles: perPage(150, 30),
+    status: 'partial',
+    missing: 'mapping into user space (AccessMode UserMode gives NULL)',
     impl(k, a) {
       if (a.AccessMode !== KernelMode) return 0;
       const va = mmMapLockedPages(k, a.MemoryDescriptorList, MmCached, true);
@@ -171,7 +267,9 @@ export const mdlExports: NtExport[] = [
     doc: 'Releases a mapping that MmMapLockedPages or MmMapLockedPagesSpecifyCache made.',
     irql: DISPATCH,
     args: { BaseAddress: PVOID, MemoryDescriptorList: PMDL },
-    returns: VOID, cycles: perPage(120, 30), status: 'full',
+    returns: VOID,
+    cycles: perPage(120, 30),
+    status: 'full',
     impl: (k, a) => mmUnmapLockedPages(k, a.BaseAddress, a.MemoryDescriptorList),
   }),
   plain({
@@ -179,39 +277,64 @@ export const mdlExports: NtExport[] = [
     doc: 'Sets the protection of the system address range that an MDL is mapped at.',
     irql: DISPATCH,
     args: { MemoryDescriptorList: PMDL, NewProtect: ULONG },
-    returns: NTSTATUS, cycles: perPage(80, 20), status: 'full',
+    returns: NTSTATUS,
+    cycles: perPage(80, 20),
+    status: 'full',
     impl(k, { MemoryDescriptorList: mdl, NewProtect }) {
       // PAGE_READONLY, PAGE_READWRITE, PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE
       if (![2, 4, 0x10, 0x20, 0x40].includes(NewProtect)) return STATUS_INVALID_PAGE_PROTECTION;
       if (!(MDL.f.MdlFlags.get(k.mem, mdl) & MDL_MAPPED_TO_SYSTEM_VA)) return STATUS_NOT_MAPPED_VIEW;
-      const write = NewProtect === 4 || NewProtect === 0x40, execute = NewProtect >= 0x10;
+      const write = NewProtect === 4 || NewProtect === 0x40,
+        execute = NewProtect >= 0x10;
       const base = pageBase(MDL.f.MappedSystemVa.get(k.mem, mdl));
       for (let i = 0; i < mdlPages(k, mdl); i++)
-        mmProtectPage(k, base + i * PAGE_SIZE, (write ? 0n : PTE_WRITE) | (execute ? PTE_NO_EXECUTE : 0n), (write ? PTE_WRITE : 0n) | (execute ? 0n : PTE_NO_EXECUTE));
+        mmProtectPage(
+          k,
+          base + i * PAGE_SIZE,
+          (write ? 0n : PTE_WRITE) | (execute ? PTE_NO_EXECUTE : 0n),
+          (write ? PTE_WRITE : 0n) | (execute ? 0n : PTE_NO_EXECUTE),
+        );
       return STATUS_SUCCESS;
     },
   }),
   plain({
     name: 'MmAllocatePagesForMdl',
     doc: 'Allocates zero-filled physical pages in a range of addresses, and an MDL for them; possibly fewer than asked.',
-    irql: DISPATCH, args: allocateArgs, returns: PMDL, cycles: (_k, a) => 300 + Math.min(a.TotalBytes / PAGE_SIZE, 65536) * 300, status: 'full',
+    irql: DISPATCH,
+    args: allocateArgs,
+    returns: PMDL,
+    cycles: (_k, a) => 300 + Math.min(a.TotalBytes / PAGE_SIZE, 65536) * 300,
+    status: 'full',
     impl: (k, a) => allocatePagesForMdl(k, a, 0),
   }),
   plain({
     name: 'MmAllocatePagesForMdlEx',
     doc: 'Allocates physical pages in a range of addresses as the flags say, and an MDL for them.',
-    irql: DISPATCH, args: { ...allocateArgs, CacheType: ULONG, Flags: ULONG }, returns: PMDL, cycles: (_k, a) => 300 + Math.min(a.TotalBytes / PAGE_SIZE, 65536) * 300, status: 'full',
+    irql: DISPATCH,
+    args: { ...allocateArgs, CacheType: ULONG, Flags: ULONG },
+    returns: PMDL,
+    cycles: (_k, a) => 300 + Math.min(a.TotalBytes / PAGE_SIZE, 65536) * 300,
+    status: 'full',
     impl: (k, a) => allocatePagesForMdl(k, a, a.Flags),
   }),
   plain({
-    name: 'MmFreePagesFromMdl', doc: 'Frees the pages of an MDL of MmAllocatePagesForMdl; the MDL is freed by ExFreePool.', irql: APC, args: { MemoryDescriptorList: PMDL }, returns: VOID,
-    cycles: perPage(100, 40), status: 'full',
+    name: 'MmFreePagesFromMdl',
+    doc: 'Frees the pages of an MDL of MmAllocatePagesForMdl; the MDL is freed by ExFreePool.',
+    irql: APC,
+    args: { MemoryDescriptorList: PMDL },
+    returns: VOID,
+    cycles: perPage(100, 40),
+    status: 'full',
     impl: (k, a) => mmFreePagesFromMdl(k, a.MemoryDescriptorList),
   }),
   plain({
     name: 'MmAllocateMappingAddress',
     doc: 'Reserves a range of system addresses, without memory.',
-    irql: DISPATCH, args: { NumberOfBytes: SIZE_T, PoolTag: ULONG }, returns: PVOID, cycles: 200, status: 'full',
+    irql: DISPATCH,
+    args: { NumberOfBytes: SIZE_T, PoolTag: ULONG },
+    returns: PVOID,
+    cycles: 200,
+    status: 'full',
     impl(k, a) {
       const pages = Math.ceil(Math.min(a.NumberOfBytes, 0x40000000) / PAGE_SIZE);
       const block = pages ? exAllocatePool(k, NonPagedPoolNx, RESERVATION_SIZE, TAG_MAPPING) : 0;
@@ -229,7 +352,13 @@ export const mdlExports: NtExport[] = [
     },
   }),
   plain({
-    name: 'MmFreeMappingAddress', doc: 'Frees a range of MmAllocateMappingAddress.', irql: DISPATCH, args: { BaseAddress: PVOID, PoolTag: ULONG }, returns: VOID, cycles: 200, status: 'full',
+    name: 'MmFreeMappingAddress',
+    doc: 'Frees a range of MmAllocateMappingAddress.',
+    irql: DISPATCH,
+    args: { BaseAddress: PVOID, PoolTag: ULONG },
+    returns: VOID,
+    cycles: 200,
+    status: 'full',
     impl(k, a) {
       const r = reservation(k, a.BaseAddress, a.PoolTag);
       k.mem.writePtr(r.link, k.mem.readPtr(r.at + 16));
@@ -241,18 +370,28 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmMapLockedPagesWithReservedMapping',
     doc: 'Maps the pages of an MDL at an address of MmAllocateMappingAddress; NULL when the range is too small.',
-    irql: DISPATCH, args: { MappingAddress: PVOID, PoolTag: ULONG, MemoryDescriptorList: PMDL, CacheType: ULONG }, returns: PVOID, cycles: perPage(150, 30), status: 'full',
+    irql: DISPATCH,
+    args: { MappingAddress: PVOID, PoolTag: ULONG, MemoryDescriptorList: PMDL, CacheType: ULONG },
+    returns: PVOID,
+    cycles: perPage(150, 30),
+    status: 'full',
     impl(k, a) {
       const r = reservation(k, a.MappingAddress, a.PoolTag);
-      if (mdlPages(k, a.MemoryDescriptorList) > r.pages || !mapFrames(k, a.MemoryDescriptorList, a.MappingAddress, a.CacheType, true)) return 0;
+      if (mdlPages(k, a.MemoryDescriptorList) > r.pages || !mapFrames(k, a.MemoryDescriptorList, a.MappingAddress, a.CacheType, true))
+        return 0;
       const va = a.MappingAddress + MDL.f.ByteOffset.get(k.mem, a.MemoryDescriptorList);
       markMapped(k, a.MemoryDescriptorList, va);
       return va;
     },
   }),
   plain({
-    name: 'MmUnmapReservedMapping', doc: 'Unmaps what MmMapLockedPagesWithReservedMapping mapped.', irql: DISPATCH,
-    args: { BaseAddress: PVOID, PoolTag: ULONG, MemoryDescriptorList: PMDL }, returns: VOID, cycles: perPage(120, 30), status: 'full',
+    name: 'MmUnmapReservedMapping',
+    doc: 'Unmaps what MmMapLockedPagesWithReservedMapping mapped.',
+    irql: DISPATCH,
+    args: { BaseAddress: PVOID, PoolTag: ULONG, MemoryDescriptorList: PMDL },
+    returns: VOID,
+    cycles: perPage(120, 30),
+    status: 'full',
     impl(k, a) {
       reservation(k, pageBase(a.BaseAddress), a.PoolTag);
       unmapSystemPages(k, pageBase(a.BaseAddress), mdlPages(k, a.MemoryDescriptorList));
@@ -262,20 +401,26 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmAdvanceMdl',
     doc: 'Moves the start of the buffer of an MDL forward; locked pages that fall out are unlocked.',
-    irql: DISPATCH, args: { Mdl: PMDL, NumberOfBytes: ULONG }, returns: NTSTATUS, cycles: 100, status: 'full',
+    irql: DISPATCH,
+    args: { Mdl: PMDL, NumberOfBytes: ULONG },
+    returns: NTSTATUS,
+    cycles: 100,
+    status: 'full',
     impl(k, { Mdl: mdl, NumberOfBytes }) {
       const count = MDL.f.ByteCount.get(k.mem, mdl);
       if (NumberOfBytes >= count) return STATUS_INVALID_PARAMETER;
-      const from = MDL.f.ByteOffset.get(k.mem, mdl) + NumberOfBytes, skipped = Math.floor(from / PAGE_SIZE), pages = mdlPages(k, mdl);
+      const from = MDL.f.ByteOffset.get(k.mem, mdl) + NumberOfBytes,
+        skipped = Math.floor(from / PAGE_SIZE),
+        pages = mdlPages(k, mdl);
       const flags = MDL.f.MdlFlags.get(k.mem, mdl);
       for (let i = 0; i < skipped; i++) if (flags & MDL_PAGES_LOCKED) mmFreePage(k, mdlFrame(k, mdl, i));
       k.mem.copy(mdl + MDL.size, mdl + MDL.size + skipped * 8, (pages - skipped) * 8);
       MDL.f.StartVa.set(k.mem, mdl, MDL.f.StartVa.get(k.mem, mdl) + skipped * PAGE_SIZE);
       MDL.f.ByteOffset.set(k.mem, mdl, from % PAGE_SIZE);
       MDL.f.ByteCount.set(k.mem, mdl, count - NumberOfBytes);
-      if (flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)) MDL.f.MappedSystemVa.set(k.mem, mdl, MDL.f.MappedSystemVa.get(k.mem, mdl) + NumberOfBytes);
+      if (flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL))
+        MDL.f.MappedSystemVa.set(k.mem, mdl, MDL.f.MappedSystemVa.get(k.mem, mdl) + NumberOfBytes);
       return STATUS_SUCCESS;
     },
   }),
 ];
-

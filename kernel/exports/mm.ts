@@ -15,7 +15,9 @@ import { STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, STATUS_
 import { BOOLEAN, type NtExport, ntExport, NTSTATUS, PHYSICAL_ADDRESS, pointer, PVOID, SIZE_T, ULONG, VOID } from './declare.ts';
 import { mdlExports } from './mdl.ts';
 
-const DISPATCH = { max: 'DISPATCH_LEVEL' } as const, APC = { max: 'APC_LEVEL' } as const, PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
+const DISPATCH = { max: 'DISPATCH_LEVEL' } as const,
+  APC = { max: 'APC_LEVEL' } as const,
+  PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
 
 /** Win32 page protection -> PTE bits, or null when it is not one that the routine takes. */
@@ -46,36 +48,66 @@ function systemRoutine(k: Kernel, name: string): number {
 }
 
 /** MmCopyMemory: Flags. */
-const MM_COPY_MEMORY_PHYSICAL = 1, MM_COPY_MEMORY_VIRTUAL = 2;
+const MM_COPY_MEMORY_PHYSICAL = 1,
+  MM_COPY_MEMORY_VIRTUAL = 2;
 
 export const exports: NtExport[] = [
   ...mdlExports,
   ntExport({
     name: 'MmMapIoSpace',
     doc: 'Maps a range of physical addresses into system space.',
-    irql: DISPATCH, args: { PhysicalAddress: PHYSICAL_ADDRESS, NumberOfBytes: SIZE_T, CacheType: ULONG }, returns: PVOID, cycles: mapCost, status: 'full',
-    impl: (k, a) => (a.NumberOfBytes && a.NumberOfBytes <= 0x20000000 ? mmMapIoSpace(k, address(a.PhysicalAddress), a.NumberOfBytes, a.CacheType, PTE_WRITE) : 0),
+    irql: DISPATCH,
+    args: { PhysicalAddress: PHYSICAL_ADDRESS, NumberOfBytes: SIZE_T, CacheType: ULONG },
+    returns: PVOID,
+    cycles: mapCost,
+    status: 'full',
+    impl: (k, a) =>
+      a.NumberOfBytes && a.NumberOfBytes <= 0x20000000
+        ? mmMapIoSpace(k, address(a.PhysicalAddress), a.NumberOfBytes, a.CacheType, PTE_WRITE)
+        : 0,
   }),
   ntExport({
     name: 'MmMapIoSpaceEx',
     doc: 'Maps a range of physical addresses into system space with the given page protection.',
-    irql: DISPATCH, args: { PhysicalAddress: PHYSICAL_ADDRESS, NumberOfBytes: SIZE_T, Protect: ULONG }, returns: PVOID, cycles: mapCost, status: 'full',
+    irql: DISPATCH,
+    args: { PhysicalAddress: PHYSICAL_ADDRESS, NumberOfBytes: SIZE_T, Protect: ULONG },
+    returns: PVOID,
+    cycles: mapCost,
+    status: 'full',
     impl(k, a) {
       const p = protection(a.Protect);
-      return p && a.NumberOfBytes && a.NumberOfBytes <= 0x20000000 ? mmMapIoSpace(k, address(a.PhysicalAddress), a.NumberOfBytes, p.cache, p.bits) : 0;
+      return p && a.NumberOfBytes && a.NumberOfBytes <= 0x20000000
+        ? mmMapIoSpace(k, address(a.PhysicalAddress), a.NumberOfBytes, p.cache, p.bits)
+        : 0;
     },
   }),
   ntExport({
-    name: 'MmUnmapIoSpace', doc: 'Unmaps a range that MmMapIoSpace mapped.', irql: DISPATCH, args: { BaseAddress: PVOID, NumberOfBytes: SIZE_T }, returns: VOID, cycles: mapCost, status: 'full',
+    name: 'MmUnmapIoSpace',
+    doc: 'Unmaps a range that MmMapIoSpace mapped.',
+    irql: DISPATCH,
+    args: { BaseAddress: PVOID, NumberOfBytes: SIZE_T },
+    returns: VOID,
+    cycles: mapCost,
+    status: 'full',
     impl: (k, a) => mmUnmapIoSpace(k, a.BaseAddress, a.NumberOfBytes),
   }),
   ntExport({
-    name: 'MmGetPhysicalAddress', doc: 'Returns the physical address of a virtual address, 0 when there is none.', args: { BaseAddress: PVOID }, returns: PHYSICAL_ADDRESS, cycles: 30, status: 'full',
+    name: 'MmGetPhysicalAddress',
+    doc: 'Returns the physical address of a virtual address, 0 when there is none.',
+    args: { BaseAddress: PVOID },
+    returns: PHYSICAL_ADDRESS,
+    cycles: 30,
+    status: 'full',
     impl: (k, a) => mmGetPhysicalAddress(k, a.BaseAddress),
   }),
   ntExport({
-    name: 'MmGetVirtualForPhysical', doc: 'Returns the system address of a physical address in nonpaged pool.', args: { PhysicalAddress: PHYSICAL_ADDRESS }, returns: PVOID, cycles: 30,
-    status: 'partial', missing: 'pages outside the nonpaged pool give NULL',
+    name: 'MmGetVirtualForPhysical',
+    doc: 'Returns the system address of a physical address in nonpaged pool.',
+    args: { PhysicalAddress: PHYSICAL_ADDRESS },
+    returns: PVOID,
+    cycles: 30,
+    status: 'partial',
+    missing: 'pages outside the nonpaged pool give NULL',
     impl(k, a) {
       const va = NONPAGED_POOL_BASE + (address(a.PhysicalAddress) - Number(k.global.get('MmNonPagedPoolPhysical')));
       const pool = k.global.address('MmNonPagedPool');
@@ -84,15 +116,27 @@ export const exports: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'MmIsAddressValid', doc: 'Tells whether an access to an address would cause a page fault.', irql: DISPATCH, args: { VirtualAddress: PVOID }, returns: BOOLEAN, cycles: 25, status: 'full',
+    name: 'MmIsAddressValid',
+    doc: 'Tells whether an access to an address would cause a page fault.',
+    irql: DISPATCH,
+    args: { VirtualAddress: PVOID },
+    returns: BOOLEAN,
+    cycles: 25,
+    status: 'full',
     impl: (k, a) => mmIsAddressValid(k, a.VirtualAddress),
   }),
   ntExport({
-    name: 'MmIsNonPagedSystemAddressValid', doc: 'Tells whether an address is in nonpaged system memory (obsolete).', irql: DISPATCH, args: { VirtualAddress: PVOID }, returns: BOOLEAN, cycles: 30, status: 'full',
+    name: 'MmIsNonPagedSystemAddressValid',
+    doc: 'Tells whether an address is in nonpaged system memory (obsolete).',
+    irql: DISPATCH,
+    args: { VirtualAddress: PVOID },
+    returns: BOOLEAN,
+    cycles: 30,
+    status: 'full',
     impl(k, a) {
       const pool = k.global.address('MmNonPagedPool');
       const base = POOL_DESCRIPTOR.f.Base.get(k.mem, pool);
-      const page = a.VirtualAddress - ((((a.VirtualAddress % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
+      const page = a.VirtualAddress - (((a.VirtualAddress % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
       return a.VirtualAddress >= base && a.VirtualAddress < base + POOL_DESCRIPTOR.f.Pages.get(k.mem, pool) * PAGE_SIZE
         ? isPoolPageInUse(k, pool, page)
         : isKernelAddress(a.VirtualAddress) && moduleOf(k, a.VirtualAddress) !== 0 && mmIsAddressValid(k, a.VirtualAddress);
@@ -101,63 +145,150 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'MmGetSystemRoutineAddress',
     doc: 'Returns the address of a routine that ntoskrnl.exe or hal.dll exports, NULL when neither does.',
-    irql: PASSIVE, args: { SystemRoutineName: PUNICODE_STRING }, returns: PVOID, cycles: 1500, status: 'full',
+    irql: PASSIVE,
+    args: { SystemRoutineName: PUNICODE_STRING },
+    returns: PVOID,
+    cycles: 1500,
+    status: 'full',
     impl: (k, a) => systemRoutine(k, readUnicodeString(k.mem, a.SystemRoutineName)),
   }),
   ntExport({
     name: 'MmAllocateContiguousMemory',
     doc: 'Allocates physically contiguous nonpaged memory below an address.',
-    irql: DISPATCH, args: { NumberOfBytes: SIZE_T, HighestAcceptableAddress: PHYSICAL_ADDRESS }, returns: PVOID, cycles: allocateCost, status: 'full',
+    irql: DISPATCH,
+    args: { NumberOfBytes: SIZE_T, HighestAcceptableAddress: PHYSICAL_ADDRESS },
+    returns: PVOID,
+    cycles: allocateCost,
+    status: 'full',
     impl: (k, a) => mmAllocateContiguous(k, a.NumberOfBytes, 0, address(a.HighestAcceptableAddress), 0),
   }),
   ntExport({
     name: 'MmAllocateContiguousMemorySpecifyCache',
     doc: 'Allocates physically contiguous nonpaged memory in a range of addresses, with the given caching.',
     irql: DISPATCH,
-    args: { NumberOfBytes: SIZE_T, LowestAcceptableAddress: PHYSICAL_ADDRESS, HighestAcceptableAddress: PHYSICAL_ADDRESS, BoundaryAddressMultiple: PHYSICAL_ADDRESS, CacheType: ULONG },
-    returns: PVOID, cycles: allocateCost, status: 'full',
-    impl: (k, a) => mmAllocateContiguous(k, a.NumberOfBytes, address(a.LowestAcceptableAddress), address(a.HighestAcceptableAddress), address(a.BoundaryAddressMultiple), a.CacheType),
+    args: {
+      NumberOfBytes: SIZE_T,
+      LowestAcceptableAddress: PHYSICAL_ADDRESS,
+      HighestAcceptableAddress: PHYSICAL_ADDRESS,
+      BoundaryAddressMultiple: PHYSICAL_ADDRESS,
+      CacheType: ULONG,
+    },
+    returns: PVOID,
+    cycles: allocateCost,
+    status: 'full',
+    impl: (k, a) =>
+      mmAllocateContiguous(
+        k,
+        a.NumberOfBytes,
+        address(a.LowestAcceptableAddress),
+        address(a.HighestAcceptableAddress),
+        address(a.BoundaryAddressMultiple),
+        a.CacheType,
+      ),
   }),
   ntExport({
     name: 'MmAllocateContiguousMemorySpecifyCacheNode',
     doc: 'Allocates physically contiguous nonpaged memory in a range of addresses, with the given caching, on a node.',
     irql: DISPATCH,
-    args: { NumberOfBytes: SIZE_T, LowestAcceptableAddress: PHYSICAL_ADDRESS, HighestAcceptableAddress: PHYSICAL_ADDRESS, BoundaryAddressMultiple: PHYSICAL_ADDRESS, CacheType: ULONG, PreferredNode: ULONG },
-    returns: PVOID, cycles: allocateCost, status: 'full',
-    impl: (k, a) => mmAllocateContiguous(k, a.NumberOfBytes, address(a.LowestAcceptableAddress), address(a.HighestAcceptableAddress), address(a.BoundaryAddressMultiple), a.CacheType),
+    args: {
+      NumberOfBytes: SIZE_T,
+      LowestAcceptableAddress: PHYSICAL_ADDRESS,
+      HighestAcceptableAddress: PHYSICAL_ADDRESS,
+      BoundaryAddressMultiple: PHYSICAL_ADDRESS,
+      CacheType: ULONG,
+      PreferredNode: ULONG,
+    },
+    returns: PVOID,
+    cycles: allocateCost,
+    status: 'full',
+    impl: (k, a) =>
+      mmAllocateContiguous(
+        k,
+        a.NumberOfBytes,
+        address(a.LowestAcceptableAddress),
+        address(a.HighestAcceptableAddress),
+        address(a.BoundaryAddressMultiple),
+        a.CacheType,
+      ),
   }),
   ntExport({
     name: 'MmAllocateContiguousNodeMemory',
     doc: 'Allocates physically contiguous nonpaged memory in a range of addresses, with the given protection, on a node.',
     irql: DISPATCH,
-    args: { NumberOfBytes: SIZE_T, LowestAcceptableAddress: PHYSICAL_ADDRESS, HighestAcceptableAddress: PHYSICAL_ADDRESS, BoundaryAddressMultiple: PHYSICAL_ADDRESS, Protect: ULONG, PreferredNode: ULONG },
-    returns: PVOID, cycles: allocateCost, status: 'full',
+    args: {
+      NumberOfBytes: SIZE_T,
+      LowestAcceptableAddress: PHYSICAL_ADDRESS,
+      HighestAcceptableAddress: PHYSICAL_ADDRESS,
+      BoundaryAddressMultiple: PHYSICAL_ADDRESS,
+      Protect: ULONG,
+      PreferredNode: ULONG,
+    },
+    returns: PVOID,
+    cycles: allocateCost,
+    status: 'full',
     impl(k, a) {
       const p = protection(a.Protect);
-      return p ? mmAllocateContiguous(k, a.NumberOfBytes, address(a.LowestAcceptableAddress), address(a.HighestAcceptableAddress), address(a.BoundaryAddressMultiple), p.cache, p.bits) : 0;
+      return p
+        ? mmAllocateContiguous(
+            k,
+            a.NumberOfBytes,
+            address(a.LowestAcceptableAddress),
+            address(a.HighestAcceptableAddress),
+            address(a.BoundaryAddressMultiple),
+            p.cache,
+            p.bits,
+          )
+        : 0;
     },
   }),
   ntExport({
-    name: 'MmFreeContiguousMemory', doc: 'Frees physically contiguous memory.', irql: DISPATCH, args: { BaseAddress: PVOID }, returns: VOID, cycles: 300, status: 'full',
+    name: 'MmFreeContiguousMemory',
+    doc: 'Frees physically contiguous memory.',
+    irql: DISPATCH,
+    args: { BaseAddress: PVOID },
+    returns: VOID,
+    cycles: 300,
+    status: 'full',
     impl: (k, a) => mmFreeContiguous(k, a.BaseAddress),
   }),
   ntExport({
-    name: 'MmFreeContiguousMemorySpecifyCache', doc: 'Frees memory of MmAllocateContiguousMemorySpecifyCache.', irql: DISPATCH, args: { BaseAddress: PVOID, NumberOfBytes: SIZE_T, CacheType: ULONG }, returns: VOID,
-    cycles: 300, status: 'full',
+    name: 'MmFreeContiguousMemorySpecifyCache',
+    doc: 'Frees memory of MmAllocateContiguousMemorySpecifyCache.',
+    irql: DISPATCH,
+    args: { BaseAddress: PVOID, NumberOfBytes: SIZE_T, CacheType: ULONG },
+    returns: VOID,
+    cycles: 300,
+    status: 'full',
     impl: (k, a) => mmFreeContiguous(k, a.BaseAddress),
   }),
   ntExport({
-    name: 'MmAllocateNonCachedMemory', doc: 'Allocates memory that is not cached.', irql: APC, args: { NumberOfBytes: SIZE_T }, returns: PVOID, cycles: allocateCost, status: 'full',
+    name: 'MmAllocateNonCachedMemory',
+    doc: 'Allocates memory that is not cached.',
+    irql: APC,
+    args: { NumberOfBytes: SIZE_T },
+    returns: PVOID,
+    cycles: allocateCost,
+    status: 'full',
     impl: (k, a) => mmAllocateNonCached(k, a.NumberOfBytes),
   }),
   ntExport({
-    name: 'MmFreeNonCachedMemory', doc: 'Frees memory of MmAllocateNonCachedMemory.', irql: APC, args: { BaseAddress: PVOID, NumberOfBytes: SIZE_T }, returns: VOID, cycles: 300, status: 'full',
+    name: 'MmFreeNonCachedMemory',
+    doc: 'Frees memory of MmAllocateNonCachedMemory.',
+    irql: APC,
+    args: { BaseAddress: PVOID, NumberOfBytes: SIZE_T },
+    returns: VOID,
+    cycles: 300,
+    status: 'full',
     impl: (k, a) => mmFreeContiguous(k, a.BaseAddress),
   }),
   ntExport({
     name: 'MmGetPhysicalMemoryRanges',
     doc: 'Returns the ranges of RAM, in pool that the caller frees; an entry of zeros ends the array.',
-    irql: PASSIVE, args: {}, returns: pointer('PPHYSICAL_MEMORY_RANGE'), cycles: 300, status: 'full',
+    irql: PASSIVE,
+    args: {},
+    returns: pointer('PPHYSICAL_MEMORY_RANGE'),
+    cycles: 300,
+    status: 'full',
     impl(k) {
       const at = exAllocatePool(k, NonPagedPool, PHYSICAL_MEMORY_RANGE.size * 2, 0x6d50684d);
       if (!at) return 0;
@@ -170,8 +301,16 @@ export const exports: NtExport[] = [
     name: 'MmCopyMemory',
     doc: 'Copies from a virtual or physical address into a buffer in nonpaged memory, without faults.',
     irql: APC,
-    args: { TargetAddress: PVOID, SourceAddress: PHYSICAL_ADDRESS, NumberOfBytes: SIZE_T, Flags: ULONG, NumberOfBytesTransferred: pointer('PSIZE_T') },
-    returns: NTSTATUS, cycles: (_k, a) => 100 + Math.min(a.NumberOfBytes, 0x100000) / 8, status: 'full',
+    args: {
+      TargetAddress: PVOID,
+      SourceAddress: PHYSICAL_ADDRESS,
+      NumberOfBytes: SIZE_T,
+      Flags: ULONG,
+      NumberOfBytesTransferred: pointer('PSIZE_T'),
+    },
+    returns: NTSTATUS,
+    cycles: (_k, a) => 100 + Math.min(a.NumberOfBytes, 0x100000) / 8,
+    status: 'full',
     impl(k, a) {
       if (a.Flags !== MM_COPY_MEMORY_PHYSICAL && a.Flags !== MM_COPY_MEMORY_VIRTUAL) return STATUS_INVALID_PARAMETER;
       k.mem.probe(a.NumberOfBytesTransferred, 8, true);
@@ -189,34 +328,109 @@ export const exports: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'MmQuerySystemSize', doc: 'Returns an estimate of how much memory the system has: small, medium or large.', args: {}, returns: ULONG, cycles: 10, status: 'full',
-    impl: k => (k.global.get('MmNumberOfPhysicalPages') * PAGE_SIZE >= 0x20000000 ? 2 : k.global.get('MmNumberOfPhysicalPages') * PAGE_SIZE >= 0x8000000 ? 1 : 0),
+    name: 'MmQuerySystemSize',
+    doc: 'Returns an estimate of how much memory the system has: small, medium or large.',
+    args: {},
+    returns: ULONG,
+    cycles: 10,
+    status: 'full',
+    impl: k =>
+      k.global.get('MmNumberOfPhysicalPages') * PAGE_SIZE >= 0x20000000
+        ? 2
+        : k.global.get('MmNumberOfPhysicalPages') * PAGE_SIZE >= 0x8000000
+          ? 1
+          : 0,
   }),
-  ntExport({ name: 'MmIsThisAnNtAsSystem', doc: 'Tells whether this is a server.', args: {}, returns: BOOLEAN, cycles: 8, status: 'full', impl: () => false }),
-  ntExport({ name: 'MmIsDriverVerifying', doc: 'Tells whether Driver Verifier is active for a driver.', args: { DriverObject: pointer('PDRIVER_OBJECT') }, returns: ULONG, cycles: 8, status: 'full', impl: k => k.config.verifier }),
-  ntExport({ name: 'MmIsDriverVerifyingByAddress', doc: 'Tells whether Driver Verifier is active for the driver at an address.', args: { AddressWithinSection: PVOID }, returns: ULONG, cycles: 8, status: 'full', impl: k => k.config.verifier }),
+  ntExport({
+    name: 'MmIsThisAnNtAsSystem',
+    doc: 'Tells whether this is a server.',
+    args: {},
+    returns: BOOLEAN,
+    cycles: 8,
+    status: 'full',
+    impl: () => false,
+  }),
+  ntExport({
+    name: 'MmIsDriverVerifying',
+    doc: 'Tells whether Driver Verifier is active for a driver.',
+    args: { DriverObject: pointer('PDRIVER_OBJECT') },
+    returns: ULONG,
+    cycles: 8,
+    status: 'full',
+    impl: k => k.config.verifier,
+  }),
+  ntExport({
+    name: 'MmIsDriverVerifyingByAddress',
+    doc: 'Tells whether Driver Verifier is active for the driver at an address.',
+    args: { AddressWithinSection: PVOID },
+    returns: ULONG,
+    cycles: 8,
+    status: 'full',
+    impl: k => k.config.verifier,
+  }),
   ntExport({
     name: 'MmLockPagableDataSection',
     doc: 'Locks the section of a driver that an address lies in into memory, and returns a handle for it.',
-    irql: APC, args: { AddressWithinSection: PVOID }, returns: PVOID, cycles: 200, status: 'full',
+    irql: APC,
+    args: { AddressWithinSection: PVOID },
+    returns: PVOID,
+    cycles: 200,
+    status: 'full',
     // Driver images are never paged out, so a section is as good as locked; the module's entry serves as the handle.
     impl: (k, a) => moduleOf(k, a.AddressWithinSection) || a.AddressWithinSection,
   }),
-  ntExport({ name: 'MmLockPagableSectionByHandle', doc: 'Locks a section into memory by its handle.', irql: APC, args: { ImageSectionHandle: PVOID }, returns: VOID, cycles: 60, status: 'full', impl: () => undefined }),
-  ntExport({ name: 'MmUnlockPagableImageSection', doc: 'Releases a section that was locked.', irql: APC, args: { ImageSectionHandle: PVOID }, returns: VOID, cycles: 60, status: 'full', impl: () => undefined }),
+  ntExport({
+    name: 'MmLockPagableSectionByHandle',
+    doc: 'Locks a section into memory by its handle.',
+    irql: APC,
+    args: { ImageSectionHandle: PVOID },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
+    impl: () => undefined,
+  }),
+  ntExport({
+    name: 'MmUnlockPagableImageSection',
+    doc: 'Releases a section that was locked.',
+    irql: APC,
+    args: { ImageSectionHandle: PVOID },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
+    impl: () => undefined,
+  }),
   ntExport({
     name: 'MmPageEntireDriver',
     doc: "Makes all of a driver's sections pageable; returns the base of its image.",
-    irql: APC, args: { AddressWithinSection: PVOID }, returns: PVOID, cycles: 100, status: 'full',
+    irql: APC,
+    args: { AddressWithinSection: PVOID },
+    returns: PVOID,
+    cycles: 100,
+    status: 'full',
     impl(k, a) {
       const e = moduleOf(k, a.AddressWithinSection);
       return e ? k.mem.readPtr(e + 0x30) : 0;
     },
   }),
-  ntExport({ name: 'MmResetDriverPaging', doc: "Gives a driver's sections the paging that they had when it was loaded.", irql: APC, args: { AddressWithinSection: PVOID }, returns: VOID, cycles: 60, status: 'full', impl: () => undefined }),
   ntExport({
-    name: 'MmAddPhysicalMemory', doc: 'Adds RAM to the system.', irql: PASSIVE, args: { StartAddress: pointer('PPHYSICAL_ADDRESS'), NumberOfBytes: pointer('PLARGE_INTEGER') }, returns: NTSTATUS, cycles: 100,
-    status: 'partial', missing: 'the amount of RAM is fixed: STATUS_NOT_SUPPORTED, as on a board without memory hot-plug',
+    name: 'MmResetDriverPaging',
+    doc: "Gives a driver's sections the paging that they had when it was loaded.",
+    irql: APC,
+    args: { AddressWithinSection: PVOID },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
+    impl: () => undefined,
+  }),
+  ntExport({
+    name: 'MmAddPhysicalMemory',
+    doc: 'Adds RAM to the system.',
+    irql: PASSIVE,
+    args: { StartAddress: pointer('PPHYSICAL_ADDRESS'), NumberOfBytes: pointer('PLARGE_INTEGER') },
+    returns: NTSTATUS,
+    cycles: 100,
+    status: 'partial',
+    missing: 'the amount of RAM is fixed: STATUS_NOT_SUPPORTED, as on a board without memory hot-plug',
     impl: () => STATUS_NOT_SUPPORTED,
   }),
 ];

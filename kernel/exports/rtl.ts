@@ -1,4 +1,4 @@
-/** Run-time library: debug output, version, memory, bitmaps, time, random numbers, images. Source: their WDK pages. */
+/** Run-time library: debug output, version, memory, images. Source: their WDK pages. */
 import { R10, R11, RAX, RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 import { gs, mem } from '../image/asm.ts';
@@ -6,19 +6,34 @@ import { currentContext, walkStack } from '../ke/stackwalk.ts';
 import { findExport } from '../ldr/exportdir.ts';
 import { moduleOf } from '../ldr/modules.ts';
 import { KUSER_SHARED_DATA as SHARED } from '../mm/layout.ts';
-import { areBits, countBits, fillBits, findBits, runLength, testBit } from '../rtl/bits.ts';
 import { formatText } from '../rtl/format.ts';
 import { readAnsiZ } from '../rtl/string.ts';
-import { readTimeFields, SECOND_UNITS, SECONDS_1970, SECONDS_1980, writeTimeFields } from '../rtl/time.ts';
 import { KUSER_SHARED_DATA } from '../types/ke.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
-import { RTL_BITMAP, RTL_OSVERSIONINFOEXW } from '../types/rtl.ts';
+import { RTL_OSVERSIONINFOEXW } from '../types/rtl.ts';
 import { STATUS_INVALID_PARAMETER, STATUS_REVISION_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
-import { BOOLEAN, LONGLONG, type NtExport, ntCode, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, UCHAR, ULONG, ULONG64, USHORT, VOID } from './declare.ts';
+import {
+  BOOLEAN,
+  LONGLONG,
+  type NtExport,
+  ntCode,
+  ntExport,
+  NTSTATUS,
+  pointer,
+  PVOID,
+  SIZE_T,
+  ULONG,
+  ULONG64,
+  USHORT,
+  VOID,
+} from './declare.ts';
+import { bitExports } from './rtlbits.ts';
 import { securityExports } from './rtlsecurity.ts';
 import { stringExports } from './rtlstring.ts';
 
-const PSTR = pointer('PCSTR'), PRTL_BITMAP = pointer('PRTL_BITMAP'), PLARGE_INTEGER = pointer('PLARGE_INTEGER'), PULONG = pointer('PULONG'), VA_LIST = pointer('va_list');
+const PSTR = pointer('PCSTR'),
+  PULONG = pointer('PULONG'),
+  VA_LIST = pointer('va_list');
 
 /** DbgPrint sends at most this many bytes ("Reading and filtering debugging messages", WDK). */
 const DBG_PRINT_LIMIT = 512;
@@ -30,38 +45,97 @@ function print(k: Kernel, format: string, list: number, prefix = ''): number {
 
 const debug: NtExport[] = [
   ntExport({
-    name: 'DbgPrint', doc: 'Sends a formatted message to the kernel debugger.', irql: { max: 'DIRQL' }, args: { Format: PSTR }, returns: ULONG, cycles: 800, status: 'full', variadic: true,
+    name: 'DbgPrint',
+    doc: 'Sends a formatted message to the kernel debugger.',
+    irql: { max: 'DIRQL' },
+    args: { Format: PSTR },
+    returns: ULONG,
+    cycles: 800,
+    status: 'full',
+    variadic: true,
     impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), k.vaList()),
   }),
   ntExport({
-    name: 'DbgPrintEx', doc: 'Sends a formatted message of a component and level to the kernel debugger. All levels are shown here.', irql: { max: 'DIRQL' }, args: { ComponentId: ULONG, Level: ULONG, Format: PSTR }, returns: ULONG,
-    cycles: 800, status: 'full', variadic: true,
+    name: 'DbgPrintEx',
+    doc: 'Sends a formatted message of a component and level to the kernel debugger. All levels are shown here.',
+    irql: { max: 'DIRQL' },
+    args: { ComponentId: ULONG, Level: ULONG, Format: PSTR },
+    returns: ULONG,
+    cycles: 800,
+    status: 'full',
+    variadic: true,
     impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), k.vaList()),
   }),
   ntExport({
-    name: 'vDbgPrintEx', doc: 'Sends a message formatted with a va_list to the kernel debugger.', irql: { max: 'DIRQL' }, args: { ComponentId: ULONG, Level: ULONG, Format: PSTR, List: VA_LIST }, returns: ULONG, cycles: 800, status: 'full',
+    name: 'vDbgPrintEx',
+    doc: 'Sends a message formatted with a va_list to the kernel debugger.',
+    irql: { max: 'DIRQL' },
+    args: { ComponentId: ULONG, Level: ULONG, Format: PSTR, List: VA_LIST },
+    returns: ULONG,
+    cycles: 800,
+    status: 'full',
     impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), a.List),
   }),
   ntExport({
-    name: 'vDbgPrintExWithPrefix', doc: 'Sends a message formatted with a va_list, after a prefix, to the kernel debugger.', irql: { max: 'DIRQL' }, args: { Prefix: PSTR, ComponentId: ULONG, Level: ULONG, Format: PSTR, List: VA_LIST },
-    returns: ULONG, cycles: 800, status: 'full',
+    name: 'vDbgPrintExWithPrefix',
+    doc: 'Sends a message formatted with a va_list, after a prefix, to the kernel debugger.',
+    irql: { max: 'DIRQL' },
+    args: { Prefix: PSTR, ComponentId: ULONG, Level: ULONG, Format: PSTR, List: VA_LIST },
+    returns: ULONG,
+    cycles: 800,
+    status: 'full',
     impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), a.List, readAnsiZ(k.mem, a.Prefix)),
   }),
   ntExport({
-    name: 'DbgPrintReturnControlC', doc: 'Sends a formatted message to the kernel debugger (obsolete).', args: { Format: PSTR }, returns: ULONG, cycles: 800, status: 'full', variadic: true,
+    name: 'DbgPrintReturnControlC',
+    doc: 'Sends a formatted message to the kernel debugger (obsolete).',
+    args: { Format: PSTR },
+    returns: ULONG,
+    cycles: 800,
+    status: 'full',
+    variadic: true,
     impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), k.vaList()),
   }),
-  ntExport({ name: 'DbgQueryDebugFilterState', doc: 'Tells whether messages of a component and level are shown.', args: { ComponentId: ULONG, Level: ULONG }, returns: NTSTATUS, cycles: 10, status: 'full', impl: () => 1 }),
-  ntExport({ name: 'DbgSetDebugFilterState', doc: 'Chooses whether messages of a component and level are shown.', args: { ComponentId: ULONG, Level: ULONG, State: BOOLEAN }, returns: NTSTATUS, cycles: 10, status: 'partial', missing: 'all messages are shown, whatever was chosen', impl: () => STATUS_SUCCESS }),
   ntExport({
-    name: 'RtlAssert', doc: 'Reports an assertion that failed to the kernel debugger.', args: { FailedAssertion: PSTR, FileName: PSTR, LineNumber: ULONG, Message: PSTR }, returns: VOID, cycles: 800, status: 'partial',
+    name: 'DbgQueryDebugFilterState',
+    doc: 'Tells whether messages of a component and level are shown.',
+    args: { ComponentId: ULONG, Level: ULONG },
+    returns: NTSTATUS,
+    cycles: 10,
+    status: 'full',
+    impl: () => 1,
+  }),
+  ntExport({
+    name: 'DbgSetDebugFilterState',
+    doc: 'Chooses whether messages of a component and level are shown.',
+    args: { ComponentId: ULONG, Level: ULONG, State: BOOLEAN },
+    returns: NTSTATUS,
+    cycles: 10,
+    status: 'partial',
+    missing: 'all messages are shown, whatever was chosen',
+    impl: () => STATUS_SUCCESS,
+  }),
+  ntExport({
+    name: 'RtlAssert',
+    doc: 'Reports an assertion that failed to the kernel debugger.',
+    args: { FailedAssertion: PSTR, FileName: PSTR, LineNumber: ULONG, Message: PSTR },
+    returns: VOID,
+    cycles: 800,
+    status: 'partial',
     missing: 'the question whether to break, ignore or stop: it is always ignored',
     impl(k, a) {
-      k.debugPrint(`\n*** Assertion failed: ${a.Message ? readAnsiZ(k.mem, a.Message) : ''}${readAnsiZ(k.mem, a.FailedAssertion)}\n***   Source File: ${readAnsiZ(k.mem, a.FileName)}, line ${a.LineNumber}\n\n`);
+      k.debugPrint(
+        `\n*** Assertion failed: ${a.Message ? readAnsiZ(k.mem, a.Message) : ''}${readAnsiZ(k.mem, a.FailedAssertion)}\n***   Source File: ${readAnsiZ(k.mem, a.FileName)}, line ${a.LineNumber}\n\n`,
+      );
     },
   }),
   ntCode({
-    name: 'DbgBreakPoint', doc: 'Breaks into the kernel debugger.', args: {}, returns: VOID, cycles: 4, status: 'full',
+    name: 'DbgBreakPoint',
+    doc: 'Breaks into the kernel debugger.',
+    args: {},
+    returns: VOID,
+    cycles: 4,
+    status: 'full',
     code(a) {
       a.int3();
       a.ret();
@@ -69,7 +143,12 @@ const debug: NtExport[] = [
     },
   }),
   ntCode({
-    name: 'DbgBreakPointWithStatus', doc: 'Breaks into the kernel debugger with a status in ECX.', args: { Status: ULONG }, returns: VOID, cycles: 4, status: 'full',
+    name: 'DbgBreakPointWithStatus',
+    doc: 'Breaks into the kernel debugger with a status in ECX.',
+    args: { Status: ULONG },
+    returns: VOID,
+    cycles: 4,
+    status: 'full',
     code(a) {
       a.int3();
       a.ret();
@@ -78,14 +157,28 @@ const debug: NtExport[] = [
   }),
 ];
 
-const NT_MAJOR = KUSER_SHARED_DATA.f.NtMajorVersion.offset, NT_MINOR = KUSER_SHARED_DATA.f.NtMinorVersion.offset, NT_BUILD = KUSER_SHARED_DATA.f.NtBuildNumber.offset;
-const version = (k: Kernel): { major: number; minor: number; build: number } => ({ major: k.mem.read32(SHARED + NT_MAJOR), minor: k.mem.read32(SHARED + NT_MINOR), build: k.mem.read32(SHARED + NT_BUILD) & 0xffff });
+const NT_MAJOR = KUSER_SHARED_DATA.f.NtMajorVersion.offset,
+  NT_MINOR = KUSER_SHARED_DATA.f.NtMinorVersion.offset,
+  NT_BUILD = KUSER_SHARED_DATA.f.NtBuildNumber.offset;
+const version = (k: Kernel): { major: number; minor: number; build: number } => ({
+  major: k.mem.read32(SHARED + NT_MAJOR),
+  minor: k.mem.read32(SHARED + NT_MINOR),
+  build: k.mem.read32(SHARED + NT_BUILD) & 0xffff,
+});
 
 const versions: NtExport[] = [
   ntExport({
-    name: 'RtlGetVersion', doc: 'Fills in a structure with the version of the system.', args: { VersionInformation: pointer('PRTL_OSVERSIONINFOW') }, returns: NTSTATUS, cycles: 40, status: 'full',
+    name: 'RtlGetVersion',
+    doc: 'Fills in a structure with the version of the system.',
+    args: { VersionInformation: pointer('PRTL_OSVERSIONINFOW') },
+    returns: NTSTATUS,
+    cycles: 40,
+    status: 'full',
     impl(k, a) {
-      const f = RTL_OSVERSIONINFOEXW.f, at = a.VersionInformation, size = f.dwOSVersionInfoSize.get(k.mem, at), v = version(k);
+      const f = RTL_OSVERSIONINFOEXW.f,
+        at = a.VersionInformation,
+        size = f.dwOSVersionInfoSize.get(k.mem, at),
+        v = version(k);
       k.mem.probe(at, size === RTL_OSVERSIONINFOEXW.size ? size : 0x114, true);
       f.dwMajorVersion.set(k.mem, at, v.major);
       f.dwMinorVersion.set(k.mem, at, v.minor);
@@ -103,8 +196,13 @@ const versions: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'PsGetVersion', doc: 'Returns the version of the system (obsolete); FALSE on a free build.', irql: { max: 'PASSIVE_LEVEL' }, args: { MajorVersion: PULONG, MinorVersion: PULONG, BuildNumber: PULONG, CSDVersion: pointer('PUNICODE_STRING') },
-    returns: BOOLEAN, cycles: 40, status: 'full',
+    name: 'PsGetVersion',
+    doc: 'Returns the version of the system (obsolete); FALSE on a free build.',
+    irql: { max: 'PASSIVE_LEVEL' },
+    args: { MajorVersion: PULONG, MinorVersion: PULONG, BuildNumber: PULONG, CSDVersion: pointer('PUNICODE_STRING') },
+    returns: BOOLEAN,
+    cycles: 40,
+    status: 'full',
     impl(k, a) {
       const v = version(k);
       if (a.MajorVersion) k.mem.write32(a.MajorVersion, v.major);
@@ -118,19 +216,42 @@ const versions: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'RtlVerifyVersionInfo', doc: 'Compares the version of the system with a condition for each field.', args: { VersionInfo: pointer('PRTL_OSVERSIONINFOEXW'), TypeMask: ULONG, ConditionMask: ULONG64 }, returns: NTSTATUS, cycles: 80, status: 'full',
+    name: 'RtlVerifyVersionInfo',
+    doc: 'Compares the version of the system with a condition for each field.',
+    args: { VersionInfo: pointer('PRTL_OSVERSIONINFOEXW'), TypeMask: ULONG, ConditionMask: ULONG64 },
+    returns: NTSTATUS,
+    cycles: 80,
+    status: 'full',
     impl(k, a) {
       if (!a.TypeMask || !a.ConditionMask) return STATUS_INVALID_PARAMETER;
-      const f = RTL_OSVERSIONINFOEXW.f, v = version(k), at = a.VersionInfo;
+      const f = RTL_OSVERSIONINFOEXW.f,
+        v = version(k),
+        at = a.VersionInfo;
       // Bits VER_MINORVERSION ... VER_PRODUCT_TYPE; a condition takes three bits of the mask for each.
       const fields: [number, number, number][] = [
-        [1, v.major, f.dwMajorVersion.get(k.mem, at)], [0, v.minor, f.dwMinorVersion.get(k.mem, at)], [2, v.build, f.dwBuildNumber.get(k.mem, at)], [5, 0, f.wServicePackMajor.get(k.mem, at)],
-        [4, 0, f.wServicePackMinor.get(k.mem, at)], [3, 2, f.dwPlatformId.get(k.mem, at)], [7, 1, f.wProductType.get(k.mem, at)],
+        [1, v.major, f.dwMajorVersion.get(k.mem, at)],
+        [0, v.minor, f.dwMinorVersion.get(k.mem, at)],
+        [2, v.build, f.dwBuildNumber.get(k.mem, at)],
+        [5, 0, f.wServicePackMajor.get(k.mem, at)],
+        [4, 0, f.wServicePackMinor.get(k.mem, at)],
+        [3, 2, f.dwPlatformId.get(k.mem, at)],
+        [7, 1, f.wProductType.get(k.mem, at)],
       ];
       for (const [bit, have, wanted] of fields) {
         if (!(a.TypeMask & (1 << bit))) continue;
         const condition = Number((a.ConditionMask >> BigInt(bit * 3)) & 7n);
-        const holds = condition === 1 ? have === wanted : condition === 2 ? have > wanted : condition === 3 ? have >= wanted : condition === 4 ? have < wanted : condition === 5 ? have <= wanted : false;
+        const holds =
+          condition === 1
+            ? have === wanted
+            : condition === 2
+              ? have > wanted
+              : condition === 3
+                ? have >= wanted
+                : condition === 4
+                  ? have < wanted
+                  : condition === 5
+                    ? have <= wanted
+                    : false;
         // Versions compare as a whole: a field that decides ends the comparison of those below it.
         if ((bit === 1 || bit === 0) && condition !== 1 && have !== wanted) return holds ? STATUS_SUCCESS : STATUS_REVISION_MISMATCH;
         if (!holds) return STATUS_REVISION_MISMATCH;
@@ -139,18 +260,33 @@ const versions: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'RtlIsNtDdiVersionAvailable', doc: 'Tells whether the system is at least of an NTDDI version.', args: { Version: ULONG }, returns: BOOLEAN, cycles: 10, status: 'full',
+    name: 'RtlIsNtDdiVersionAvailable',
+    doc: 'Tells whether the system is at least of an NTDDI version.',
+    args: { Version: ULONG },
+    returns: BOOLEAN,
+    cycles: 10,
+    status: 'full',
     // NTDDI_WIN10_VB.
     impl: (_k, a) => a.Version <= 0x0a000008,
   }),
   ntExport({
-    name: 'RtlIsServicePackVersionInstalled', doc: 'Tells whether the system has at least a service pack of an NTDDI version.', args: { Version: ULONG }, returns: BOOLEAN, cycles: 10, status: 'full', impl: (_k, a) => a.Version <= 0x0a000008,
+    name: 'RtlIsServicePackVersionInstalled',
+    doc: 'Tells whether the system has at least a service pack of an NTDDI version.',
+    args: { Version: ULONG },
+    returns: BOOLEAN,
+    cycles: 10,
+    status: 'full',
+    impl: (_k, a) => a.Version <= 0x0a000008,
   }),
 ];
 
 const memory: NtExport[] = [
   ntExport({
-    name: 'RtlCompareMemory', doc: 'Returns how many bytes two blocks of memory have in common from their start.', args: { Source1: PVOID, Source2: PVOID, Length: SIZE_T }, returns: SIZE_T, cycles: (_k, a) => 20 + Math.min(a.Length, 65536) / 8,
+    name: 'RtlCompareMemory',
+    doc: 'Returns how many bytes two blocks of memory have in common from their start.',
+    args: { Source1: PVOID, Source2: PVOID, Length: SIZE_T },
+    returns: SIZE_T,
+    cycles: (_k, a) => 20 + Math.min(a.Length, 65536) / 8,
     status: 'full',
     impl(k, a) {
       let n = 0;
@@ -159,7 +295,12 @@ const memory: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'RtlCompareMemoryUlong', doc: 'Returns how many bytes from a start repeat a 32-bit pattern.', args: { Source: PVOID, Length: SIZE_T, Pattern: ULONG }, returns: SIZE_T, cycles: (_k, a) => 20 + Math.min(a.Length, 65536) / 4, status: 'full',
+    name: 'RtlCompareMemoryUlong',
+    doc: 'Returns how many bytes from a start repeat a 32-bit pattern.',
+    args: { Source: PVOID, Length: SIZE_T, Pattern: ULONG },
+    returns: SIZE_T,
+    cycles: (_k, a) => 20 + Math.min(a.Length, 65536) / 4,
+    status: 'full',
     impl(k, a) {
       let n = 0;
       while (n + 4 <= a.Length && k.mem.read32(a.Source + n) === a.Pattern) n += 4;
@@ -167,10 +308,21 @@ const memory: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'RtlPrefetchMemoryNonTemporal', doc: 'Hints that memory will be used soon.', args: { Source: PVOID, Length: SIZE_T }, returns: VOID, cycles: 8, status: 'full', impl: () => undefined,
+    name: 'RtlPrefetchMemoryNonTemporal',
+    doc: 'Hints that memory will be used soon.',
+    args: { Source: PVOID, Length: SIZE_T },
+    returns: VOID,
+    cycles: 8,
+    status: 'full',
+    impl: () => undefined,
   }),
   ntCode({
-    name: '__chkstk', doc: 'Touches the pages of a large stack frame, whose size is in RAX, so that they exist.', args: {}, returns: VOID, cycles: 10, status: 'full',
+    name: '__chkstk',
+    doc: 'Touches the pages of a large stack frame, whose size is in RAX, so that they exist.',
+    args: {},
+    returns: VOID,
+    cycles: 10,
+    status: 'full',
     code(a) {
       // Kernel stacks are never grown, so only the limit is checked: from the caller's RSP down to the end of the frame, page by page.
       a.mov(R10, RSP);
@@ -187,156 +339,6 @@ const memory: NtExport[] = [
   }),
 ];
 
-const bitmapOf = (k: Kernel, at: number): { size: number; buffer: number } => ({ size: RTL_BITMAP.f.SizeOfBitMap.get(k.mem, at), buffer: RTL_BITMAP.f.Buffer.get(k.mem, at) });
-const NOT_FOUND = 0xffffffff;
-
-const find = (name: string, doc: string, set: boolean, mark: boolean): NtExport =>
-  ntExport({
-    name, doc, args: { BitMapHeader: PRTL_BITMAP, NumberToFind: ULONG, HintIndex: ULONG }, returns: ULONG, cycles: 120, status: 'full',
-    impl(k, a) {
-      const b = bitmapOf(k, a.BitMapHeader);
-      if (a.NumberToFind === 0) return a.HintIndex < b.size ? a.HintIndex & ~7 : 0;
-      const at = findBits(k.mem, b.buffer, b.size, a.NumberToFind, a.HintIndex, set);
-      if (at >= 0 && mark) fillBits(k.mem, b.buffer, at, a.NumberToFind, !set);
-      return at < 0 ? NOT_FOUND : at;
-    },
-  });
-
-/** First run of equal bits from `from`: its start and length (0 when there is none). */
-function nextRun(k: Kernel, b: { size: number; buffer: number }, from: number, set: boolean): { start: number; length: number } {
-  const start = from + runLength(k.mem, b.buffer, b.size, from, !set);
-  return start < b.size ? { start, length: runLength(k.mem, b.buffer, b.size, start, set) } : { start: b.size, length: 0 };
-}
-
-const bitmaps: NtExport[] = [
-  ntExport({
-    name: 'RtlInitializeBitMap', doc: 'Initializes the header of a bitmap.', args: { BitMapHeader: PRTL_BITMAP, BitMapBuffer: PULONG, SizeOfBitMap: ULONG }, returns: VOID, cycles: 10, status: 'full',
-    impl(k, a) {
-      RTL_BITMAP.f.SizeOfBitMap.set(k.mem, a.BitMapHeader, a.SizeOfBitMap);
-      RTL_BITMAP.f.Buffer.set(k.mem, a.BitMapHeader, a.BitMapBuffer);
-    },
-  }),
-  ...([['RtlSetAllBits', true], ['RtlClearAllBits', false]] as const).map(([name, set]) =>
-    ntExport({
-      name, doc: `${set ? 'Sets' : 'Clears'} all bits of a bitmap.`, args: { BitMapHeader: PRTL_BITMAP }, returns: VOID, cycles: 40, status: 'full',
-      impl(k, a) {
-        const b = bitmapOf(k, a.BitMapHeader);
-        k.mem.fill(b.buffer, Math.ceil(b.size / 32) * 4, set ? 0xff : 0);
-      },
-    }),
-  ),
-  ...([['RtlSetBits', true], ['RtlClearBits', false]] as const).map(([name, set]) =>
-    ntExport({
-      name, doc: `${set ? 'Sets' : 'Clears'} a range of bits.`, args: { BitMapHeader: PRTL_BITMAP, StartingIndex: ULONG, NumberToChange: ULONG }, returns: VOID, cycles: 40, status: 'full',
-      impl: (k, a) => fillBits(k.mem, bitmapOf(k, a.BitMapHeader).buffer, a.StartingIndex, a.NumberToChange, set),
-    }),
-  ),
-  ...([['RtlSetBit', true], ['RtlClearBit', false]] as const).map(([name, set]) =>
-    ntExport({
-      name, doc: `${set ? 'Sets' : 'Clears'} a bit.`, args: { BitMapHeader: PRTL_BITMAP, BitNumber: ULONG }, returns: VOID, cycles: 15, status: 'full',
-      impl: (k, a) => fillBits(k.mem, bitmapOf(k, a.BitMapHeader).buffer, a.BitNumber, 1, set),
-    }),
-  ),
-  ntExport({
-    name: 'RtlTestBit', doc: 'Returns a bit.', args: { BitMapHeader: PRTL_BITMAP, BitNumber: ULONG }, returns: BOOLEAN, cycles: 12, status: 'full', impl: (k, a) => testBit(k.mem, bitmapOf(k, a.BitMapHeader).buffer, a.BitNumber),
-  }),
-  ...([['RtlAreBitsSet', true], ['RtlAreBitsClear', false]] as const).map(([name, set]) =>
-    ntExport({
-      name, doc: `Tells whether a range of bits is all ${set ? 'set' : 'clear'}.`, args: { BitMapHeader: PRTL_BITMAP, StartingIndex: ULONG, Length: ULONG }, returns: BOOLEAN, cycles: 40, status: 'full',
-      impl(k, a) {
-        const b = bitmapOf(k, a.BitMapHeader);
-        return a.Length > 0 && a.StartingIndex + a.Length <= b.size && areBits(k.mem, b.buffer, a.StartingIndex, a.Length, set);
-      },
-    }),
-  ),
-  find('RtlFindClearBits', 'Finds a run of clear bits.', false, false),
-  find('RtlFindSetBits', 'Finds a run of set bits.', true, false),
-  find('RtlFindClearBitsAndSet', 'Finds a run of clear bits and sets them.', false, true),
-  find('RtlFindSetBitsAndClear', 'Finds a run of set bits and clears them.', true, true),
-  ntExport({ name: 'RtlNumberOfSetBits', doc: 'Counts the set bits.', args: { BitMapHeader: PRTL_BITMAP }, returns: ULONG, cycles: 60, status: 'full', impl(k, a) {
-    const b = bitmapOf(k, a.BitMapHeader);
-    return countBits(k.mem, b.buffer, b.size);
-  } }),
-  ntExport({ name: 'RtlNumberOfClearBits', doc: 'Counts the clear bits.', args: { BitMapHeader: PRTL_BITMAP }, returns: ULONG, cycles: 60, status: 'full', impl(k, a) {
-    const b = bitmapOf(k, a.BitMapHeader);
-    return b.size - countBits(k.mem, b.buffer, b.size);
-  } }),
-  ntExport({
-    name: 'RtlFindNextForwardRunClear', doc: 'Finds the next run of clear bits and returns its length.', args: { BitMapHeader: PRTL_BITMAP, FromIndex: ULONG, StartingRunIndex: PULONG }, returns: ULONG, cycles: 60, status: 'full',
-    impl(k, a) {
-      const run = nextRun(k, bitmapOf(k, a.BitMapHeader), a.FromIndex, false);
-      k.mem.write32(a.StartingRunIndex, run.start);
-      return run.length;
-    },
-  }),
-  ntExport({
-    name: 'RtlFindFirstRunClear', doc: 'Finds the first run of clear bits and returns its length.', args: { BitMapHeader: PRTL_BITMAP, StartingIndex: PULONG }, returns: ULONG, cycles: 60, status: 'full',
-    impl(k, a) {
-      const run = nextRun(k, bitmapOf(k, a.BitMapHeader), 0, false);
-      k.mem.write32(a.StartingIndex, run.start);
-      return run.length;
-    },
-  }),
-  ntExport({
-    name: 'RtlFindLongestRunClear', doc: 'Finds the longest run of clear bits and returns its length.', args: { BitMapHeader: PRTL_BITMAP, StartingIndex: PULONG }, returns: ULONG, cycles: 120, status: 'full',
-    impl(k, a) {
-      const b = bitmapOf(k, a.BitMapHeader);
-      let best = { start: 0, length: 0 };
-      for (let run = nextRun(k, b, 0, false); run.length; run = nextRun(k, b, run.start + run.length, false)) if (run.length > best.length) best = run;
-      k.mem.write32(a.StartingIndex, best.start);
-      return best.length;
-    },
-  }),
-  ntExport({ name: 'RtlFindMostSignificantBit', doc: 'Number of the highest set bit, -1 when there is none.', args: { Set: ULONG64 }, returns: UCHAR, cycles: 6, status: 'full', impl: (_k, a) => (a.Set ? a.Set.toString(2).length - 1 : 0xff) }),
-  ntExport({ name: 'RtlFindLeastSignificantBit', doc: 'Number of the lowest set bit, -1 when there is none.', args: { Set: ULONG64 }, returns: UCHAR, cycles: 6, status: 'full', impl: (_k, a) => (a.Set ? (a.Set & -a.Set).toString(2).length - 1 : 0xff) }),
-];
-
-const times: NtExport[] = [
-  ntExport({
-    name: 'RtlTimeToTimeFields', doc: 'Converts a system time to date and time of day.', args: { Time: PLARGE_INTEGER, TimeFields: pointer('PTIME_FIELDS') }, returns: VOID, cycles: 120, status: 'full',
-    impl: (k, a) => writeTimeFields(k.mem, k.mem.read64(a.Time), a.TimeFields),
-  }),
-  ntExport({
-    name: 'RtlTimeFieldsToTime', doc: 'Converts a date and time of day to a system time.', args: { TimeFields: pointer('PTIME_FIELDS'), Time: PLARGE_INTEGER }, returns: BOOLEAN, cycles: 120, status: 'full',
-    impl(k, a) {
-      const time = readTimeFields(k.mem, a.TimeFields);
-      if (time === null) return false;
-      k.mem.write64(a.Time, time);
-      return true;
-    },
-  }),
-  ...([['1970', SECONDS_1970], ['1980', SECONDS_1980]] as const).flatMap(([year, seconds]) => [
-    ntExport({
-      name: `RtlTimeToSecondsSince${year}`, doc: `Converts a system time to seconds since ${year}; FALSE when 32 bits cannot hold them.`, args: { Time: PLARGE_INTEGER, ElapsedSeconds: PULONG }, returns: BOOLEAN, cycles: 30, status: 'full',
-      impl(k, a) {
-        const n = k.mem.read64(a.Time) / SECOND_UNITS - seconds;
-        if (n < 0n || n > 0xffffffffn) return false;
-        k.mem.write32(a.ElapsedSeconds, Number(n));
-        return true;
-      },
-    }),
-    ntExport({
-      name: `RtlSecondsSince${year}ToTime`, doc: `Converts seconds since ${year} to a system time.`, args: { ElapsedSeconds: ULONG, Time: PLARGE_INTEGER }, returns: VOID, cycles: 30, status: 'full',
-      impl: (k, a) => k.mem.write64(a.Time, (BigInt(a.ElapsedSeconds) + seconds) * SECOND_UNITS),
-    }),
-  ]),
-];
-
-/** RtlUniform's generator, the documented one: x -> (x * 7FFFFFEDh + 7FFFFFC3h) mod 7FFFFFFFh. */
-const nextUniform = (seed: number): number => Number((BigInt(seed) * 0x7fffffedn + 0x7fffffc3n) % 0x7fffffffn);
-
-const randoms: NtExport[] = (['RtlRandom', 'RtlRandomEx', 'RtlUniform'] as const).map(name =>
-  ntExport({
-    name, doc: 'Returns a random number below 2^31 and changes the seed.', irql: { max: 'APC_LEVEL' }, args: { Seed: PULONG }, returns: ULONG, cycles: 30,
-    ...(name === 'RtlUniform' ? { status: 'full' as const } : { status: 'partial' as const, missing: 'the table that shuffles the sequence: the numbers are those of RtlUniform' }),
-    impl(k, a) {
-      const next = nextUniform(k.mem.read32(a.Seed));
-      k.mem.write32(a.Seed, next);
-      return next;
-    },
-  }),
-);
-
 const PE_DIRECTORY = 24 + 112;
 /** Address of the PE header of a mapped image, or 0. */
 function ntHeader(k: Kernel, base: number): number {
@@ -346,33 +348,59 @@ function ntHeader(k: Kernel, base: number): number {
 }
 
 const images: NtExport[] = [
-  ntExport({ name: 'RtlImageNtHeader', doc: 'Returns the PE header of a mapped image.', args: { Base: PVOID }, returns: PVOID, cycles: 30, status: 'full', impl: (k, a) => ntHeader(k, a.Base) }),
   ntExport({
-    name: 'RtlImageDirectoryEntryToData', doc: 'Returns the address and size of a data directory of an image.', args: { Base: PVOID, MappedAsImage: BOOLEAN, DirectoryEntry: USHORT, Size: PULONG }, returns: PVOID, cycles: 40, status: 'full',
+    name: 'RtlImageNtHeader',
+    doc: 'Returns the PE header of a mapped image.',
+    args: { Base: PVOID },
+    returns: PVOID,
+    cycles: 30,
+    status: 'full',
+    impl: (k, a) => ntHeader(k, a.Base),
+  }),
+  ntExport({
+    name: 'RtlImageDirectoryEntryToData',
+    doc: 'Returns the address and size of a data directory of an image.',
+    args: { Base: PVOID, MappedAsImage: BOOLEAN, DirectoryEntry: USHORT, Size: PULONG },
+    returns: PVOID,
+    cycles: 40,
+    status: 'full',
     impl(k, a) {
-      const base = a.Base % 4 ? a.Base - (a.Base % 4) : a.Base, nt = ntHeader(k, base);
+      const base = a.Base % 4 ? a.Base - (a.Base % 4) : a.Base,
+        nt = ntHeader(k, base);
       if (!nt || a.DirectoryEntry >= k.mem.read32(nt + 24 + 108)) return 0;
-      const entry = nt + PE_DIRECTORY + a.DirectoryEntry * 8, rva = k.mem.read32(entry);
+      const entry = nt + PE_DIRECTORY + a.DirectoryEntry * 8,
+        rva = k.mem.read32(entry);
       if (!rva) return 0;
       k.mem.write32(a.Size, k.mem.read32(entry + 4));
       if (a.MappedAsImage) return base + rva;
       const table = nt + 24 + k.mem.read16(nt + 20);
       for (let i = 0; i < k.mem.read16(nt + 6); i++) {
-        const h = table + i * 40, start = k.mem.read32(h + 12);
+        const h = table + i * 40,
+          start = k.mem.read32(h + 12);
         if (rva >= start && rva < start + k.mem.read32(h + 16)) return base + (rva - start) + k.mem.read32(h + 20);
       }
       return 0;
     },
   }),
   ntExport({
-    name: 'RtlFindExportedRoutineByName', doc: 'Returns the address of a routine that an image exports.', args: { Base: PVOID, Name: PSTR }, returns: PVOID, cycles: 400, status: 'full',
+    name: 'RtlFindExportedRoutineByName',
+    doc: 'Returns the address of a routine that an image exports.',
+    args: { Base: PVOID, Name: PSTR },
+    returns: PVOID,
+    cycles: 400,
+    status: 'full',
     impl(k, a) {
       const found = findExport(k, a.Base, readAnsiZ(k.mem, a.Name));
       return typeof found === 'number' ? found : 0;
     },
   }),
   ntExport({
-    name: 'RtlPcToFileHeader', doc: 'Returns the base of the image that an address lies in, 0 when it is in none.', args: { PcValue: PVOID, BaseOfImage: PVOID }, returns: PVOID, cycles: 100, status: 'full',
+    name: 'RtlPcToFileHeader',
+    doc: 'Returns the base of the image that an address lies in, 0 when it is in none.',
+    args: { PcValue: PVOID, BaseOfImage: PVOID },
+    returns: PVOID,
+    cycles: 100,
+    status: 'full',
     impl(k, a) {
       const e = moduleOf(k, a.PcValue);
       const base = e ? KLDR_DATA_TABLE_ENTRY.f.DllBase.get(k.mem, e) : 0;
@@ -382,10 +410,18 @@ const images: NtExport[] = [
   }),
   ...(['RtlCaptureStackBackTrace', 'RtlWalkFrameChain'] as const).map(name =>
     ntExport({
-      name, doc: 'Stores the return addresses of the callers and returns how many there are.',
-      args: name === 'RtlWalkFrameChain' ? { BackTrace: PVOID, FramesToCapture: ULONG, Flags: ULONG } : { FramesToSkip: ULONG, FramesToCapture: ULONG, BackTrace: PVOID, BackTraceHash: PULONG }, returns: ULONG, cycles: 1500, status: 'full',
+      name,
+      doc: 'Stores the return addresses of the callers and returns how many there are.',
+      args:
+        name === 'RtlWalkFrameChain'
+          ? { BackTrace: PVOID, FramesToCapture: ULONG, Flags: ULONG }
+          : { FramesToSkip: ULONG, FramesToCapture: ULONG, BackTrace: PVOID, BackTraceHash: PULONG },
+      returns: ULONG,
+      cycles: 1500,
+      status: 'full',
       impl(k, a) {
-        const skip = name === 'RtlWalkFrameChain' ? 0 : (a.FramesToSkip as number), count = Math.min(a.FramesToCapture as number, 64);
+        const skip = name === 'RtlWalkFrameChain' ? 0 : (a.FramesToSkip as number),
+          count = Math.min(a.FramesToCapture as number, 64);
         // The walk starts in this routine's own stub.
         const frames = walkStack(k, currentContext(k), skip + count + 1).slice(1 + skip);
         let hash = 0;
@@ -400,17 +436,48 @@ const images: NtExport[] = [
   ),
 ];
 
-const constant = (name: string, doc: string, value: bigint): NtExport => ntExport({ name, doc, args: {}, returns: LONGLONG, cycles: 4, status: 'full', impl: () => value });
+const constant = (name: string, doc: string, value: bigint): NtExport =>
+  ntExport({ name, doc, args: {}, returns: LONGLONG, cycles: 4, status: 'full', impl: () => value });
 
 const wide: NtExport[] = [
-  ntExport({ name: 'RtlUlongByteSwap', doc: 'Reverses the bytes of 32 bits.', args: { Source: ULONG }, returns: ULONG, cycles: 4, status: 'full', impl: (_k, a) => (((a.Source & 0xff) << 24) | ((a.Source & 0xff00) << 8) | ((a.Source >>> 8) & 0xff00) | (a.Source >>> 24)) >>> 0 }),
-  ntExport({ name: 'RtlUshortByteSwap', doc: 'Reverses the bytes of 16 bits.', args: { Source: USHORT }, returns: USHORT, cycles: 4, status: 'full', impl: (_k, a) => ((a.Source & 0xff) << 8) | (a.Source >>> 8) }),
+  ntExport({
+    name: 'RtlUlongByteSwap',
+    doc: 'Reverses the bytes of 32 bits.',
+    args: { Source: ULONG },
+    returns: ULONG,
+    cycles: 4,
+    status: 'full',
+    impl: (_k, a) => (((a.Source & 0xff) << 24) | ((a.Source & 0xff00) << 8) | ((a.Source >>> 8) & 0xff00) | (a.Source >>> 24)) >>> 0,
+  }),
+  ntExport({
+    name: 'RtlUshortByteSwap',
+    doc: 'Reverses the bytes of 16 bits.',
+    args: { Source: USHORT },
+    returns: USHORT,
+    cycles: 4,
+    status: 'full',
+    impl: (_k, a) => ((a.Source & 0xff) << 8) | (a.Source >>> 8),
+  }),
   constant('RtlGetSuiteMask', 'Returns the suites that the system has.', 0x110n),
   ntExport({
-    name: 'RtlGetEnabledExtendedFeatures', doc: 'Tells which extended processor features are enabled.', args: { FeatureMask: ULONG64 }, returns: ULONG64, cycles: 10, status: 'full',
+    name: 'RtlGetEnabledExtendedFeatures',
+    doc: 'Tells which extended processor features are enabled.',
+    args: { FeatureMask: ULONG64 },
+    returns: ULONG64,
+    cycles: 10,
+    status: 'full',
     // x87 and SSE state.
     impl: (_k, a) => a.FeatureMask & 3n,
   }),
 ];
 
-export const exports: NtExport[] = [...debug, ...versions, ...memory, ...stringExports, ...bitmaps, ...times, ...randoms, ...images, ...wide, ...securityExports];
+export const exports: NtExport[] = [
+  ...debug,
+  ...versions,
+  ...memory,
+  ...stringExports,
+  ...bitExports,
+  ...images,
+  ...wide,
+  ...securityExports,
+];

@@ -3,27 +3,100 @@ import type { Kernel } from '../kernel.ts';
 import { wideBytes } from '../rtl/string.ts';
 import { exAllocatePool } from '../mm/pool.ts';
 import { PagedPool } from '../types/mm.ts';
-import { ACE_HEADER, ACL, SECURITY_DESCRIPTOR as SD, SECURITY_DESCRIPTOR_RELATIVE as SDR, SE_DACL_DEFAULTED, SE_DACL_PRESENT, SE_GROUP_DEFAULTED, SE_OWNER_DEFAULTED, SE_SACL_DEFAULTED, SE_SACL_PRESENT, SE_SELF_RELATIVE } from '../types/se.ts';
 import {
-  STATUS_ALLOTTED_SPACE_EXCEEDED, STATUS_BAD_DESCRIPTOR_FORMAT, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_ACL, STATUS_INVALID_PARAMETER, STATUS_INVALID_SECURITY_DESCR, STATUS_INVALID_SID, STATUS_NO_MEMORY, STATUS_REVISION_MISMATCH, STATUS_SUCCESS,
+  ACE_HEADER,
+  ACL,
+  SECURITY_DESCRIPTOR as SD,
+  SECURITY_DESCRIPTOR_RELATIVE as SDR,
+  SE_DACL_DEFAULTED,
+  SE_DACL_PRESENT,
+  SE_GROUP_DEFAULTED,
+  SE_OWNER_DEFAULTED,
+  SE_SACL_DEFAULTED,
+  SE_SACL_PRESENT,
+  SE_SELF_RELATIVE,
+} from '../types/se.ts';
+import {
+  STATUS_ALLOTTED_SPACE_EXCEEDED,
+  STATUS_BAD_DESCRIPTOR_FORMAT,
+  STATUS_BUFFER_OVERFLOW,
+  STATUS_BUFFER_TOO_SMALL,
+  STATUS_INVALID_ACL,
+  STATUS_INVALID_PARAMETER,
+  STATUS_INVALID_SECURITY_DESCR,
+  STATUS_INVALID_SID,
+  STATUS_NO_MEMORY,
+  STATUS_REVISION_MISMATCH,
+  STATUS_SUCCESS,
   STATUS_UNKNOWN_REVISION,
 } from '../types/status.ts';
 import { BOOLEAN, type NtExport, ntExport, NTSTATUS, pointer, PVOID, UCHAR, ULONG } from './declare.ts';
 
-const PSID = pointer('PSID'), PACL = pointer('PACL'), PSD = pointer('PSECURITY_DESCRIPTOR'), PBOOLEAN = pointer('PBOOLEAN');
-const SID_REVISION = 1, SID_MAX_SUB_AUTHORITIES = 15, SECURITY_DESCRIPTOR_REVISION = 1;
+const PSID = pointer('PSID'),
+  PACL = pointer('PACL'),
+  PSD = pointer('PSECURITY_DESCRIPTOR'),
+  PBOOLEAN = pointer('PBOOLEAN');
+const SID_REVISION = 1,
+  SID_MAX_SUB_AUTHORITIES = 15,
+  SECURITY_DESCRIPTOR_REVISION = 1;
 
 const sidLength = (k: Kernel, sid: number): number => 8 + k.mem.read8(sid + 1) * 4;
-const isValidSid = (k: Kernel, sid: number): boolean => sid !== 0 && k.mem.read8(sid) === SID_REVISION && k.mem.read8(sid + 1) <= SID_MAX_SUB_AUTHORITIES;
+const isValidSid = (k: Kernel, sid: number): boolean =>
+  sid !== 0 && k.mem.read8(sid) === SID_REVISION && k.mem.read8(sid + 1) <= SID_MAX_SUB_AUTHORITIES;
 
 const sids: NtExport[] = [
-  ntExport({ name: 'RtlLengthSid', doc: 'Bytes of a security identifier.', args: { Sid: PSID }, returns: ULONG, cycles: 8, status: 'full', impl: (k, a) => sidLength(k, a.Sid) }),
-  ntExport({ name: 'RtlLengthRequiredSid', doc: 'Bytes that a security identifier with a number of sub-authorities takes.', args: { SubAuthorityCount: ULONG }, returns: ULONG, cycles: 6, status: 'full', impl: (_k, a) => 8 + a.SubAuthorityCount * 4 }),
-  ntExport({ name: 'RtlValidSid', doc: 'Tells whether a security identifier is well formed.', args: { Sid: PSID }, returns: BOOLEAN, cycles: 10, status: 'full', impl: (k, a) => isValidSid(k, a.Sid) }),
-  ntExport({ name: 'RtlSubAuthoritySid', doc: 'Address of a sub-authority.', args: { Sid: PSID, SubAuthority: ULONG }, returns: PVOID, cycles: 6, status: 'full', impl: (_k, a) => a.Sid + 8 + a.SubAuthority * 4 }),
-  ntExport({ name: 'RtlSubAuthorityCountSid', doc: 'Address of the number of sub-authorities.', args: { Sid: PSID }, returns: PVOID, cycles: 6, status: 'full', impl: (_k, a) => a.Sid + 1 }),
   ntExport({
-    name: 'RtlInitializeSid', doc: 'Initializes a security identifier without its sub-authorities.', args: { Sid: PSID, IdentifierAuthority: PVOID, SubAuthorityCount: UCHAR }, returns: NTSTATUS, cycles: 20, status: 'full',
+    name: 'RtlLengthSid',
+    doc: 'Bytes of a security identifier.',
+    args: { Sid: PSID },
+    returns: ULONG,
+    cycles: 8,
+    status: 'full',
+    impl: (k, a) => sidLength(k, a.Sid),
+  }),
+  ntExport({
+    name: 'RtlLengthRequiredSid',
+    doc: 'Bytes that a security identifier with a number of sub-authorities takes.',
+    args: { SubAuthorityCount: ULONG },
+    returns: ULONG,
+    cycles: 6,
+    status: 'full',
+    impl: (_k, a) => 8 + a.SubAuthorityCount * 4,
+  }),
+  ntExport({
+    name: 'RtlValidSid',
+    doc: 'Tells whether a security identifier is well formed.',
+    args: { Sid: PSID },
+    returns: BOOLEAN,
+    cycles: 10,
+    status: 'full',
+    impl: (k, a) => isValidSid(k, a.Sid),
+  }),
+  ntExport({
+    name: 'RtlSubAuthoritySid',
+    doc: 'Address of a sub-authority.',
+    args: { Sid: PSID, SubAuthority: ULONG },
+    returns: PVOID,
+    cycles: 6,
+    status: 'full',
+    impl: (_k, a) => a.Sid + 8 + a.SubAuthority * 4,
+  }),
+  ntExport({
+    name: 'RtlSubAuthorityCountSid',
+    doc: 'Address of the number of sub-authorities.',
+    args: { Sid: PSID },
+    returns: PVOID,
+    cycles: 6,
+    status: 'full',
+    impl: (_k, a) => a.Sid + 1,
+  }),
+  ntExport({
+    name: 'RtlInitializeSid',
+    doc: 'Initializes a security identifier without its sub-authorities.',
+    args: { Sid: PSID, IdentifierAuthority: PVOID, SubAuthorityCount: UCHAR },
+    returns: NTSTATUS,
+    cycles: 20,
+    status: 'full',
     impl(k, a) {
       if (a.SubAuthorityCount > SID_MAX_SUB_AUTHORITIES) return STATUS_INVALID_PARAMETER;
       k.mem.write8(a.Sid, SID_REVISION);
@@ -33,7 +106,12 @@ const sids: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'RtlEqualSid', doc: 'Tells whether two security identifiers are equal.', args: { Sid1: PSID, Sid2: PSID }, returns: BOOLEAN, cycles: 20, status: 'full',
+    name: 'RtlEqualSid',
+    doc: 'Tells whether two security identifiers are equal.',
+    args: { Sid1: PSID, Sid2: PSID },
+    returns: BOOLEAN,
+    cycles: 20,
+    status: 'full',
     impl(k, a) {
       const length = sidLength(k, a.Sid1);
       if (length !== sidLength(k, a.Sid2)) return false;
@@ -42,7 +120,12 @@ const sids: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'RtlCopySid', doc: 'Copies a security identifier.', args: { DestinationSidLength: ULONG, DestinationSid: PSID, SourceSid: PSID }, returns: NTSTATUS, cycles: 20, status: 'full',
+    name: 'RtlCopySid',
+    doc: 'Copies a security identifier.',
+    args: { DestinationSidLength: ULONG, DestinationSid: PSID, SourceSid: PSID },
+    returns: NTSTATUS,
+    cycles: 20,
+    status: 'full',
     impl(k, a) {
       const length = sidLength(k, a.SourceSid);
       if (length > a.DestinationSidLength) return STATUS_BUFFER_TOO_SMALL;
@@ -51,7 +134,12 @@ const sids: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'RtlConvertSidToUnicodeString', doc: 'Text of a security identifier: S-1-5-18.', irql: { max: 'PASSIVE_LEVEL' }, args: { UnicodeString: pointer('PUNICODE_STRING'), Sid: PSID, AllocateDestinationString: BOOLEAN }, returns: NTSTATUS, cycles: 200,
+    name: 'RtlConvertSidToUnicodeString',
+    doc: 'Text of a security identifier: S-1-5-18.',
+    irql: { max: 'PASSIVE_LEVEL' },
+    args: { UnicodeString: pointer('PUNICODE_STRING'), Sid: PSID, AllocateDestinationString: BOOLEAN },
+    returns: NTSTATUS,
+    cycles: 200,
     status: 'full',
     impl(k, a) {
       if (!isValidSid(k, a.Sid)) return STATUS_INVALID_SID;
@@ -76,7 +164,8 @@ const sids: NtExport[] = [
   }),
 ];
 
-const ACL_REVISION = 2, ACL_REVISION_DS = 4;
+const ACL_REVISION = 2,
+  ACL_REVISION_DS = 4;
 /** First byte after the last entry, or -1 when the entries do not fit into the list. */
 function firstFreeAce(k: Kernel, acl: number): number {
   const end = acl + ACL.f.AclSize.get(k.mem, acl);
@@ -91,7 +180,8 @@ function firstFreeAce(k: Kernel, acl: number): number {
 function addAce(k: Kernel, acl: number, revision: number, flags: number, mask: number, sid: number, type: number): number {
   if (!isValidSid(k, sid)) return STATUS_INVALID_SID;
   if (ACL.f.AclRevision.get(k.mem, acl) > ACL_REVISION_DS || revision > ACL_REVISION_DS) return STATUS_REVISION_MISMATCH;
-  const at = firstFreeAce(k, acl), size = 8 + sidLength(k, sid);
+  const at = firstFreeAce(k, acl),
+    size = 8 + sidLength(k, sid);
   if (at < 0) return STATUS_INVALID_ACL;
   if (at + size > acl + ACL.f.AclSize.get(k.mem, acl)) return STATUS_ALLOTTED_SPACE_EXCEEDED;
   k.mem.write8(at, type);
@@ -105,7 +195,12 @@ function addAce(k: Kernel, acl: number, revision: number, flags: number, mask: n
 
 const acls: NtExport[] = [
   ntExport({
-    name: 'RtlCreateAcl', doc: 'Initializes an access control list without entries.', args: { Acl: PACL, AclLength: ULONG, AclRevision: ULONG }, returns: NTSTATUS, cycles: 20, status: 'full',
+    name: 'RtlCreateAcl',
+    doc: 'Initializes an access control list without entries.',
+    args: { Acl: PACL, AclLength: ULONG, AclRevision: ULONG },
+    returns: NTSTATUS,
+    cycles: 20,
+    status: 'full',
     impl(k, a) {
       if (a.AclLength < ACL.size) return STATUS_BUFFER_TOO_SMALL;
       if (a.AclRevision < ACL_REVISION || a.AclRevision > ACL_REVISION_DS || a.AclLength > 0xffff) return STATUS_INVALID_PARAMETER;
@@ -115,18 +210,38 @@ const acls: NtExport[] = [
       return STATUS_SUCCESS;
     },
   }),
-  ...([['RtlAddAccessAllowedAce', 0], ['RtlAddAccessDeniedAce', 1]] as const).map(([name, type]) =>
+  ...(
+    [
+      ['RtlAddAccessAllowedAce', 0],
+      ['RtlAddAccessDeniedAce', 1],
+    ] as const
+  ).map(([name, type]) =>
     ntExport({
-      name, doc: `Adds an entry that ${type ? 'denies' : 'allows'} access.`, args: { Acl: PACL, AceRevision: ULONG, AccessMask: ULONG, Sid: PSID }, returns: NTSTATUS, cycles: 40, status: 'full',
+      name,
+      doc: `Adds an entry that ${type ? 'denies' : 'allows'} access.`,
+      args: { Acl: PACL, AceRevision: ULONG, AccessMask: ULONG, Sid: PSID },
+      returns: NTSTATUS,
+      cycles: 40,
+      status: 'full',
       impl: (k, a) => addAce(k, a.Acl, a.AceRevision, 0, a.AccessMask, a.Sid, type),
     }),
   ),
   ntExport({
-    name: 'RtlAddAccessAllowedAceEx', doc: 'Adds an entry that allows access, with inheritance flags.', args: { Acl: PACL, AceRevision: ULONG, AceFlags: ULONG, AccessMask: ULONG, Sid: PSID }, returns: NTSTATUS, cycles: 40, status: 'full',
+    name: 'RtlAddAccessAllowedAceEx',
+    doc: 'Adds an entry that allows access, with inheritance flags.',
+    args: { Acl: PACL, AceRevision: ULONG, AceFlags: ULONG, AccessMask: ULONG, Sid: PSID },
+    returns: NTSTATUS,
+    cycles: 40,
+    status: 'full',
     impl: (k, a) => addAce(k, a.Acl, a.AceRevision, a.AceFlags, a.AccessMask, a.Sid, 0),
   }),
   ntExport({
-    name: 'RtlGetAce', doc: 'Returns the address of an entry of an access control list.', args: { Acl: PACL, AceIndex: ULONG, Ace: PVOID }, returns: NTSTATUS, cycles: 30, status: 'full',
+    name: 'RtlGetAce',
+    doc: 'Returns the address of an entry of an access control list.',
+    args: { Acl: PACL, AceIndex: ULONG, Ace: PVOID },
+    returns: NTSTATUS,
+    cycles: 30,
+    status: 'full',
     impl(k, a) {
       if (a.AceIndex >= ACL.f.AceCount.get(k.mem, a.Acl) || firstFreeAce(k, a.Acl) < 0) return STATUS_INVALID_PARAMETER;
       let at = a.Acl + ACL.size;
@@ -135,7 +250,15 @@ const acls: NtExport[] = [
       return STATUS_SUCCESS;
     },
   }),
-  ntExport({ name: 'RtlValidAcl', doc: 'Tells whether an access control list is well formed.', args: { Acl: PACL }, returns: BOOLEAN, cycles: 30, status: 'full', impl: (k, a) => a.Acl !== 0 && ACL.f.AclRevision.get(k.mem, a.Acl) <= ACL_REVISION_DS && firstFreeAce(k, a.Acl) >= 0 }),
+  ntExport({
+    name: 'RtlValidAcl',
+    doc: 'Tells whether an access control list is well formed.',
+    args: { Acl: PACL },
+    returns: BOOLEAN,
+    cycles: 30,
+    status: 'full',
+    impl: (k, a) => a.Acl !== 0 && ACL.f.AclRevision.get(k.mem, a.Acl) <= ACL_REVISION_DS && firstFreeAce(k, a.Acl) >= 0,
+  }),
 ];
 
 type Part = 'Owner' | 'Group' | 'Sacl' | 'Dacl';
@@ -147,14 +270,18 @@ function part(k: Kernel, sd: number, name: Part): number {
   return offset ? sd + offset : 0;
 }
 const present = (name: Part): number => (name === 'Dacl' ? SE_DACL_PRESENT : name === 'Sacl' ? SE_SACL_PRESENT : 0);
-const defaulted = (name: Part): number => ({ Owner: SE_OWNER_DEFAULTED, Group: SE_GROUP_DEFAULTED, Dacl: SE_DACL_DEFAULTED, Sacl: SE_SACL_DEFAULTED })[name];
-const partLength = (k: Kernel, name: Part, at: number): number => (at === 0 ? 0 : name === 'Owner' || name === 'Group' ? sidLength(k, at) : ACL.f.AclSize.get(k.mem, at));
+const defaulted = (name: Part): number =>
+  ({ Owner: SE_OWNER_DEFAULTED, Group: SE_GROUP_DEFAULTED, Dacl: SE_DACL_DEFAULTED, Sacl: SE_SACL_DEFAULTED })[name];
+const partLength = (k: Kernel, name: Part, at: number): number =>
+  at === 0 ? 0 : name === 'Owner' || name === 'Group' ? sidLength(k, at) : ACL.f.AclSize.get(k.mem, at);
 const round4 = (n: number): number => (n + 3) & ~3;
 const PARTS: readonly Part[] = ['Sacl', 'Dacl', 'Owner', 'Group'];
 
 /** Part as it counts: an access control list only if the control says that it is there. */
-const usedPart = (k: Kernel, sd: number, name: Part): number => (present(name) && !(control(k, sd) & present(name)) ? 0 : part(k, sd, name));
-const descriptorLength = (k: Kernel, sd: number): number => PARTS.reduce((n, name) => n + round4(partLength(k, name, usedPart(k, sd, name))), control(k, sd) & SE_SELF_RELATIVE ? SDR.size : SD.size);
+const usedPart = (k: Kernel, sd: number, name: Part): number =>
+  present(name) && !(control(k, sd) & present(name)) ? 0 : part(k, sd, name);
+const descriptorLength = (k: Kernel, sd: number): number =>
+  PARTS.reduce((n, name) => n + round4(partLength(k, name, usedPart(k, sd, name))), control(k, sd) & SE_SELF_RELATIVE ? SDR.size : SD.size);
 
 function setPart(k: Kernel, sd: number, name: Part, value: number, isPresent: boolean, isDefault: boolean): number {
   if (SD.f.Revision.get(k.mem, sd) !== SECURITY_DESCRIPTOR_REVISION) return STATUS_UNKNOWN_REVISION;
@@ -169,7 +296,12 @@ function setPart(k: Kernel, sd: number, name: Part, value: number, isPresent: bo
 
 const descriptors: NtExport[] = [
   ntExport({
-    name: 'RtlCreateSecurityDescriptor', doc: 'Initializes an absolute security descriptor without parts.', args: { SecurityDescriptor: PSD, Revision: ULONG }, returns: NTSTATUS, cycles: 20, status: 'full',
+    name: 'RtlCreateSecurityDescriptor',
+    doc: 'Initializes an absolute security descriptor without parts.',
+    args: { SecurityDescriptor: PSD, Revision: ULONG },
+    returns: NTSTATUS,
+    cycles: 20,
+    status: 'full',
     impl(k, a) {
       if (a.Revision !== SECURITY_DESCRIPTOR_REVISION) return STATUS_UNKNOWN_REVISION;
       k.mem.fill(a.SecurityDescriptor, SD.size, 0);
@@ -177,21 +309,49 @@ const descriptors: NtExport[] = [
       return STATUS_SUCCESS;
     },
   }),
-  ntExport({ name: 'RtlValidSecurityDescriptor', doc: 'Tells whether a security descriptor is well formed.', args: { SecurityDescriptor: PSD }, returns: BOOLEAN, cycles: 40, status: 'full',
-    impl: (k, a) => a.SecurityDescriptor !== 0 && SD.f.Revision.get(k.mem, a.SecurityDescriptor) === SECURITY_DESCRIPTOR_REVISION && (['Owner', 'Group'] as const).every(n => !part(k, a.SecurityDescriptor, n) || isValidSid(k, part(k, a.SecurityDescriptor, n))) }),
-  ntExport({ name: 'RtlLengthSecurityDescriptor', doc: 'Bytes of a security descriptor with its parts.', args: { SecurityDescriptor: PSD }, returns: ULONG, cycles: 40, status: 'full', impl: (k, a) => descriptorLength(k, a.SecurityDescriptor) }),
+  ntExport({
+    name: 'RtlValidSecurityDescriptor',
+    doc: 'Tells whether a security descriptor is well formed.',
+    args: { SecurityDescriptor: PSD },
+    returns: BOOLEAN,
+    cycles: 40,
+    status: 'full',
+    impl: (k, a) =>
+      a.SecurityDescriptor !== 0 &&
+      SD.f.Revision.get(k.mem, a.SecurityDescriptor) === SECURITY_DESCRIPTOR_REVISION &&
+      (['Owner', 'Group'] as const).every(n => !part(k, a.SecurityDescriptor, n) || isValidSid(k, part(k, a.SecurityDescriptor, n))),
+  }),
+  ntExport({
+    name: 'RtlLengthSecurityDescriptor',
+    doc: 'Bytes of a security descriptor with its parts.',
+    args: { SecurityDescriptor: PSD },
+    returns: ULONG,
+    cycles: 40,
+    status: 'full',
+    impl: (k, a) => descriptorLength(k, a.SecurityDescriptor),
+  }),
   ...(['Dacl', 'Sacl'] as const).flatMap(name => [
     ntExport({
-      name: `RtlSet${name}SecurityDescriptor`, doc: `Sets the ${name === 'Dacl' ? 'discretionary' : 'system'} access control list of a security descriptor.`, args: { SecurityDescriptor: PSD, Present: BOOLEAN, Acl: PACL, Defaulted: BOOLEAN }, returns: NTSTATUS,
-      cycles: 20, status: 'full' as const,
-      impl: (k: Kernel, a: { SecurityDescriptor: number; Present: boolean; Acl: number; Defaulted: boolean }) => setPart(k, a.SecurityDescriptor, name, a.Acl, a.Present, a.Defaulted),
+      name: `RtlSet${name}SecurityDescriptor`,
+      doc: `Sets the ${name === 'Dacl' ? 'discretionary' : 'system'} access control list of a security descriptor.`,
+      args: { SecurityDescriptor: PSD, Present: BOOLEAN, Acl: PACL, Defaulted: BOOLEAN },
+      returns: NTSTATUS,
+      cycles: 20,
+      status: 'full' as const,
+      impl: (k: Kernel, a: { SecurityDescriptor: number; Present: boolean; Acl: number; Defaulted: boolean }) =>
+        setPart(k, a.SecurityDescriptor, name, a.Acl, a.Present, a.Defaulted),
     }),
     ntExport({
-      name: `RtlGet${name}SecurityDescriptor`, doc: `Returns the ${name === 'Dacl' ? 'discretionary' : 'system'} access control list of a security descriptor.`, args: { SecurityDescriptor: PSD, Present: PBOOLEAN, Acl: PVOID, Defaulted: PBOOLEAN },
-      returns: NTSTATUS, cycles: 20, status: 'full' as const,
+      name: `RtlGet${name}SecurityDescriptor`,
+      doc: `Returns the ${name === 'Dacl' ? 'discretionary' : 'system'} access control list of a security descriptor.`,
+      args: { SecurityDescriptor: PSD, Present: PBOOLEAN, Acl: PVOID, Defaulted: PBOOLEAN },
+      returns: NTSTATUS,
+      cycles: 20,
+      status: 'full' as const,
       impl(k: Kernel, a: { SecurityDescriptor: number; Present: number; Acl: number; Defaulted: number }) {
         if (SD.f.Revision.get(k.mem, a.SecurityDescriptor) !== SECURITY_DESCRIPTOR_REVISION) return STATUS_UNKNOWN_REVISION;
-        const flags = control(k, a.SecurityDescriptor), there = (flags & present(name)) !== 0;
+        const flags = control(k, a.SecurityDescriptor),
+          there = (flags & present(name)) !== 0;
         k.mem.write8(a.Present, there ? 1 : 0);
         if (there) {
           k.mem.writePtr(a.Acl, part(k, a.SecurityDescriptor, name));
@@ -203,11 +363,22 @@ const descriptors: NtExport[] = [
   ]),
   ...(['Owner', 'Group'] as const).flatMap(name => [
     ntExport({
-      name: `RtlSet${name}SecurityDescriptor`, doc: `Sets the ${name.toLowerCase()} of a security descriptor.`, args: { SecurityDescriptor: PSD, Sid: PSID, Defaulted: BOOLEAN }, returns: NTSTATUS, cycles: 20, status: 'full' as const,
-      impl: (k: Kernel, a: { SecurityDescriptor: number; Sid: number; Defaulted: boolean }) => setPart(k, a.SecurityDescriptor, name, a.Sid, true, a.Defaulted),
+      name: `RtlSet${name}SecurityDescriptor`,
+      doc: `Sets the ${name.toLowerCase()} of a security descriptor.`,
+      args: { SecurityDescriptor: PSD, Sid: PSID, Defaulted: BOOLEAN },
+      returns: NTSTATUS,
+      cycles: 20,
+      status: 'full' as const,
+      impl: (k: Kernel, a: { SecurityDescriptor: number; Sid: number; Defaulted: boolean }) =>
+        setPart(k, a.SecurityDescriptor, name, a.Sid, true, a.Defaulted),
     }),
     ntExport({
-      name: `RtlGet${name}SecurityDescriptor`, doc: `Returns the ${name.toLowerCase()} of a security descriptor.`, args: { SecurityDescriptor: PSD, Sid: PVOID, Defaulted: PBOOLEAN }, returns: NTSTATUS, cycles: 20, status: 'full' as const,
+      name: `RtlGet${name}SecurityDescriptor`,
+      doc: `Returns the ${name.toLowerCase()} of a security descriptor.`,
+      args: { SecurityDescriptor: PSD, Sid: PVOID, Defaulted: PBOOLEAN },
+      returns: NTSTATUS,
+      cycles: 20,
+      status: 'full' as const,
       impl(k: Kernel, a: { SecurityDescriptor: number; Sid: number; Defaulted: number }) {
         if (SD.f.Revision.get(k.mem, a.SecurityDescriptor) !== SECURITY_DESCRIPTOR_REVISION) return STATUS_UNKNOWN_REVISION;
         k.mem.writePtr(a.Sid, part(k, a.SecurityDescriptor, name));
@@ -217,10 +388,16 @@ const descriptors: NtExport[] = [
     }),
   ]),
   ntExport({
-    name: 'RtlAbsoluteToSelfRelativeSD', doc: 'Copies an absolute security descriptor into one block.', args: { AbsoluteSecurityDescriptor: PSD, SelfRelativeSecurityDescriptor: PSD, BufferLength: pointer('PULONG') }, returns: NTSTATUS, cycles: 150, status: 'full',
+    name: 'RtlAbsoluteToSelfRelativeSD',
+    doc: 'Copies an absolute security descriptor into one block.',
+    args: { AbsoluteSecurityDescriptor: PSD, SelfRelativeSecurityDescriptor: PSD, BufferLength: pointer('PULONG') },
+    returns: NTSTATUS,
+    cycles: 150,
+    status: 'full',
     impl(k, { AbsoluteSecurityDescriptor: from, SelfRelativeSecurityDescriptor: to, BufferLength }) {
       if (control(k, from) & SE_SELF_RELATIVE) return STATUS_BAD_DESCRIPTOR_FORMAT;
-      const length = descriptorLength(k, from) - SD.size + SDR.size, room = k.mem.read32(BufferLength);
+      const length = descriptorLength(k, from) - SD.size + SDR.size,
+        room = k.mem.read32(BufferLength);
       k.mem.write32(BufferLength, length);
       if (room < length) return STATUS_BUFFER_TOO_SMALL;
       k.mem.fill(to, length, 0);
