@@ -82,4 +82,14 @@ describe('Pacing', () => {
     expect(() => new Pacing({ tscHz: 100, speed: 0 })).toThrow(RangeError);
     expect(() => new Pacing({ tscHz: 100 }).setSpeed(-1, 0, 0)).toThrow(RangeError);
   });
+
+  it('takes a sleep and what ends it in one slice', () => {
+    const pacing = new Pacing({ tscHz: 100_000_000 });
+    pacing.start(0, 0);
+    // 16 ms later, the clock interrupt of cycle 1,562,500 is due; the first guess of the host's speed alone would not reach it.
+    const { until, waitMs } = pacing.plan(16, 0, 1_562_500);
+    expect(until).toBeGreaterThan(1_562_500);
+    expect(until).toBeLessThanOrEqual(1_600_000);
+    expect(waitMs).toBe(0);
+  });
 });

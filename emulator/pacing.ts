@@ -89,7 +89,8 @@ export class Pacing {
       return { until: Math.floor(due), waitMs: Math.min(MAX_WAIT_MS, Math.max(1, wait)) };
     }
     if (due < cycle + 1) return { until: cycle, waitMs: Math.max(1, (cycle - due) / perMs) };
-    return { until: Math.floor(Math.min(due, cycle + this.rate * this.sliceMs)), waitMs: 0 };
+    // The sleep up to the next activity takes no time; the slice begins there.
+    return { until: Math.floor(Math.min(due, Math.max(cycle, nextActivity ?? 0) + this.rate * this.sliceMs)), waitMs: 0 };
   }
 
   /** Tells how long a slice took, so that the next one fits. `cycles` that were slept through in HLT do not count; 0 changes nothing. */
