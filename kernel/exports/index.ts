@@ -23,6 +23,7 @@ import { exports as ob } from './ob.ts';
 import { exports as pnp } from './pnp.ts';
 import { exports as ps } from './ps.ts';
 import { exports as rtl } from './rtl.ts';
+import { exports as zw } from './zw.ts';
 import { sectionExports } from './section.ts';
 
 /** Everything that the kernel's images contain: the routines of every manager, and the kernel's own internal ones. The order decides the layout of the images. */
@@ -42,6 +43,7 @@ export const allExports: readonly NtExport[] = [
   ...mm,
   ...io,
   ...pnp,
+  ...zw,
   ...hal,
   ...ex,
   ...objectExports,

@@ -12,6 +12,7 @@ import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
 import { exports as requests } from '../io/request.ts';
 import { exports as startIo } from '../io/startio.ts';
+import { exports as threadIo } from '../io/threadio.ts';
 import { exports as timer } from '../io/timer.ts';
 import { exports as workItems } from '../io/workitem.ts';
 import { exports as requesterInit } from '../requester/init.ts';
@@ -28,6 +29,7 @@ export const exports: NtExport[] = [
   ...load,
   ...startIo,
   ...timer,
+  ...threadIo,
   ...workItems,
   ...build,
   ...interrupts,

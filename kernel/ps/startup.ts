@@ -1,6 +1,7 @@
 import {
   call,
   HANDLE,
+  jump,
   type NtExport,
   ntExport,
   ntSteps,
@@ -13,6 +14,7 @@ import {
   wait,
 } from '../exports/declare.ts';
 import { abortFrames } from '../ke/abort.ts';
+import { hasOutstandingIrps } from '../io/threadio.ts';
 import type { Kernel } from '../kernel.ts';
 import { obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { exportedType } from '../ob/type.ts';
@@ -34,6 +36,7 @@ const E = ETHREAD.f;
 export function psTerminate(k: Kernel, status: number): Outcome | number {
   if ((KTHREAD.f.MiscFlags.get(k.mem, k.currentThread()) & (1 << 10)) === 0) return STATUS_INVALID_PARAMETER;
   abortFrames(k);
+  if (hasOutstandingIrps(k)) return jump(k.address('nt!IopExitThread'), status);
   psExitCurrentThread(k, status);
   return wait();
 }
@@ -65,6 +68,7 @@ export const systemThreadRoutines: NtExport[] = [
       },
       deleted: (k, f) => notify(k, f, false, 'deleted'),
       exit(k) {
+        if (hasOutstandingIrps(k)) return call(k.address('nt!IopExitThread'), [0], 'never');
         psExitCurrentThread(k, 0);
         return wait('never');
       },

@@ -10,6 +10,7 @@ cc -O2 -o dispatcher.sys dispatcher.c -lntoskrnl -lhal -lgcc
 cc -O2 -o apc.sys apc.c -lntoskrnl -lhal -lgcc
 cc -O2 -fno-builtin -Wno-multichar -o executive.sys executive.c -lntoskrnl -lhal -lgcc
 cc -O2 -o console.sys console.c -lntoskrnl -lhal -lgcc
+cc -O2 -fno-builtin -Wno-multichar -o io.sys io.c -lntoskrnl -lhal -lgcc
 for case in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23; do
   cc -O1 -DCASE=$case -o fault-$case.sys fault.c -lntoskrnl -lhal -lgcc
 done
