@@ -5,6 +5,7 @@ const SOURCES = ['assembly', 'devices', 'emulator', 'hal', 'kernel', 'scripts', 
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    slowTestThreshold: 20_000,
     projects: [
       {
         test: {
