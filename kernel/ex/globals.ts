@@ -28,6 +28,8 @@ export const exGlobals = {
   /** Time and sequence of the last UUID. */
   ExpUuidLastTime: u64,
   ExpUuidSequence: u32,
+  /** State of rand(). */
+  ExpRandState: u32,
   /** `\Callback` objects that the kernel itself notifies. */
   ExCbSetSystemTime: ptr,
   ExCbPowerState: ptr,

@@ -49,6 +49,7 @@ export function addWorker(k: Kernel, index: number): void {
 
 /** Lists, queues and the first worker threads. Phase 0: the system process is there. */
 export function exInitialize(k: Kernel): void {
+  k.global.set('ExpRandState', 1);
   for (const head of [
     'ExNPagedLookasideListHead',
     'ExPagedLookasideListHead',

@@ -460,4 +460,52 @@ const safe: NtExport[] = [
   ),
 ];
 
-export const exports: NtExport[] = [...memory, ...strings, ...safe, ...formatExports];
+/** memcpy_s and memmove_s: a destination that is too small is filled with zeros. */
+const copies: NtExport[] = (['memcpy_s', 'memmove_s'] as const).map(name =>
+  ntExport({
+    name,
+    doc: 'Copies bytes into a buffer of a size; 0, or an error number.',
+    args: { Destination: PVOID, Size: SIZE_T, Source: PVOID, Count: SIZE_T },
+    returns: LONG,
+    cycles: (_k, a) => 30 + Math.min(a.Count, 0x100000) / 8,
+    status: 'full',
+    impl(k, a) {
+      if (a.Count === 0) return 0;
+      if (!a.Destination) return EINVAL;
+      if (!a.Source || a.Size < a.Count) {
+        k.mem.fill(a.Destination, a.Size, 0);
+        return a.Source ? ERANGE : EINVAL;
+      }
+      k.mem.copy(a.Destination, a.Source, a.Count);
+      return 0;
+    },
+  }),
+);
+
+/** rand's generator, as Microsoft's run-time library has it: 15 bits of a linear congruence. */
+const random: NtExport[] = [
+  ntExport({
+    name: 'srand',
+    doc: 'Sets the start of the sequence of rand.',
+    args: { Seed: ULONG },
+    returns: LONG,
+    cycles: 6,
+    status: 'full',
+    impl: (k, a) => k.global.set('ExpRandState', a.Seed),
+  }),
+  ntExport({
+    name: 'rand',
+    doc: 'Returns a random number up to 7FFFh.',
+    args: {},
+    returns: LONG,
+    cycles: 8,
+    status: 'full',
+    impl(k) {
+      const state = (Math.imul(k.global.get('ExpRandState'), 214013) + 2531011) >>> 0;
+      k.global.set('ExpRandState', state);
+      return (state >>> 16) & 0x7fff;
+    },
+  }),
+];
+
+export const exports: NtExport[] = [...memory, ...strings, ...safe, ...copies, ...random, ...formatExports];

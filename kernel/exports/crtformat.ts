@@ -117,6 +117,17 @@ const printf: NtExport[] = [
         impl: (k, a) => putSafe(k, a.Buffer, a.Size, a.Count, format(k, a.Format, k.vaList(), w), w),
       }),
   ),
+  ...both(['vsprintf_s', 'vswprintf_s'], 'Formats text into a buffer of a size, always with a zero, with a va_list.', (name, w, doc, STR) =>
+    ntExport({
+      name,
+      doc,
+      args: { Buffer: STR, Size: SIZE_T, Format: STR, List: VA_LIST },
+      returns: LONG,
+      cycles: 400,
+      status: 'full',
+      impl: (k, a) => putSafe(k, a.Buffer, a.Size, Infinity, format(k, a.Format, a.List, w), w),
+    }),
+  ),
   ...both(
     ['_vsnprintf_s', '_vsnwprintf_s'],
     'Formats at most a number of characters into a buffer of a size, always with a zero, with a va_list.',

@@ -93,7 +93,6 @@ export const exports: NtExport[] = [
   byte('Mm64BitPhysicalAddress', 'Physical addresses may have more than 32 bits.', 1),
   byte('KdDebuggerEnabled', 'A kernel debugger is enabled.', 0),
   byte('KdDebuggerNotPresent', 'No kernel debugger answers.', 1),
-  byte('KdRefreshDebuggerNotPresent', 'No kernel debugger answers.', 1),
   long('NtGlobalFlag', 'Global debugging flags.', 0),
   long('InitSafeBootMode', 'The kind of safe mode that the system was started in, 0 for none.', 0),
   long('NlsAnsiCodePage', 'Number of the ANSI code page.', 1252),

@@ -11,7 +11,7 @@ import { readAnsiZ } from '../rtl/string.ts';
 import { KUSER_SHARED_DATA } from '../types/ke.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
 import { RTL_OSVERSIONINFOEXW } from '../types/rtl.ts';
-import { STATUS_INVALID_PARAMETER, STATUS_REVISION_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_INVALID_PARAMETER, STATUS_DEBUGGER_INACTIVE, STATUS_REVISION_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
 import {
   BOOLEAN,
   LONGLONG,
@@ -128,6 +128,26 @@ const debug: NtExport[] = [
         `\n*** Assertion failed: ${a.Message ? readAnsiZ(k.mem, a.Message) : ''}${readAnsiZ(k.mem, a.FailedAssertion)}\n***   Source File: ${readAnsiZ(k.mem, a.FileName)}, line ${a.LineNumber}\n\n`,
       );
     },
+  }),
+  ...(['KdDisableDebugger', 'KdEnableDebugger'] as const).map(name =>
+    ntExport({
+      name,
+      doc: 'Turns the kernel debugger off or on; there is none, so it cannot.',
+      args: {},
+      returns: NTSTATUS,
+      cycles: 10,
+      status: 'full',
+      impl: () => STATUS_DEBUGGER_INACTIVE,
+    }),
+  ),
+  ntExport({
+    name: 'KdRefreshDebuggerNotPresent',
+    doc: 'Asks again whether a kernel debugger answers: TRUE when none does.',
+    args: {},
+    returns: BOOLEAN,
+    cycles: 10,
+    status: 'full',
+    impl: () => true,
   }),
   ntCode({
     name: 'DbgBreakPoint',

@@ -7,6 +7,7 @@ import { buildKernelImages, type KernelImages } from '../image/build.ts';
 import { BugCheckSignal, Kernel } from '../kernel.ts';
 import { ldrInitialize } from '../ldr/modules.ts';
 import { mmInitialize } from '../mm/init.ts';
+import type { BootMemory } from '../mm/layout.ts';
 import { FakePhysical, FakeVirtual } from './fakemem.ts';
 
 /** A processor without a core: registers that can be set and read, memory through real page tables. */
@@ -71,6 +72,8 @@ const CONFIG: MachineConfig = {
 };
 
 let images: KernelImages | null = null;
+/** RAM as it is after initialization, by configuration: making it takes longer than most tests. */
+const prepared = new Map<string, { ram: Uint8Array; directoryTable: number }>();
 
 export interface FakeKernel {
   k: Kernel;
@@ -82,9 +85,12 @@ export interface FakeKernel {
 /** A kernel whose memory manager and loader are up, on RAM without a processor: for unit tests of routines that only work on memory. */
 export function fakeKernel(config: Partial<MachineConfig> = {}): FakeKernel {
   const complete = { ...CONFIG, ...config };
+  const key = JSON.stringify(complete);
   images ??= buildKernelImages(allExports, 'nt!KiSystemStartup');
   const ram = new FakePhysical(complete.ramBytes);
-  const boot = buildMemory(ram, images, complete.cpus);
+  const ready = prepared.get(key);
+  if (ready) ram.bytes.set(ready.ram);
+  const boot = ready ?? buildMemory(ram, images, complete.cpus);
   const cpu = fakeCpu(new FakeVirtual(ram, boot.directoryTable));
   const events: TraceEvent[] = [];
   const platform: Platform = {
@@ -97,8 +103,11 @@ export function fakeKernel(config: Partial<MachineConfig> = {}): FakeKernel {
     tracing: true,
   };
   const k = new Kernel(platform, images);
-  mmInitialize(k, boot);
-  ldrInitialize(k);
+  if (!ready) {
+    mmInitialize(k, boot as BootMemory);
+    ldrInitialize(k);
+    prepared.set(key, { ram: ram.bytes.slice(), directoryTable: boot.directoryTable });
+  }
   return { k, ram, events };
 }
 
