@@ -87,6 +87,11 @@ export function App() {
     document.documentElement.dataset.theme = dark ? 'dark' : 'light';
   }, [dark]);
 
+  // A bug check: what is worth seeing is the instruction at fault, not the loop in which the processor ends up.
+  useEffect(() => {
+    if (bugCheck !== null) setFocus(f => ({ ...f, code: bugCheck.address }));
+  }, [bugCheck?.cycle]);
+
   useEffect(() => {
     void connect();
     act(machine.start(startOptions()));

@@ -94,6 +94,8 @@ export type StepKind =
   | 'interrupt'
   | 'back-interrupt'
   | 'back-breakpoint'
+  /** From a bug check back to what caused it: the last instruction of the driver at fault. */
+  | 'back-cause'
   | 'to-end'
   | 'to-start';
 

@@ -57,6 +57,8 @@ export async function packagedChromium(): Promise<string> {
 export interface TestBrowser {
   context: BrowserContext;
   path: string;
+  /** Folder of its profile: in the command line of its process. */
+  profile: string;
   close(): Promise<void>;
 }
 
@@ -73,6 +75,7 @@ export async function launchChromium(path?: string): Promise<TestBrowser> {
   return {
     context,
     path: executablePath,
+    profile,
     async close() {
       await context.close();
       rmSync(profile, { recursive: true, force: true });

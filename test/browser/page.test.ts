@@ -31,7 +31,7 @@ describe('the page', () => {
       times.sort((a, b) => a - b);
     }
     expect(times[0]).toBeLessThan(2000);
-    await waitForText(page, /kmode> $|kmode>$/);
+    await waitForText(page, /kmode>$/);
     expect(await page.evaluate(`kmode.modules().then(list => list.map(m => m.name))`)).toContain('edu.sys');
   });
 
@@ -52,7 +52,9 @@ describe('the page', () => {
       await page.setViewportSize(size);
       // Nothing sticks out of the window or of its own bar.
       const wide = await page.evaluate(() =>
-        [document.documentElement, ...document.querySelectorAll('.toolbar, .status, .panel > header')].filter(e => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight).map(e => e.className),
+        [document.documentElement, ...document.querySelectorAll('.toolbar, .status, .panel > header')]
+          .filter(e => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight)
+          .map(e => e.className),
       );
       expect(wide, JSON.stringify(size)).toEqual([]);
     }
@@ -76,7 +78,10 @@ describe('the page', () => {
     };
     for (const [tab, text] of Object.entries(expected)) {
       await page.locator(`[data-tab=${tab}]`).click();
-      await page.waitForFunction(([, source]) => new RegExp(source!).test(document.querySelector('[data-testid=lower] .content')!.textContent!), [tab, text.source]);
+      await page.waitForFunction(
+        ([, source]) => new RegExp(source!).test(document.querySelector('[data-testid=lower] .content')!.textContent!),
+        [tab, text.source],
+      );
     }
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const first = await background();

@@ -2,11 +2,13 @@
 import type { Page } from 'playwright-core';
 import { inject } from 'vitest';
 import { launchChromium } from './chromium.ts';
+import type { TestBrowser } from './chromium.ts';
 
 export interface OpenedPage {
   page: Page;
   /** Errors that the page threw or wrote to its console, requests that failed, and requests to another host. */
   problems: string[];
+  browser: TestBrowser;
   close(): Promise<void>;
 }
 
@@ -29,25 +31,36 @@ export async function openPage(query = ''): Promise<OpenedPage> {
       problems.push(`asks another host: ${request.url()}`);
   });
   await page.goto(address + query);
-  return { page, problems, close: () => browser.close() };
+  return { page, problems, browser, close: () => browser.close() };
 }
 
 /** Waits until the machine behind the page has booted, and is in one of `states`. */
 export async function waitForState(page: Page, ...states: string[]): Promise<void> {
   const wanted = states.length > 0 ? states : ['running', 'halted', 'behind'];
-  await page.waitForFunction(list => list.includes(document.querySelector<HTMLElement>('[data-testid=status]')?.dataset.state ?? ''), wanted, { timeout: 60_000 });
+  await page.waitForFunction(
+    list => list.includes(document.querySelector<HTMLElement>('[data-testid=status]')?.dataset.state ?? ''),
+    wanted,
+    { timeout: 60_000 },
+  );
 }
 
 /** What the status bar says of the machine. */
 export async function statusOf(page: Page): Promise<{ state: string; cycle: number; symbol: string; message: string }> {
   return page.evaluate(() => {
     const bar = document.querySelector<HTMLElement>('[data-testid=status]')!;
-    return { state: bar.dataset.state!, cycle: Number(bar.dataset.cycle), symbol: bar.dataset.symbol!, message: document.querySelector('[data-testid=message]')!.textContent! };
+    return {
+      state: bar.dataset.state!,
+      cycle: Number(bar.dataset.cycle),
+      symbol: bar.dataset.symbol!,
+      message: document.querySelector('[data-testid=message]')!.textContent!,
+    };
   });
 }
 
 interface Terminal {
-  buffer: { active: { length: number; getLine(y: number): { translateToString(trim: boolean): string; isWrapped: boolean } | undefined } };
+  buffer: {
+    active: { length: number; getLine(y: number): { translateToString(trim: boolean): string; isWrapped: boolean } | undefined };
+  };
 }
 
 /** What the console shows, with what has scrolled out of sight; lines that the screen wrapped are joined. */
@@ -70,19 +83,27 @@ export async function typeLine(page: Page, line: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
-/** Types a line and waits until what the console shows since then matches; returns that text. */
+/** Types a line and waits until what the console shows after it matches; returns that text. */
 export async function command(page: Page, line: string, answer: RegExp): Promise<string> {
-  const before = (await consoleText(page)).length;
+  const asked = `kmode> ${line}\n`;
+  const before = (await consoleText(page)).split(asked).length;
   await typeLine(page, line);
-  return waitForText(page, answer, before);
+  return waitForText(page, answer, text => {
+    const parts = `${text}\n`.split(asked);
+    return parts.length > before ? parts.slice(before).join(asked).trimEnd() : null;
+  });
 }
 
-/** Waits until the console's text from `from` on matches. Says what there was if it does not come to that. */
-export async function waitForText(page: Page, wanted: RegExp, from = 0): Promise<string> {
+/** Waits until what `part` takes of the console's text (all of it; null: not there yet) matches. Says what there was if it does not come to that. */
+export async function waitForText(
+  page: Page,
+  wanted: RegExp,
+  part: (text: string) => string | null = text => text,
+): Promise<string> {
   const end = Date.now() + 30_000;
   for (;;) {
-    const text = (await consoleText(page)).slice(from);
-    if (wanted.test(text)) return text;
+    const text = part(await consoleText(page));
+    if (text !== null && wanted.test(text)) return text;
     if (Date.now() > end) throw new Error(`the console does not show ${wanted}: ${JSON.stringify(text)}`);
     await page.waitForTimeout(50);
   }
@@ -103,7 +124,9 @@ export async function press(page: Page, key: string): Promise<{ state: string; c
   return statusOf(page);
 }
 
-const versionOf = (page: Page): Promise<number> => page.evaluate(() => Number(document.querySelector<HTMLElement>('[data-testid=status]')!.dataset.version));
+const versionOf = (page: Page): Promise<number> =>
+  page.evaluate(() => Number(document.querySelector<HTMLElement>('[data-testid=status]')!.dataset.version));
 
 /** Hash of the whole machine's state. */
-export const stateHash = (page: Page): Promise<string> => page.evaluate(() => (window as unknown as { kmode: { stateHash(): Promise<string> } }).kmode.stateHash());
+export const stateHash = (page: Page): Promise<string> =>
+  page.evaluate(() => (window as unknown as { kmode: { stateHash(): Promise<string> } }).kmode.stateHash());

@@ -40,8 +40,8 @@ export function CrashCard({ bugCheck: b, onStep }: { bugCheck: BugCheck; onStep(
         ))}
       </div>
       <div class="how">
-        <button class="primary" onClick={() => onStep('back')} data-testid="crash-back">
-          Step back to before it
+        <button class="primary" onClick={() => onStep('back-cause')} data-testid="crash-back">
+          Back to the cause
         </button>
         <button onClick={() => onStep('back-interrupt')}>Back to the last interrupt</button>
         <ObjectLink text="!analyze" command="!analyze -v" />

@@ -12,8 +12,21 @@ const KINDS: { readonly [K in Mark['kind']]: { color: string; top: number; heigh
   irp: { color: 'var(--good)', top: 15, height: 8 },
   bugcheck: { color: 'var(--bad)', top: 0, height: 26 },
 };
+const KIND_NAMES = Object.keys(KINDS) as Mark['kind'][];
 const WIDTH = 1000,
   HEIGHT = 26;
+/** Places at which the strip can show a mark: more would not be seen. */
+const PLACES = 2000;
+
+/** The marks of a kind as one path; those that fall on one place are drawn once. */
+function strokes(marks: readonly Mark[], kind: Mark['kind'], span: Span): string {
+  const { top, height } = KINDS[kind];
+  const places = new Set<number>();
+  for (const mark of marks)
+    if (mark.kind === kind && mark.cycle >= span.from && mark.cycle <= span.to)
+      places.add(Math.round(((mark.cycle - span.from) / (span.to - span.from)) * PLACES));
+  return [...places].map(place => `M${(place * WIDTH) / PLACES} ${top}h1.2v${height}h-1.2z`).join('');
+}
 
 /** All the time there is, with what happened in it. A click goes there, the wheel zooms, a double click shows all again. */
 export function Timeline() {
@@ -35,7 +48,6 @@ export function Timeline() {
   const seconds = (at: number): string => guestTime(at / value.tscHz);
   const act = (work: Promise<void>): void => void work.catch(e => fail(errorText(e)));
   const near = pointer === null ? null : nearestMark(value.marks, span, pointer);
-  const visible = value.marks.filter(m => m.cycle >= span.from && m.cycle <= span.to);
 
   return (
     <div class="timeline">
@@ -67,15 +79,8 @@ export function Timeline() {
       >
         <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
           {cycle < end && <rect class="future" x={x(cycle)} y="0" width={Math.max(0, x(end) - x(cycle))} height={HEIGHT} />}
-          {visible.map((m, i) => (
-            <rect
-              key={i}
-              x={x(m.cycle)}
-              y={KINDS[m.kind].top}
-              width="1.2"
-              height={KINDS[m.kind].height}
-              fill={KINDS[m.kind].color}
-            />
+          {KIND_NAMES.map(kind => (
+            <path key={kind} d={strokes(value.marks, kind, span)} fill={KINDS[kind].color} />
           ))}
           <line class="now" x1={x(cycle)} x2={x(cycle)} y1="0" y2={HEIGHT} vector-effect="non-scaling-stroke" />
         </svg>

@@ -38,10 +38,13 @@ import { runTo, step } from './steps.ts';
 import type { StepContext } from './steps.ts';
 import * as views from './views.ts';
 
-/** Milliseconds between two reports while the machine runs. */
+/** Milliseconds between two reports while the machine runs, and while it only idles. */
 const REPORT_MS = 250;
-/** Milliseconds after which panels are told to ask again while the machine only idles. */
-const IDLE_VIEW_MS = 1000;
+const IDLE_REPORT_MS = 1000;
+/** Milliseconds after which panels ask again although nothing but the clock has ticked. */
+const QUIET_VIEW_MS = 5000;
+/** While nothing but the clock ticks, ticks are run this many milliseconds' worth at a time. Whatever comes from outside still enters at once. */
+const QUIET_WAIT_MS = 60;
 /** Milliseconds that the worker may work before it looks for messages. */
 const SLICE_MS = 8;
 /** Guest seconds that loading a driver may take before the page says that it does not end. */
@@ -80,7 +83,10 @@ export class Session implements MachineApi {
   private breakpointList: Breakpoints | null = null;
   private version = 0;
   private lastReport = 0;
-  private lastView = { ms: 0, instructions: 0 };
+  /** Trace events so far (the clock gives none), and how many there were when the panels last asked. */
+  private activity = 0;
+  private lastActivity = 0;
+  private lastView = { ms: 0, activity: 0 };
   private registers: RegisterSet | null = null;
   private before: RegisterSet | null = null;
   private meter = { ms: 0, cycle: 0, instructions: 0, speed: 0, mips: 0 };
@@ -95,7 +101,10 @@ export class Session implements MachineApi {
         const mirror = new ConsoleMirror(machine.output, CONSOLE.device, CONSOLE.output);
         this.console = mirror;
         machine.addOutputSink((device, channel, data) => mirror.sent(device, channel, data));
-        machine.addTraceSink(event => this.marks.note(timeline.branch.id, event));
+        machine.addTraceSink(event => {
+          if (event.kind !== 'gate' && event.kind !== 'irql') this.activity++;
+          this.marks.note(timeline.branch.id, event);
+        });
         requests.onReply = reply => this.replied(reply);
         if (this.consoleSink) mirror.attach(this.consoleSink);
       });
@@ -195,27 +204,33 @@ export class Session implements MachineApi {
     return this.machine.cpus.every(cpu => cpu.halted);
   }
 
-  /** One slice; returns in how many milliseconds the next is wanted, or null for not at all. */
+  /** One turn of at most a slice; returns in how many milliseconds the next is wanted, or null for not at all. */
   private slice(): number | null {
     if (!this.running || !this.visible) return null;
     try {
       const { machine, timeline } = this.ready;
-      const before = performance.now(),
-        from = machine.cycle;
-      const wasHalted = this.halted(),
-        replayed = timeline.inPast;
-      const plan = this.pacing.plan(before, from, wasHalted ? machine.nextActivity(Number.MAX_SAFE_INTEGER) : null);
-      if (plan.until > from) {
+      const begun = performance.now(),
+        activity = this.activity;
+      let waitMs = 0;
+      for (let now = begun; waitMs === 0 && now - begun < SLICE_MS; now = performance.now()) {
+        const from = machine.cycle,
+          halted = this.halted(),
+          replayed = timeline.inPast;
+        const plan = this.pacing.plan(now, from, halted ? machine.nextActivity(Number.MAX_SAFE_INTEGER) : null);
+        waitMs = plan.waitMs;
+        if (plan.until <= from) continue;
         const stop = timeline.run(plan.until);
-        if (!wasHalted) this.pacing.measured(machine.cycle - from, performance.now() - before);
+        if (!halted) this.pacing.measured(machine.cycle - from, performance.now() - now);
         if (replayed) this.console!.sync();
         if (stop.reason !== 'limit') {
           this.stopped(stop);
           return null;
         }
       }
-      if (performance.now() - this.lastReport >= REPORT_MS) this.report();
-      return plan.waitMs;
+      const idle = this.halted();
+      if (begun - this.lastReport >= (idle ? IDLE_REPORT_MS : REPORT_MS)) this.report();
+      if (this.activity !== activity) this.lastActivity = begun;
+      return idle && begun - this.lastActivity > IDLE_REPORT_MS ? Math.max(waitMs, QUIET_WAIT_MS) : waitMs;
     } catch (error) {
       this.fail(error);
       return null;
@@ -249,7 +264,7 @@ export class Session implements MachineApi {
     this.report();
   }
 
-  /** Tells the page how things are. Panels are told to ask again only when there may be something new to see. */
+  /** Tells the page how things are. Panels ask again when the version is another one. */
   private report(): void {
     const now = performance.now();
     this.lastReport = now;
@@ -260,9 +275,10 @@ export class Session implements MachineApi {
     const { machine, timeline } = this.setup;
     const cpu = machine.cpus[machine.currentCpu]!;
     const halted = this.halted();
-    if (!this.running || !halted || now - this.lastView.ms >= IDLE_VIEW_MS) {
+    const quiet = this.running && halted && this.activity === this.lastView.activity;
+    if (!quiet || now - this.lastView.ms >= QUIET_VIEW_MS) {
       this.version++;
-      this.lastView = { ms: now, instructions: machine.instructions };
+      this.lastView = { ms: now, activity: this.activity };
     }
     if (this.running && now - this.meter.ms >= REPORT_MS) {
       const seconds = (now - this.meter.ms) / 1000;

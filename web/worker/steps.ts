@@ -48,6 +48,8 @@ export async function step(c: StepContext, kind: StepKind, filter: InterruptFilt
       return nextInterrupt(c, filter);
     case 'back-interrupt':
       return previousInterrupt(c, filter);
+    case 'back-cause':
+      return stepBackToCause(c);
     case 'back-breakpoint':
       if (machine.breakpoints.length === 0) throw new Error('there is no breakpoint to run back to: set one first');
       return control.runBack();
@@ -77,6 +79,24 @@ export async function runTo(c: StepContext, address: number, holds: () => boolea
     if (stop.reason !== 'address' || holds()) return stop;
     return own ? { ...stop, reason: 'breakpoint' } : null;
   });
+}
+
+/** Instructions between a driver's mistake and the end of the bug check that are looked through. */
+const CAUSE_REACH = 2000;
+
+/** From a bug check back to before the instruction of the driver that led to it; without a driver, to before the bug check began. */
+function stepBackToCause(c: StepContext): ControlStop {
+  const { machine, control } = c;
+  const bug = machine.bugCheck();
+  if (bug === null) throw new Error('there is no bug check to go back from');
+  const module = bug.driver?.replace(/\.sys$/i, '').toLowerCase();
+  let stop = control.toCycle(Math.max(c.timeline.start, Math.min(bug.cycle, machine.cycle)));
+  for (let n = 0; n < CAUSE_REACH && stop.reason !== 'start'; n++) {
+    const inDriver = module === undefined || machine.guest.symbolAt(processor(c).rip)?.toLowerCase().startsWith(module) === true;
+    if (machine.bugCheck() === null && inDriver) return { ...stop, reason: 'step' };
+    stop = control.stepBack();
+  }
+  return stop;
 }
 
 /** Back to the instruction before this one of the same function: when a call has just returned, to that call. */
