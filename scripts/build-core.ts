@@ -27,6 +27,12 @@ import { allForms } from '../assembly/isa/index.ts';
 // --debug     keeps function names
 // --force     builds in any case
 
+/** What is used of the compiler. Its own declarations are kept out: they declare a global `console` in the place of Node's. */
+interface Compiler {
+  main(options: string[]): Promise<{ error: Error | null; stderr: { toString(): string } }>;
+}
+const COMPILER: string = 'assemblyscript/asc';
+
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const args = process.argv.slice(2);
 const outAt = args.indexOf('--out');
@@ -78,7 +84,7 @@ async function build(): Promise<void> {
   try {
     for (const folder of ['core', 'sem']) symlinkSync(join(source, folder), join(work, folder));
     // Loaded only now: the compiler takes seconds to start.
-    const { default: asc } = await import('assemblyscript/asc'),
+    const { default: asc } = (await import(COMPILER)) as { default: Compiler },
       { optimizeCore } = await import('./optimize-core.ts');
     const counts = generate(allForms, source, join(work, 'generated'));
     const cut = (name: string) => join(work, name);
