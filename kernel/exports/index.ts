@@ -23,6 +23,7 @@ import { exports as ob } from './ob.ts';
 import { exports as pnp } from './pnp.ts';
 import { exports as ps } from './ps.ts';
 import { exports as rtl } from './rtl.ts';
+import { exports as se } from './se.ts';
 import { exports as zw } from './zw.ts';
 import { sectionExports } from './section.ts';
 
@@ -44,6 +45,7 @@ export const allExports: readonly NtExport[] = [
   ...io,
   ...pnp,
   ...zw,
+  ...se,
   ...hal,
   ...ex,
   ...objectExports,

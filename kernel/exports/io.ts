@@ -10,6 +10,7 @@ import { exports as dma } from '../io/dmacalls.ts';
 import { exports as files } from '../io/file.ts';
 import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
+import { exports as misc } from '../io/misc.ts';
 import { exports as requests } from '../io/request.ts';
 import { exports as startIo } from '../io/startio.ts';
 import { exports as threadIo } from '../io/threadio.ts';
@@ -29,6 +30,7 @@ export const exports: NtExport[] = [
   ...load,
   ...startIo,
   ...timer,
+  ...misc,
   ...threadIo,
   ...workItems,
   ...build,

@@ -24,6 +24,7 @@ import {
 import { ptr, u32 } from '../types/struct.ts';
 import { BOOLEAN, call, HANDLE, type NtExport, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG, wait } from './declare.ts';
 import { service, stepService } from './service.ts';
+import { exports as processes } from './zwprocess.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const POBJECT_ATTRIBUTES = pointer('POBJECT_ATTRIBUTES');
@@ -307,4 +308,4 @@ function describe(k: Kernel, object: number, access: number, what: number, to: n
   return STATUS_SUCCESS;
 }
 
-export const exports: NtExport[] = [...namespace, ...waits, ...handles];
+export const exports: NtExport[] = [...namespace, ...waits, ...handles, ...processes];

@@ -1,0 +1,337 @@
+/** Smaller services of the I/O manager: share access, the error log, named events, rights of files. Source: the WDK page of each. */
+import type { Kernel } from '../kernel.ts';
+import { keInitializeEvent } from '../ke/event.ts';
+import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { obFind } from '../ob/attributes.ts';
+import { obInsertNamed } from '../ob/directory.ts';
+import { poolTag } from '../ob/globals.ts';
+import { obCreateHandle } from '../ob/handle.ts';
+import { deferDeletion, dereference, obCreateObject, obDereferenceDeferred } from '../ob/object.ts';
+import { readString, readWideZ } from '../ob/string.ts';
+import { exportedType } from '../ob/type.ts';
+import { DRIVER_OBJECT, FILE_OBJECT, SHARE_ACCESS } from '../types/io.ts';
+import { KEVENT } from '../types/ke.ts';
+import { NonPagedPoolNx } from '../types/mm.ts';
+import { OBJ_KERNEL_HANDLE } from '../types/ob.ts';
+import { STATUS_SHARING_VIOLATION, STATUS_SUCCESS } from '../types/status.ts';
+import { array, ptr, struct, u32 } from '../types/struct.ts';
+import { BOOLEAN, type NtExport, ntData, ntExport, NTSTATUS, pointer, PVOID, UCHAR, ULONG, VOID } from '../exports/declare.ts';
+import { PDEVICE_OBJECT, PIRP } from './call.ts';
+import { D } from './device.ts';
+
+const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
+const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
+const F = FILE_OBJECT.f;
+const A = SHARE_ACCESS.f;
+const FILE_READ = 0x1 | 0x20 | 0x80000000,
+  FILE_WRITE = 0x2 | 0x4 | 0x40000000,
+  DELETE = 0x10000;
+
+/** The six counters of a SHARE_ACCESS and the FILE_OBJECT's flag that each counts. */
+const COUNTERS = [
+  ['Readers', 'ReadAccess'],
+  ['Writers', 'WriteAccess'],
+  ['Deleters', 'DeleteAccess'],
+  ['SharedRead', 'SharedRead'],
+  ['SharedWrite', 'SharedWrite'],
+  ['SharedDelete', 'SharedDelete'],
+] as const;
+
+/** Notes in a file object which access was asked for and what its opener shares. */
+function note(k: Kernel, file: number, access: number, share: number): void {
+  F.ReadAccess.set(k.mem, file, access & FILE_READ ? 1 : 0);
+  F.WriteAccess.set(k.mem, file, access & FILE_WRITE ? 1 : 0);
+  F.DeleteAccess.set(k.mem, file, access & DELETE ? 1 : 0);
+  if (!(access & (FILE_READ | FILE_WRITE | DELETE))) return;
+  F.SharedRead.set(k.mem, file, share & 1);
+  F.SharedWrite.set(k.mem, file, (share >> 1) & 1);
+  F.SharedDelete.set(k.mem, file, (share >> 2) & 1);
+}
+
+/** Only an open that reads, writes or deletes takes part in sharing. */
+const takesPart = (k: Kernel, file: number): boolean =>
+  F.ReadAccess.get(k.mem, file) !== 0 || F.WriteAccess.get(k.mem, file) !== 0 || F.DeleteAccess.get(k.mem, file) !== 0;
+
+/** Adds an open to the counters, or takes it out of them. */
+function count(k: Kernel, file: number, share: number, by: 1 | -1): void {
+  if (!takesPart(k, file)) return;
+  A.OpenCount.set(k.mem, share, A.OpenCount.get(k.mem, share) + by);
+  for (const [counter, flag] of COUNTERS)
+    if (F[flag].get(k.mem, file)) A[counter].set(k.mem, share, A[counter].get(k.mem, share) + by);
+}
+
+function check(k: Kernel, access: number, shareWanted: number, file: number, share: number, update: boolean): number {
+  note(k, file, access, shareWanted);
+  if (!takesPart(k, file)) return STATUS_SUCCESS;
+  const opens = A.OpenCount.get(k.mem, share);
+  const refused = (
+    [
+      ['ReadAccess', 'SharedRead', 'Readers'],
+      ['WriteAccess', 'SharedWrite', 'Writers'],
+      ['DeleteAccess', 'SharedDelete', 'Deleters'],
+    ] as const
+  ).some(
+    // What is wanted must be shared by all that have it open, and what they do must be shared by the new one.
+    ([wanted, shared, doing]) =>
+      (F[wanted].get(k.mem, file) !== 0 && A[shared].get(k.mem, share) < opens) ||
+      (A[doing].get(k.mem, share) !== 0 && F[shared].get(k.mem, file) === 0),
+  );
+  if (refused) return STATUS_SHARING_VIOLATION;
+  if (update) count(k, file, share, 1);
+  return STATUS_SUCCESS;
+}
+
+const PFILE_OBJECT = pointer('PFILE_OBJECT');
+const PSHARE_ACCESS = pointer('PSHARE_ACCESS');
+
+const sharing: NtExport[] = [
+  ntExport({
+    name: 'IoSetShareAccess',
+    doc: 'Starts the sharing of a file with its first open.',
+    irql: PASSIVE,
+    args: { DesiredAccess: ULONG, DesiredShareAccess: ULONG, FileObject: PFILE_OBJECT, ShareAccess: PSHARE_ACCESS },
+    returns: VOID,
+    cycles: 80,
+    status: 'full',
+    impl(k, a) {
+      note(k, a.FileObject, a.DesiredAccess, a.DesiredShareAccess);
+      k.mem.fill(a.ShareAccess, SHARE_ACCESS.size, 0);
+      count(k, a.FileObject, a.ShareAccess, 1);
+    },
+  }),
+  ntExport({
+    name: 'IoCheckShareAccess',
+    doc: 'Whether a further open agrees with those that there are; it may be counted at once.',
+    irql: PASSIVE,
+    args: {
+      DesiredAccess: ULONG,
+      DesiredShareAccess: ULONG,
+      FileObject: PFILE_OBJECT,
+      ShareAccess: PSHARE_ACCESS,
+      Update: BOOLEAN,
+    },
+    returns: NTSTATUS,
+    cycles: 120,
+    status: 'full',
+    impl: (k, a) => check(k, a.DesiredAccess, a.DesiredShareAccess, a.FileObject, a.ShareAccess, a.Update),
+  }),
+  ntExport({
+    name: 'IoUpdateShareAccess',
+    doc: 'Counts an open that IoCheckShareAccess allowed.',
+    irql: PASSIVE,
+    args: { FileObject: PFILE_OBJECT, ShareAccess: PSHARE_ACCESS },
+    returns: VOID,
+    cycles: 80,
+    status: 'full',
+    impl: (k, a) => count(k, a.FileObject, a.ShareAccess, 1),
+  }),
+  ntExport({
+    name: 'IoRemoveShareAccess',
+    doc: 'Takes an open that ends out of the counters.',
+    irql: PASSIVE,
+    args: { FileObject: PFILE_OBJECT, ShareAccess: PSHARE_ACCESS },
+    returns: VOID,
+    cycles: 80,
+    status: 'full',
+    impl: (k, a) => count(k, a.FileObject, a.ShareAccess, -1),
+  }),
+  ntExport({
+    name: 'IoGetFileObjectGenericMapping',
+    doc: 'What the generic rights mean for files.',
+    irql: DISPATCH,
+    args: {},
+    returns: PVOID,
+    cycles: 20,
+    status: 'full',
+    impl: k => k.address('nt!IopFileMapping'),
+  }),
+  ntData({
+    name: 'IopFileMapping',
+    internal: true,
+    doc: 'GENERIC_MAPPING of files.',
+    size: 16,
+    status: 'full',
+    init: (k, at) => [0x120089, 0x120116, 0x1200a0, 0x1f01ff].forEach((mask, i) => k.mem.write32(at + i * 4, mask)),
+  }),
+];
+
+/** In front of the IO_ERROR_LOG_PACKET that a driver fills in. */
+const ERROR_LOG_ENTRY = struct('_ERROR_LOG_ENTRY', {
+  Size: u32,
+  DeviceObject: [8, ptr],
+  DriverObject: ptr,
+  Reserved: array(ptr, 3),
+});
+/** IO_ERROR_LOG_PACKET: where its parts are. ERROR_LOG_MAXIMUM_SIZE. */
+const PACKET_STRINGS = 4,
+  PACKET_STRING_OFFSET = 6,
+  PACKET_ERROR_CODE = 12,
+  PACKET_FINAL_STATUS = 20,
+  ERROR_LOG_MAXIMUM = 240;
+/** Bytes of an IO_ERROR_LOG_PACKET with one dump word. */
+const PACKET_SIZE = 0x30;
+
+const entryOf = (packet: number): number => packet - ERROR_LOG_ENTRY.size;
+
+const errorLog: NtExport[] = [
+  ntExport({
+    name: 'IoAllocateErrorLogEntry',
+    doc: 'Allocates an entry for the system event log.',
+    irql: DISPATCH,
+    args: { IoObject: PVOID, EntrySize: UCHAR },
+    returns: PVOID,
+    cycles: 250,
+    status: 'full',
+    impl(k, { IoObject, EntrySize }) {
+      if (!IoObject || EntrySize < PACKET_SIZE || EntrySize > ERROR_LOG_MAXIMUM) return 0;
+      const entry = exAllocatePool(k, NonPagedPoolNx, ERROR_LOG_ENTRY.size + EntrySize, poolTag('IoEr'));
+      if (!entry) return 0;
+      k.mem.fill(entry, ERROR_LOG_ENTRY.size + EntrySize, 0);
+      const f = ERROR_LOG_ENTRY.f;
+      const device = k.mem.read16(IoObject) === 3;
+      f.Size.set(k.mem, entry, EntrySize);
+      f.DeviceObject.set(k.mem, entry, device ? IoObject : 0);
+      f.DriverObject.set(k.mem, entry, device ? D.DriverObject.get(k.mem, IoObject) : IoObject);
+      return entry + ERROR_LOG_ENTRY.size;
+    },
+  }),
+  ntExport({
+    name: 'IoWriteErrorLogEntry',
+    doc: 'Writes an entry into the event log, which on this machine is the debugger output.',
+    irql: DISPATCH,
+    args: { ElEntry: PVOID },
+    returns: VOID,
+    cycles: 600,
+    status: 'full',
+    impl(k, { ElEntry }) {
+      const { mem } = k;
+      const driver = ERROR_LOG_ENTRY.f.DriverObject.get(mem, entryOf(ElEntry));
+      const strings: string[] = [];
+      for (let i = 0, at = ElEntry + mem.read16(ElEntry + PACKET_STRING_OFFSET); i < mem.read16(ElEntry + PACKET_STRINGS); i++) {
+        const text = readWideZ(k, at, ERROR_LOG_MAXIMUM / 2);
+        strings.push(text);
+        at += (text.length + 1) * 2;
+      }
+      const hex = (v: number): string => `0x${v.toString(16)}`;
+      const name = readString(k, driver + DRIVER_OBJECT.f.DriverName.offset);
+      k.debugPrint(
+        `event log: ${name}: error ${hex(mem.read32(ElEntry + PACKET_ERROR_CODE))}, status ${hex(mem.read32(ElEntry + PACKET_FINAL_STATUS))}${strings.map(s => `, "${s}"`).join('')}\n`,
+      );
+      exFreePool(k, entryOf(ElEntry), 0);
+    },
+  }),
+  ntExport({
+    name: 'IoFreeErrorLogEntry',
+    doc: 'Frees an entry for the event log that is not written after all.',
+    irql: DISPATCH,
+    args: { ElEntry: PVOID },
+    returns: VOID,
+    cycles: 120,
+    status: 'full',
+    impl: (k, { ElEntry }) => exFreePool(k, entryOf(ElEntry), 0),
+  }),
+];
+
+/** IoCreateNotificationEvent and IoCreateSynchronizationEvent: a named event that is made, signaled, or found. */
+const namedEvent = (name: string, doc: string, type: number): NtExport =>
+  ntExport({
+    name,
+    doc,
+    irql: PASSIVE,
+    args: { EventName: pointer('PUNICODE_STRING'), EventHandle: PVOID },
+    returns: pointer('PKEVENT'),
+    cycles: 900,
+    status: 'full',
+    impl(k, { EventName, EventHandle }) {
+      k.mem.probe(EventHandle, 8, true);
+      const path = readString(k, EventName);
+      const eventType = exportedType(k, 'ExEventObjectType');
+      let event = obFind(k, path, eventType).object;
+      const made = !event;
+      if (!event) {
+        event = obCreateObject(k, eventType, KEVENT.size, { named: true });
+        if (!event) return 0;
+        keInitializeEvent(k, event, type, true);
+        if (obInsertNamed(k, path, event) !== STATUS_SUCCESS) {
+          obDereferenceDeferred(k, event);
+          return 0;
+        }
+      }
+      const h = obCreateHandle(k, event, 0x1f0003, OBJ_KERNEL_HANDLE);
+      if (made && dereference(k, event) === 0) deferDeletion(k, event);
+      if (h.status !== STATUS_SUCCESS) return 0;
+      k.mem.writePtr(EventHandle, h.handle);
+      return event;
+    },
+  });
+
+/** CONFIGURATION_INFORMATION: counts of devices by kind, which drivers of disks and ports keep. */
+const CONFIGURATION_SIZE = 0x30;
+
+const rest: NtExport[] = [
+  namedEvent('IoCreateNotificationEvent', 'Makes, or opens, a named notification event.', 0),
+  namedEvent('IoCreateSynchronizationEvent', 'Makes, or opens, a named synchronization event.', 1),
+  ntExport({
+    name: 'IoIs32bitProcess',
+    doc: 'Whether a request comes from a 32-bit process; this machine has none.',
+    irql: DISPATCH,
+    args: { Irp: PIRP },
+    returns: BOOLEAN,
+    cycles: 20,
+    status: 'full',
+    impl: () => false,
+  }),
+  ntExport({
+    name: 'IoGetConfigurationInformation',
+    doc: 'The counts of disks, ports and other devices that drivers keep for each other.',
+    irql: PASSIVE,
+    args: {},
+    returns: PVOID,
+    cycles: 20,
+    status: 'full',
+    impl: k => k.address('nt!IopConfigurationInformation'),
+  }),
+  ntData({
+    name: 'IopConfigurationInformation',
+    internal: true,
+    doc: 'CONFIGURATION_INFORMATION.',
+    size: CONFIGURATION_SIZE,
+    status: 'full',
+    init: (k, at) => k.mem.write32(at, CONFIGURATION_SIZE),
+  }),
+  ntExport({
+    name: 'IoWMIRegistrationControl',
+    doc: 'Registers a device as a WMI data provider.',
+    irql: PASSIVE,
+    args: { DeviceObject: PDEVICE_OBJECT, Action: ULONG },
+    returns: NTSTATUS,
+    cycles: 60,
+    status: 'partial',
+    missing: 'there is no WMI: nobody will ask the provider for anything',
+    impl: () => STATUS_SUCCESS,
+  }),
+  ntExport({
+    name: 'IoInvalidateDeviceRelations',
+    doc: 'Tells the Plug and Play manager that the children of a device have changed.',
+    irql: DISPATCH,
+    args: { DeviceObject: PDEVICE_OBJECT, Type: ULONG },
+    returns: VOID,
+    cycles: 60,
+    status: 'partial',
+    missing: 'children that drivers report are not enumerated, so the change has no effect',
+    impl: () => undefined,
+  }),
+  ntExport({
+    name: 'IoInvalidateDeviceState',
+    doc: 'Has the Plug and Play manager ask for the state of a device again.',
+    irql: DISPATCH,
+    args: { PhysicalDeviceObject: PDEVICE_OBJECT },
+    returns: VOID,
+    cycles: 60,
+    status: 'partial',
+    missing: 'the state is asked for when the device starts only',
+    impl: () => undefined,
+  }),
+];
+
+export const exports: NtExport[] = [...sharing, ...errorLog, ...rest];
