@@ -14,8 +14,9 @@ import { RBP, RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 import { KTHREAD, KTIMER, KWAIT_BLOCK } from '../types/ke.ts';
 import { array, ptr, u64, u8 } from '../types/struct.ts';
+import { STATUS_SUCCESS } from '../types/status.ts';
 import { interruptTime } from './time.ts';
-import { keDelay, keWait, STATUS_TIMEOUT, THREAD_WAIT_OBJECTS } from './wait.ts';
+import { keDelay, keWait, THREAD_WAIT_OBJECTS } from './wait.ts';
 
 /**
  * A wait that a kernel APC interrupts. The thread was woken with STATUS_KERNEL_APC, which no caller of a wait ever sees: the thread first comes here, keeps what its wait
@@ -75,7 +76,7 @@ function waitOn(k: Kernel, f: F): Outcome {
     alertable = f.get('Alertable') !== 0,
     reason = f.get('Reason');
   if (count === 0) {
-    if (timeout === 0n) return ret(STATUS_TIMEOUT);
+    if (timeout === 0n) return ret(STATUS_SUCCESS);
     const result = keDelay(k, timeout ?? 0n, alertable, mode);
     return result === 'blocked' ? wait('over') : ret(result.status);
   }

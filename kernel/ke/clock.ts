@@ -6,6 +6,7 @@ import { DPC_WATCHDOG_VIOLATION } from '../types/bugcodes.ts';
 import { KTHREAD, KUSER_SHARED_DATA } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { KTRAP_FRAME } from '../types/trap.ts';
+import { requestQueuedDpcs } from './dpc.ts';
 import { CLOCK_VECTOR, requestDispatch } from './ready.ts';
 import { chargeThread } from './swap.ts';
 import { checkTimers } from './timer.ts';
@@ -100,6 +101,7 @@ export const clockRoutines: readonly NtExport[] = [
       setTickCount(k, tickCount(k) + 1n);
       P.ClockInterrupts.set(mem, prcb, P.ClockInterrupts.get(mem, prcb) + 1);
       checkTimers(k, now);
+      requestQueuedDpcs(k);
       const irql = KTRAP_FRAME.f.PreviousIrql.get(mem, TrapFrame);
       chargeTick(k, irql);
       watchDpcs(k, TrapFrame, irql);

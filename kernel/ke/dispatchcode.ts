@@ -2,6 +2,7 @@ import { RAX, RBX, RCX, RDX, RSI, RSP } from '../../hal/bus/cpu.ts';
 import { type NtExport, ntCode, VOID } from '../exports/declare.ts';
 import { type Assembler, gs } from '../image/asm.ts';
 import { PRCB_OFFSET } from '../mm/layout.ts';
+import { KDPC_DATA } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 
 const P = KPRCB.f;
@@ -48,6 +49,9 @@ export const dispatchCode: readonly NtExport[] = [
       a.label('again');
       a.cli();
       a.cmpImm(prcb('DpcRequestSummary'), 0, 4);
+      a.jcc('ne', 'retire');
+      // A DPC of low importance has requested nothing; a processor with nothing else to do takes it.
+      a.cmpImm(gs(PRCB_OFFSET + P.DpcData.offset + KDPC_DATA.f.DpcQueueDepth.offset), 0, 4);
       a.jcc('ne', 'retire');
       a.cmpImm(prcb('NextThread'), 0, 8);
       a.jcc('ne', 'swap');

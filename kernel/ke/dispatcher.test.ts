@@ -255,6 +255,7 @@ describe('waits', () => {
     setInterruptTime(k, 5n);
     expect(keDelay(k, 0n, false, 0)).toBe('blocked');
     expect([chosen(), chosen()]).toEqual([b, a]);
+    expect(T.WaitStatus.get(k.mem, a)).toBe(0n);
   });
 });
 

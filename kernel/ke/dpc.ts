@@ -36,7 +36,7 @@ export function keInitializeDpc(k: Kernel, dpc: number, routine: number, context
 
 /**
  * KeInsertQueueDpc: false if the DPC is queued already. High importance goes to the front. Low importance asks for no interrupt until the queue is deep: the
- * DPC waits for the next one, or for the idle loop.
+ * DPC waits for the next one, for the clock, or for the idle loop.
  */
 export function keInsertQueueDpc(k: Kernel, dpc: number, argument1: number | bigint, argument2: number | bigint): boolean {
   const m = k.mem;
@@ -68,6 +68,11 @@ export function keInsertQueueDpc(k: Kernel, dpc: number, argument1: number | big
   const urgent = importance === MediumImportance || importance === HighImportance || importance === MediumHighImportance;
   if (urgent || (importance === LowImportance && depth >= P.MaximumDpcQueueDepth.get(m, k.prcb))) requestDpcInterrupt(k);
   return true;
+}
+
+/** Clock interrupt: DPCs that are queued without an interrupt having been requested get one, so that a busy processor runs them within a tick. */
+export function requestQueuedDpcs(k: Kernel): void {
+  if (Q.DpcQueueDepth.get(k.mem, queueOf(k)) !== 0 && P.DpcRequestSummary.get(k.mem, k.prcb) === 0) requestDpcInterrupt(k);
 }
 
 /** Takes the first DPC from this processor's queue; 0 when it is empty. The DPC may be queued again from now on. */

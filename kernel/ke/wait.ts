@@ -4,6 +4,7 @@ import { KTHREAD, KWAIT_BLOCK, WaitAll, WaitAny, WaitBlockActive, Waiting } from
 import { insertTailList } from './list.ts';
 import { isSignaled, satisfyWait, TIMER_WAIT, timerWaitBlock } from './signal.ts';
 import { keSetTimer } from './timer.ts';
+import { STATUS_SUCCESS } from '../types/status.ts';
 import { tickCount } from './time.ts';
 
 const T = KTHREAD.f;
@@ -78,7 +79,7 @@ export function keWait(k: Kernel, objects: readonly number[], options: WaitOptio
   T.WaitBlockList.set(m, thread, blocks);
   T.WaitBlockCount.set(m, thread, objects.length);
   beginWait(k, thread, options);
-  if (timeout !== null) armTimeout(k, thread, timeout);
+  if (timeout !== null) armTimeout(k, thread, timeout, STATUS_TIMEOUT);
   return 'blocked';
 }
 
@@ -108,16 +109,16 @@ function beginWait(k: Kernel, thread: number, options: WaitOptions): void {
   T.State.set(m, thread, Waiting);
 }
 
-/** The thread's own timer ends the wait: a fourth wait block, whose key is STATUS_TIMEOUT. */
-function armTimeout(k: Kernel, thread: number, timeout: bigint): void {
+/** The thread's own timer ends the wait: a fourth wait block, whose key is the status that this gives. */
+function armTimeout(k: Kernel, thread: number, timeout: bigint, status: number): void {
   const timer = thread + T.Timer.offset;
   k.mem.write32(timer + 4, 0);
-  linkBlock(k, timerWaitBlock(thread), thread, timer, WaitAny, STATUS_TIMEOUT);
+  linkBlock(k, timerWaitBlock(thread), thread, timer, WaitAny, status);
   T.MiscFlags.set(k.mem, thread, T.MiscFlags.get(k.mem, thread) | TIMER_WAIT);
   keSetTimer(k, timer, timeout, 0, 0);
 }
 
-/** KeDelayExecutionThread: waits for the thread's timer alone. A delay of 0 gives the rest of the quantum to threads of the same priority. */
+/** KeDelayExecutionThread: waits for the thread's timer alone; that it fires is the delay's success. A delay of 0 gives the rest of the quantum to threads of the same priority. */
 export function keDelay(k: Kernel, interval: bigint, alertable: boolean, mode: number): { status: number } | 'blocked' {
   const thread = k.currentThread();
   const alert = pendingAlert(k, thread, mode, alertable);
@@ -126,6 +127,6 @@ export function keDelay(k: Kernel, interval: bigint, alertable: boolean, mode: n
   T.WaitBlockList.set(k.mem, thread, timerWaitBlock(thread));
   const DelayExecution = 4;
   beginWait(k, thread, { alertable, mode, timeout: interval, reason: DelayExecution });
-  armTimeout(k, thread, interval);
+  armTimeout(k, thread, interval, STATUS_SUCCESS);
   return 'blocked';
 }

@@ -25,6 +25,9 @@ describe('the dispatcher', () => {
       'shared 15 spinners 1 1',
       'joined 0',
       'dpcs on release 1 irql 0',
+      'low, waiting: 0',
+      'low, spinning: 1',
+      'delay 0',
       'dispatcher done',
     ]);
   });

@@ -1,6 +1,6 @@
 /*
  * Exercises the dispatcher from a system thread, and prints what it saw: timers with DPCs, waits with timeouts, mutexes, semaphores, a join with a thread, threads
- * that share the processor by quantum, DPCs that run when a spin lock is released.
+ * that share the processor by quantum, DPCs that run when a spin lock is released, DPCs of low importance.
  */
 #include <ntddk.h>
 
@@ -102,6 +102,20 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     before = DpcCount;
     KeReleaseSpinLock(&Lock, irql);
     DbgPrint("dpcs on release %d irql %d\n", DpcCount - before, KeGetCurrentIrql());
+
+    /* Low importance requests no interrupt: the idle loop takes the DPC while this thread waits, the clock while it spins. */
+    KeSetImportanceDpc(&Dpc, LowImportance);
+    KeClearEvent(&Ticked);
+    due.QuadPart = -10000000;
+    KeInsertQueueDpc(&Dpc, NULL, NULL);
+    DbgPrint("low, waiting: %x\n", KeWaitForSingleObject(&Ticked, Executive, KernelMode, FALSE, &due));
+    before = DpcCount;
+    KeInsertQueueDpc(&Dpc, NULL, NULL);
+    for (i = 0; i < 100000000 && *(volatile LONG *)&DpcCount == before; i++)
+        ;
+    DbgPrint("low, spinning: %d\n", DpcCount - before);
+    due.QuadPart = -100000;
+    DbgPrint("delay %x\n", KeDelayExecutionThread(KernelMode, FALSE, &due));
     DbgPrint("dispatcher done\n");
     return STATUS_SUCCESS;
 }
