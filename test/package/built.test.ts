@@ -12,7 +12,7 @@ const ROOT = resolve(fileURLToPath(import.meta.url), '../../..');
 const COMPILER = { name: 'x86_64-w64-mingw32-gcc', version: '12' };
 
 /** Folders with a build.sh that builds all their drivers. */
-const FOLDERS = ['samples', 'test/boots/drivers', 'test/determinism'];
+const FOLDERS = ['samples', 'test/badinput/fixtures', 'test/boots/drivers', 'test/determinism'];
 
 const { stdout, error } = spawnSync(COMPILER.name, ['-dumpversion'], { encoding: 'utf8' });
 const installed = !error && stdout.split(/[.-]/)[0] === COMPILER.version;
