@@ -1,6 +1,7 @@
 /** kmode: an x86-64 machine with an NT-style kernel that runs real Windows x64 kernel drivers. */
 export { DriverMachine as Machine, OpenFile, OperationError } from './library.ts';
 export type { CreateOptions, OperationResult, Registers } from './library.ts';
+export type { MissingOpcode } from './core/missing.ts';
 export type { Checkpoint } from './checkpoint.ts';
 export type { Stop, StopReason } from './machine.ts';
 export { toChromeTrace } from './chrometrace.ts';

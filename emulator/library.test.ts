@@ -93,6 +93,17 @@ describe('a booted machine', () => {
     expect(machine.registers().rbx).toBe(0xffff_ffff_ffff_fff0n);
   });
 
+  it('names instructions that the processor does not have', () => {
+    const machine = create();
+    const { rip } = machine.registers();
+    // The opcode map of SDM vol. 2, table A-5 has nothing at 0F 3A FF: #UD, in the kernel.
+    machine.writeMemory(Number(BigInt.asIntN(64, rip)), Uint8Array.of(0x0f, 0x3a, 0xff));
+    expect(machine.missingOpcodes()).toEqual([]);
+    machine.runFor(1);
+    expect(machine.bugCheck()).not.toBeNull();
+    expect(machine.missingOpcodes()).toEqual([{ opcode: '0F 3A FF', count: 1 }]);
+  });
+
   it('takes keys and says what it does not know', () => {
     const machine = create();
     machine.keys('KeyA');

@@ -4,6 +4,8 @@ import type { Checkpoint } from './checkpoint.ts';
 import { toChromeTrace } from './chrometrace.ts';
 import type { ChromeTrace } from './chrometrace.ts';
 import { completeConfig } from './config.ts';
+import { missingOpcodes } from './core/missing.ts';
+import type { MissingOpcode } from './core/missing.ts';
 import { DEBUG_OUTPUT, Machine } from './machine.ts';
 import { loadCoreFromDisk, readFileFromDisk } from './node.ts';
 import { request, Requests } from './requests.ts';
@@ -310,6 +312,13 @@ export class DriverMachine extends Machine {
       this.poke({ kind: 'memory', address: pa, bytes: bytes.subarray(done, done + chunk) });
       done += chunk;
     }
+  }
+  /**
+   * Opcodes that this processor does not have and that the guest executed, each of which raised #UD; most frequent first. Counted since the machine was
+   * made: the counts are not its state, going back in time does not take them back.
+   */
+  missingOpcodes(): MissingOpcode[] {
+    return missingOpcodes(this.core, this.linear);
   }
   /** A debugger command (`!irp`, `lm`, `dt nt!_KTHREAD`): lines of text. An unknown one throws an Error that names those there are. */
   command(line: string): string[] {

@@ -1,5 +1,6 @@
 import type { BugCheck } from '../../hal/bus/index.ts';
 import { formatAddress } from '../../hal/bus/index.ts';
+import type { MissingOpcode } from '../index.ts';
 
 /** One operation's outcome, as `--json` prints it. */
 export interface OperationReport {
@@ -36,6 +37,8 @@ export interface RunReport {
   debug: string[];
   results: OperationReport[];
   bugcheck: BugCheckReport | null;
+  /** Opcodes that the guest executed and that the processor does not have. */
+  missingOpcodes: MissingOpcode[];
 }
 
 const hex = (v: bigint | number): string => `0x${v.toString(16)}`;

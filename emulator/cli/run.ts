@@ -69,6 +69,7 @@ export function runDriver(command: RunCommand): RunReport {
     debug: [],
     results: [],
     bugcheck: null,
+    missingOpcodes: [],
   };
   const limitText =
     command.cycles === null
@@ -120,6 +121,7 @@ export function runDriver(command: RunCommand): RunReport {
   report.instructions = machine.instructions;
   report.stateHash = machine.stateHash();
   report.debug = machine.debugLines();
+  report.missingOpcodes = machine.missingOpcodes();
   report.bugcheck = bugCheck === null ? null : bugCheckReport(bugCheck);
   if (trace !== null) {
     writeFileSync(trace.file, JSON.stringify(machine.chromeTrace(trace.collector)));
@@ -209,6 +211,10 @@ export function runText(report: RunReport, command: RunCommand): string {
     );
   }
   if (report.bugcheck !== null) lines.push(bugCheckText(report.bugcheck));
+  if (report.missingOpcodes.length > 0) {
+    const met = report.missingOpcodes.map(({ opcode, count }) => `${opcode} (${count}x)`);
+    lines.push(`the processor has no such instruction: ${met.join(', ')}`);
+  }
   lines.push(`${report.cycles} cycles, ${report.instructions} instructions, state ${report.stateHash}`);
   if (command.trace !== null) lines.push(`trace written to ${command.trace}: open it at https://ui.perfetto.dev`);
   return lines.join('\n');
