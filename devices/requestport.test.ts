@@ -40,6 +40,16 @@ describe('request port', () => {
     expect(bus.line(rp.REQUEST_PORT_PIN)).toBe(false);
   });
 
+  it('gives up a request for its header', () => {
+    const { bus, device } = plugged();
+    const big = rp.encodeRequest({ id: 3, op: rp.OP_WRITE, handle: 4, data: new Uint8Array(100).fill(9) });
+    device.input!('request', big);
+    bus.out(port(rp.RP_ADDRESS), 0x1000, 4);
+    bus.out(port(rp.RP_COMMAND), rp.COMMAND_REFUSE, 4);
+    expect(bus.memory.readBytes(0x1000, 33)).toEqual(Uint8Array.of(...big.subarray(0, 32), 0));
+    expect([bus.in(port(rp.RP_PENDING), 4), bus.line(rp.REQUEST_PORT_PIN)]).toEqual([0, false]);
+  });
+
   it('sends the reply that is in the buffer', () => {
     const { bus } = plugged();
     bus.memory.write32(0x2000, 7);

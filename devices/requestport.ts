@@ -7,6 +7,7 @@ import {
   COMMAND_FETCH,
   COMMAND_OFFER_DATA,
   COMMAND_OFFER_NAME,
+  COMMAND_REFUSE,
   COMMAND_REPLY,
   decodeOffer,
   REPLY_HEADER,
@@ -104,6 +105,7 @@ export function createRequestPort(options: { id?: string; base?: number; pin?: n
 function command(p: RequestPort, code: number): void {
   if (code === COMMAND_FETCH) fetch(p);
   else if (code === COMMAND_REPLY) reply(p);
+  else if (code === COMMAND_REFUSE) refuse(p);
   else if (code === COMMAND_OFFER_NAME) offeredName(p);
   else if (code === COMMAND_OFFER_DATA) offeredData(p);
 }
@@ -130,9 +132,16 @@ function offeredData(p: RequestPort): void {
   if (file && inMemory(p, p.r.ADDRESS, file.data.length)) p.bus.memory.writeBytes(p.r.ADDRESS, file.data);
 }
 
-/** Nothing happens when the queue is empty or when the buffer is not in RAM: the request stays at the head. */
 function fetch(p: RequestPort): void {
-  const head = p.s.queue[0];
+  take(p, p.s.queue[0]);
+}
+
+function refuse(p: RequestPort): void {
+  take(p, p.s.queue[0]?.subarray(0, REQUEST_HEADER));
+}
+
+/** Nothing happens when the queue is empty or when the buffer is not in RAM: the request stays at the head. */
+function take(p: RequestPort, head: Uint8Array | undefined): void {
   if (!head || !inMemory(p, p.r.ADDRESS, head.length)) return;
   p.bus.memory.writeBytes(p.r.ADDRESS, head);
   p.s.queue.shift();

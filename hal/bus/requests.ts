@@ -62,6 +62,8 @@ export const COMMAND_REPLY = 2;
 export const COMMAND_OFFER_NAME = 3;
 /** Writes the bytes of the selected offered file to the buffer: RP_OFFER_LENGTH of them. */
 export const COMMAND_OFFER_DATA = 4;
+/** Writes the header of the first request to the buffer and takes the request from the queue: what a guest without memory for the whole answers to. */
+export const COMMAND_REFUSE = 5;
 /** Longest name of an offered file, in bytes of UTF-8. */
 export const OFFER_NAME_MAX = 255;
 /** I/O APIC pin of the request port: level, active high. */

@@ -18,6 +18,8 @@ export const requesterGlobals = {
   ReqActive: u32,
   /** Requests that were reported as pending. */
   ReqPending: u32,
+  /** Room for a header at a multiple of 32, for when there is no pool. */
+  ReqSpareHeader: array(u32, 15),
   /** REQUEST_PACKETs of the kernel's own that wait: a ring (see internal.ts). Head and tail count up; packet n is at n mod INTERNAL_QUEUE_LENGTH. */
   ReqInternalQueue: array(ptr, INTERNAL_QUEUE_LENGTH),
   ReqInternalHead: u32,

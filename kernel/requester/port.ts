@@ -1,7 +1,9 @@
 /** The request port as its driver sees it: eight I/O ports, DMA, and a level-triggered interrupt that stays on while requests wait. */
 import {
   COMMAND_FETCH,
+  COMMAND_REFUSE,
   COMMAND_REPLY,
+  PHASE_DONE,
   REPLY_HEADER,
   REQUEST_HEADER,
   REQUEST_PORT_BASE,
@@ -18,6 +20,7 @@ import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
+import { STATUS_INSUFFICIENT_RESOURCES } from '../types/status.ts';
 
 const IDENT = 0x71726d6b;
 const TAG = poolTag('Reqp');
@@ -48,6 +51,20 @@ export function fetchRequest(k: Kernel): number {
   write(k, RP_ADDRESS, k.mem.translate(buffer));
   write(k, RP_COMMAND, COMMAND_FETCH);
   return buffer;
+}
+
+/** A block of 32 bytes that is always there, and in one page. */
+function spareHeader(k: Kernel): number {
+  const at = k.global.address('ReqSpareHeader');
+  return at + ((32 - (at & 31)) & 31);
+}
+
+/** Answers the first request for which there is no pool with STATUS_INSUFFICIENT_RESOURCES, without having fetched it. */
+export function refuseRequest(k: Kernel): void {
+  const header = spareHeader(k);
+  write(k, RP_ADDRESS, k.mem.translate(header));
+  write(k, RP_COMMAND, COMMAND_REFUSE);
+  sendReply(k, k.mem.read32(header), STATUS_INSUFFICIENT_RESOURCES, 0n, PHASE_DONE, 0, 0);
 }
 
 export interface RequestFields {
@@ -114,7 +131,6 @@ export function sendReply(
   data: number,
   length: number,
 ): void {
-  const STATUS_INSUFFICIENT_RESOURCES = 0xc000009a;
   let buffer = exAllocatePool(k, NonPagedPoolNx, REPLY_HEADER + length, TAG);
   let bytes = length;
   let result = status;
@@ -123,7 +139,8 @@ export function sendReply(
     result = STATUS_INSUFFICIENT_RESOURCES;
     buffer = exAllocatePool(k, NonPagedPoolNx, REPLY_HEADER, TAG);
   }
-  if (!buffer) throw new Error('no pool for a reply of 32 bytes');
+  const spare = buffer === 0;
+  if (spare) buffer = spareHeader(k);
   const { mem } = k;
   mem.fill(buffer, REPLY_HEADER, 0);
   mem.write32(buffer, id);
@@ -135,5 +152,5 @@ export function sendReply(
   write(k, RP_ADDRESS, mem.translate(buffer));
   write(k, RP_REPLY_LENGTH, REPLY_HEADER + bytes);
   write(k, RP_COMMAND, COMMAND_REPLY);
-  exFreePool(k, buffer, TAG);
+  if (!spare) exFreePool(k, buffer, TAG);
 }

@@ -57,7 +57,7 @@ import { driverOfService, LOAD_PACKET, serviceOf } from '../io/load.ts';
 import { ntError, ntSuccess } from '../io/irp.ts';
 import { SERVICES_PATH } from '../cm/registry.ts';
 import { answerInternalRequest, internalPending, REQUEST_PACKET, takeInternalRequest } from './internal.ts';
-import { fetchRequest, maskPort, portPending, readRequest, type RequestFields, sendReply } from './port.ts';
+import { fetchRequest, maskPort, portPending, readRequest, refuseRequest, type RequestFields, sendReply } from './port.ts';
 import { devicePath } from './path.ts';
 import { createService } from './service.ts';
 
@@ -141,6 +141,10 @@ function takeRequest(k: Kernel, f: F): Outcome {
   const asker = takeInternalRequest(k);
   const request = asker ? REQUEST_PACKET.f.Request.get(k.mem, asker) : portPending(k) ? fetchRequest(k) : 0;
   f.set('Asker', asker);
+  if (!request && portPending(k)) {
+    refuseRequest(k);
+    return next('take', 200);
+  }
   if (!request) {
     maskPort(k, false);
     return keWait(k, [k.global.address('ReqEvent')], { reason: 15 }) === 'blocked' ? wait('take') : next('take', 0);
