@@ -7,7 +7,6 @@ import { processImageName } from '../ps/name.ts';
 import { KPCR, KPRCB } from '../types/prcb.ts';
 import { ETHREAD } from '../types/ps.ts';
 import { KEXCEPTION_FRAME, KSWITCH_FRAME, KTSS64 } from '../types/trap.ts';
-import { DISPATCH_LEVEL } from '../exports/declare.ts';
 import { APC_VECTOR, requestSoftwareInterrupt, selectNextThread } from './ready.ts';
 import { STATUS_KERNEL_APC } from './signal.ts';
 import { freeKernelStack } from './stack.ts';
@@ -76,8 +75,10 @@ function loadContext(k: Kernel, thread: number): void {
     mem.writePtr(rsp, cpu.rip);
     cpu.setGprPtr(RSP, rsp);
     cpu.rip = k.address('nt!KiWaitInterruptedByApc');
-  } else if (T.WaitIrql.get(mem, thread) === 0 && mem.read8(thread + T.ApcState.offset + KERNEL_APC_PENDING) !== 0)
+  } else if (mem.read8(thread + T.ApcState.offset + KERNEL_APC_PENDING) !== 0) {
+    // Also for a thread that was preempted, which goes on at a raised IRQL: the interrupt waits for it to lower that. APCs that came meanwhile would be lost if it blocked first.
     requestSoftwareInterrupt(k, APC_VECTOR);
+  }
 }
 
 /** What a stack that is not running looks like: for walking the stacks of waiting threads. */
@@ -150,6 +151,3 @@ export function switchThread(k: Kernel, resumeAt: number): void {
   if (T.State.get(mem, current) !== Terminated) saveContext(k, current, resumeAt);
   loadThread(k, selectNextThread(k));
 }
-
-/** IRQL at which a thread that was interrupted goes on in its interrupt stub. */
-export const INTERRUPTED_IRQL = DISPATCH_LEVEL;
