@@ -20,7 +20,6 @@ export interface PciAddress {
 export const PCI_VENDOR_ID = 0x00,
   PCI_DEVICE_ID = 0x02,
   PCI_COMMAND = 0x04,
-  PCI_STATUS = 0x06,
   PCI_REVISION = 0x08,
   PCI_PROG_IF = 0x09,
   PCI_SUBCLASS = 0x0a,
@@ -29,7 +28,6 @@ export const PCI_HEADER_TYPE = 0x0e,
   PCI_BAR0 = 0x10,
   PCI_SUBSYSTEM_VENDOR = 0x2c,
   PCI_SUBSYSTEM_ID = 0x2e,
-  PCI_CAPABILITIES = 0x34,
   PCI_INTERRUPT_LINE = 0x3c,
   PCI_INTERRUPT_PIN = 0x3d;
 /** Bits of the command register. */

@@ -52,8 +52,7 @@ export const CM_KEY_BODY = struct(
 /** CM_KEY_BODY.Type: 'ky02'. */
 export const KEY_BODY_TYPE = 0x6b793032;
 /** CM_KEY_CONTROL_BLOCK.Flags. */
-export const KCB_DELETED = 1,
-  KCB_VOLATILE = 2;
+export const KCB_DELETED = 1;
 
 const K = CM_KEY_CONTROL_BLOCK.f;
 const V = CM_KEY_VALUE.f;

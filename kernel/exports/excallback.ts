@@ -1,7 +1,7 @@
 /** Callback objects. Source: WDK, "Callback objects". */
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
-import { initializeListHead, insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
+import { initializeListHead, insertTailList, removeEntryList } from '../rtl/list.ts';
 import { readAttributes } from '../ob/attributes.ts';
 import { obInsertNamed, obLookup } from '../ob/directory.ts';
 import { freeObject, obCreateObject, obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
@@ -165,9 +165,4 @@ export const callbackExports: NtExport[] = [
       next: (k, f) => notifyNext(k, f),
     },
   }),
-];
-
-/** Registrations of a callback object, for the debugger. */
-export const callbackRegistrations = (k: Kernel, object: number): number[] => [
-  ...listEntries(k.mem, object + C.RegisteredCallbacks.offset),
 ];

@@ -5,7 +5,7 @@ import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { obInsertNamed } from '../ob/directory.ts';
 import { poolTag } from '../ob/globals.ts';
 import { obCreateObject, obDereferenceDeferred } from '../ob/object.ts';
-import { allocateString, freeString, readString } from '../ob/string.ts';
+import { allocateString, freeString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
 import { removeHeadList } from '../rtl/list.ts';
 import { DRIVER_EXTENSION, DRIVER_OBJECT, IO_CLIENT_EXTENSION, IO_TYPE_DRIVER, IRP_MJ_MAXIMUM_FUNCTION } from '../types/io.ts';
@@ -59,8 +59,6 @@ export function fillMajorFunctions(k: Kernel, driver: number, all: boolean): voi
     if (all || k.mem.readPtr(at) === 0) k.mem.writePtr(at, invalid);
   }
 }
-
-export const driverObjectName = (k: Kernel, driver: number): string => readString(k, driver + DRV.DriverName.offset);
 
 /** Gives back what a driver object holds, its image too; for its delete procedure. */
 export function freeDriverParts(k: Kernel, driver: number): void {

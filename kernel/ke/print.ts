@@ -16,13 +16,3 @@ export function kdPrint(k: Kernel, text: string): void {
   conDebugText(k, text);
   k.trace('debug', 'at', text);
 }
-
-/** What the ring still holds, oldest first. */
-export function kdPrintBuffer(k: Kernel): string {
-  const written = k.global.get('KdPrintWritten');
-  const size = BigInt(KD_PRINT_BUFFER_SIZE);
-  const buffer = k.mem.readBytes(k.global.address('KdPrintBuffer'), KD_PRINT_BUFFER_SIZE);
-  const at = Number(written % size);
-  const ordered = written < size ? buffer.subarray(0, at) : Uint8Array.from([...buffer.subarray(at), ...buffer.subarray(0, at)]);
-  return Array.from(ordered, b => String.fromCharCode(b)).join('');
-}

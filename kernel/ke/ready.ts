@@ -5,8 +5,7 @@ import { DPC_NORMAL_PROCESSING_REQUESTED, KPRCB } from '../types/prcb.ts';
 import { insertHeadList, insertTailList, isListEmpty, removeEntryList } from './list.ts';
 
 /** Thread priorities: 1-15 vary with boosts, 16-31 are real time, 0 is for the zero page thread (Windows Internals, "Thread scheduling"). */
-export const LOW_REALTIME_PRIORITY = 16,
-  HIGH_PRIORITY = 31;
+export const LOW_REALTIME_PRIORITY = 16;
 /** KTHREAD.QuantumReset: units of a third of a clock tick; 6 = two ticks, the default for the foreground of a workstation. */
 export const DEFAULT_QUANTUM = 6;
 

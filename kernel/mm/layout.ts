@@ -6,11 +6,7 @@
 const va = (hi: number, lo: number): number => (hi | 0) * 0x100000000 + lo;
 
 export const PAGE_SIZE = 0x1000;
-export const PAGE_SHIFT = 12;
 export const LARGE_PAGE_SIZE = 0x200000;
-
-/** Where user addresses end (MmHighestUserAddress + 1) and where the 64 KiB of no access before it begin (MmUserProbeAddress). */
-export const USER_SPACE_END = 0x7fffffff0000;
 export const MM_USER_PROBE_ADDRESS = 0x7fffffff0000;
 export const MM_HIGHEST_USER_ADDRESS = 0x7ffffffeffff;
 /** First address of the upper canonical half. */
@@ -22,7 +18,6 @@ export const PTE_BASE = va(0xfffff680, 0);
 export const PDE_BASE = va(0xfffff6fb, 0x40000000);
 export const PPE_BASE = va(0xfffff6fb, 0x7da00000);
 export const PXE_BASE = va(0xfffff6fb, 0x7dbed000);
-export const PTE_TOP = va(0xfffff6ff, 0xffffffff);
 
 /** The page that the kernel shares with everybody: read-write here, read-only for user mode at 0x7FFE0000. */
 export const KUSER_SHARED_DATA = va(0xfffff780, 0);
@@ -86,7 +81,6 @@ export const PTE_ACCESSED = 0x020n;
 export const PTE_DIRTY = 0x040n;
 export const PTE_LARGE = 0x080n;
 export const PTE_GLOBAL = 0x100n;
-export const PTE_COPY_ON_WRITE = 0x200n;
 export const PTE_NO_EXECUTE = 1n << 63n;
 export const PTE_PFN_MASK = 0x000ffffffffff000n;
 

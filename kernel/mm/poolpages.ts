@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel.ts';
-import { fillBits, findBits, runLength, testBit } from '../rtl/bits.ts';
+import { fillBits, findBits, testBit } from '../rtl/bits.ts';
 import { POOL_TRACKER_BIG_PAGES } from '../types/mm.ts';
 import { POOL_DESCRIPTOR } from './globals.ts';
 import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE } from './layout.ts';
@@ -74,19 +74,6 @@ export function freePoolPages(k: Kernel, pool: number, va: number, count: number
 /** Whether the pool page at `va` (page-aligned, in the pool) is in use. */
 export function isPoolPageInUse(k: Kernel, pool: number, va: number): boolean {
   return testBit(k.mem, F.Bitmap.get(k.mem, pool), (va - F.Base.get(k.mem, pool)) / PAGE_SIZE);
-}
-
-/** Free pages in one run, the longest: what the largest allocation could get. */
-export function largestFreeRun(k: Kernel, pool: number): number {
-  const pages = F.Pages.get(k.mem, pool),
-    bitmap = F.Bitmap.get(k.mem, pool);
-  let best = 0;
-  for (let at = 0; at < pages;) {
-    const run = runLength(k.mem, bitmap, pages, at, false);
-    best = Math.max(best, run);
-    at += run + runLength(k.mem, bitmap, pages, at + run, true);
-  }
-  return best;
 }
 
 /** Slot of the table at which the search for `va` starts: pages spread over the table by their number. */

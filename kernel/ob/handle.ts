@@ -86,25 +86,6 @@ function addFreeEntries(k: Kernel, table: number, page: number, first: number): 
   mem.write32(page + 8, first);
 }
 
-/** Frees a table whose handles have all been closed. */
-export function obFreeHandleTable(k: Kernel, table: number): void {
-  const { mem } = k;
-  const link = table + T.HandleTableList.offset;
-  const next = mem.readPtr(link);
-  const previous = mem.readPtr(link + 8);
-  mem.writePtr(previous, next);
-  mem.writePtr(next + 8, previous);
-  const { base, level } = tableCode(k, table);
-  if (level === 1) {
-    for (let i = 0; i < POINTERS_PER_PAGE; i++) {
-      const page = mem.readPtr(base + i * 8);
-      if (page) exFreePool(k, page, TAG);
-    }
-  }
-  exFreePool(k, base, TAG);
-  exFreePool(k, table, TAG);
-}
-
 function tableCode(k: Kernel, table: number): { base: number; level: number } {
   const code = k.mem.readPtr(table + T.TableCode.offset);
   const level = k.mem.read32(table + T.TableCode.offset) & 3;

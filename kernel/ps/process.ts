@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { keInitializeProcess } from '../ke/thread.ts';
-import { initializeListHead, insertTailList, removeEntryList } from '../ke/list.ts';
+import { initializeListHead, insertTailList } from '../ke/list.ts';
 import { interruptTime, systemTime } from '../ke/time.ts';
 import {
   MM_HIGHEST_USER_ADDRESS,
@@ -112,9 +112,4 @@ export function initializeIdleProcess(k: Kernel): number {
   const process = k.global.address('KiInitialProcess');
   fillProcess(k, process, Number(k.global.get('LoaderDirectoryTable')), 'Idle');
   return process;
-}
-
-/** Takes a process out of the list of active ones. */
-export function removeActiveProcess(k: Kernel, process: number): void {
-  removeEntryList(k, process + E.ActiveProcessLinks.offset);
 }
