@@ -24,6 +24,18 @@ describe('the I/O manager, the object manager and the registry', () => {
     });
 });
 
+describe('the end of a request', () => {
+  for (const clockPeriod of [1000, 3001, 10000])
+    it(`reaches its thread, also when that is preempted by a clock of ${clockPeriod / 10} us`, () => {
+      const machine = machineWith('edu', { clockPeriod, limitSeconds: 1 });
+      const file = machine.open('\\\\.\\Edu0');
+      for (let i = 0; i < 80; i++) {
+        const sent = Uint8Array.from({ length: 64 }, (_, j) => i + j);
+        expect(file.ioctl(0x222004, sent)).toMatchObject({ outcome: 'done', status: STATUS_SUCCESS, data: sent });
+      }
+    });
+});
+
 const EDU = 'PCI\\VEN_1234&DEV_11E8';
 const factorial = (machine: Machine, n: number): number[] => {
   const file = machine.open('\\Driver\\edu');
