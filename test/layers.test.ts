@@ -132,8 +132,8 @@ function allowed({ from, to, typeOnly }: Import): boolean {
 }
 
 function isTest(file: string): boolean {
-  // Beside the tests themselves: what they share, called test*.ts or kept in testing/.
-  return file.endsWith('.test.ts') || file.startsWith('test/') || /\/(testing\/|test\w*\.ts$)/.test(file);
+  // Beside the tests themselves: what they share (test*.ts, testing/) and what makes their data (testdata/).
+  return file.endsWith('.test.ts') || file.startsWith('test/') || /\/(testing\/|testdata\/|test\w*\.ts$)/.test(file);
 }
 
 function isPackage(name: string): boolean {
