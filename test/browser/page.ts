@@ -104,7 +104,10 @@ export async function waitForText(
   for (;;) {
     const text = part(await consoleText(page));
     if (text !== null && wanted.test(text)) return text;
-    if (Date.now() > end) throw new Error(`the console does not show ${wanted}: ${JSON.stringify(text)}`);
+    if (Date.now() > end)
+      throw new Error(
+        `the console does not show ${wanted}, but ${JSON.stringify(await consoleText(page))}; the machine: ${JSON.stringify(await statusOf(page))}`,
+      );
     await page.waitForTimeout(50);
   }
 }

@@ -47,13 +47,19 @@ describe('the samples at the console', () => {
     await command(page, 'load ticker', PROMPT);
     const count = async (): Promise<number> => {
       const bytes = /00000000 {2}((?:[0-9a-f]{2}[ -]){4})/.exec(await command(page, 'ioctl ticker 0x222000', PROMPT))![1]!;
-      return bytes.trim().split(/[ -]/).reduceRight((sum, b) => sum * 256 + parseInt(b, 16), 0);
+      return bytes
+        .trim()
+        .split(/[ -]/)
+        .reduceRight((sum, b) => sum * 256 + parseInt(b, 16), 0);
     };
     const first = await count();
     expect(first).toBeGreaterThan(0);
     // Every 10 ms of guest time.
     const { cycle } = await statusOf(page);
-    await page.waitForFunction(from => Number(document.querySelector<HTMLElement>('[data-testid=status]')!.dataset.cycle) > from + 20_000_000, cycle);
+    await page.waitForFunction(
+      from => Number(document.querySelector<HTMLElement>('[data-testid=status]')!.dataset.cycle) > from + 20_000_000,
+      cycle,
+    );
     expect(await count()).toBeGreaterThanOrEqual(first + 19);
     await page.locator('[data-tab=timers]').click();
     await page.locator('[data-testid=kernel-timers]', { hasText: 'ticker!' }).waitFor();
@@ -61,9 +67,13 @@ describe('the samples at the console', () => {
 
   it('edu computes a factorial and carries bytes by DMA', async () => {
     const { page } = opened;
-    expect(await command(page, 'ioctl edu 0x222000 0a000000', PROMPT)).toMatch(/STATUS_SUCCESS, 4 bytes\n00000000 {2}00 5f 37 00/);
+    expect(await command(page, 'ioctl edu 0x222000 0a000000', PROMPT)).toMatch(
+      /STATUS_SUCCESS, 4 bytes\n00000000 {2}00 5f 37 00/,
+    );
     const text = 'the quick brown fox';
-    expect(await command(page, `ioctl edu 0x222004 "${text}"`, PROMPT)).toMatch(/STATUS_SUCCESS, 19 bytes\n00000000 {2}74 68 65 20 71 75 69 63-6b 20 62 72 6f 77 6e 20/);
+    expect(await command(page, `ioctl edu 0x222004 "${text}"`, PROMPT)).toMatch(
+      /STATUS_SUCCESS, 19 bytes\n00000000 {2}74 68 65 20 71 75 69 63-6b 20 62 72 6f 77 6e 20/,
+    );
   });
 
   it('crash: the machine stops, the page explains, and one can go back to the cause', async () => {

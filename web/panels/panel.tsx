@@ -25,5 +25,5 @@ export function Panel({ title, tools, children, testid }: PanelProps) {
 
 /** What a panel shows before its first answer, or when asking failed. */
 export function Missing({ error }: { error: string | null }) {
-  return <div class="empty">{error ?? ''}</div>;
+  return error === null ? null : <div class="empty">{error}</div>;
 }

@@ -34,7 +34,7 @@ import { ConsoleMirror } from './console.ts';
 import type { ConsoleSink } from './console.ts';
 import { Marks } from './marks.ts';
 import { Pump } from './pump.ts';
-import { runTo, step } from './steps.ts';
+import { arrived, runTo, step } from './steps.ts';
 import type { StepContext } from './steps.ts';
 import * as views from './views.ts';
 
@@ -60,7 +60,7 @@ const STOP_WORDS: { readonly [reason in ControlStop['reason']]?: string } = {
   shutdown: 'triple fault: the processor shut down',
   idle: 'halted, and nothing will ever wake it',
   stopped: 'paused',
-  address: 'stepped',
+  address: 'here',
   interrupt: 'an interrupt was delivered',
   start: 'this is the beginning: the machine has just been switched on',
 };
@@ -325,7 +325,7 @@ export class Session implements MachineApi {
     await this.moving(kind, c => step(c, kind, filter));
   }
   async goTo(cycle: number): Promise<void> {
-    await this.moving('to there', c => c.control.toCycle(Math.max(cycle, c.timeline.start)));
+    await this.moving('to there', c => arrived(c.control.toCycle(Math.max(cycle, c.timeline.start))));
   }
   async runToAddress(address: number): Promise<void> {
     await this.moving('to there', c => runTo(c, address, () => true));

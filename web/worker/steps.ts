@@ -54,11 +54,14 @@ export async function step(c: StepContext, kind: StepKind, filter: InterruptFilt
       if (machine.breakpoints.length === 0) throw new Error('there is no breakpoint to run back to: set one first');
       return control.runBack();
     case 'to-end':
-      return control.toCycle(timeline.branch.end);
+      return arrived(control.toCycle(timeline.branch.end));
     case 'to-start':
-      return control.toCycle(timeline.start);
+      return arrived(control.toCycle(timeline.start));
   }
 }
+
+/** Whoever goes to a cycle is there when it is reached. */
+export const arrived = (stop: ControlStop): ControlStop => (stop.reason === 'limit' ? { ...stop, reason: 'address' } : stop);
 
 const processor = (c: StepContext) => c.machine.cpus[c.machine.currentCpu]!;
 const stackPointer = (c: StepContext): bigint => processor(c).gpr(RSP);
