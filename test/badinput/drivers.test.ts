@@ -83,7 +83,10 @@ test('a request that is never completed: the message names it, its device and it
 });
 
 test.each([
-  ['program.exe', /program\.exe: at offset 0x[0-9a-f]+: the subsystem is 3 \(a Windows console program\); expected a kernel driver/],
+  [
+    'program.exe',
+    /program\.exe: at offset 0x[0-9a-f]+: the subsystem is 3 \(a Windows console program\); expected a kernel driver/,
+  ],
   ['absent.c', /absent\.c: at offset 0x0: .*'MZ'/],
   ['nothing.sys', /nothing\.sys: there is no such file/],
 ])('kmode run %s: one line, no stack trace, exit status 1', (name, message) => {

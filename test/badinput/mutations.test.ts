@@ -18,7 +18,14 @@ type Damage = { kind: 'byte' | 'bit' | 'dword'; at: number; value: number } | { 
 
 /** Half of the damage goes to the headers, where it matters most. `at` is a share of the range in 2^20 parts. */
 const damage = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('byte' as const, 'bit' as const, 'dword' as const), at: fc.nat(0xfffff), value: fc.nat(0xffffffff) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('byte' as const, 'bit' as const, 'dword' as const),
+      at: fc.nat(0xfffff),
+      value: fc.nat(0xffffffff),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), at: fc.nat(0xfffff) }) },
 );
 const mutation = fc.record({
