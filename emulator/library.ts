@@ -98,7 +98,8 @@ const REGISTER_NAMES = [
 
 const NT_SUCCESS_LIMIT = 0x8000_0000;
 const BOOT_SECONDS = 10;
-const STATUS_PENDING = 0x103;
+const STATUS_PENDING = 0x103,
+  STATUS_INSUFFICIENT_RESOURCES = 0xc000009a;
 
 /**
  * The machine that the package exports as `Machine`: the standard board with the NT kernel, booted, and the operations of a driver test.
@@ -205,6 +206,15 @@ export class DriverMachine extends Machine {
     const bytes = typeof image === 'string' ? readFileFromDisk(image) : image;
     const service = name ?? (typeof image === 'string' ? baseName(image) : 'driver');
     const result = this.perform(request.load(service, bytes), true);
+    if (result.outcome === 'done' && result.status === STATUS_INSUFFICIENT_RESOURCES && result.data.length === 0) {
+      const room = `the machine, which has ${this.config.ramBytes >> 20} MiB of RAM (machine setting 'ramBytes')`;
+      throw new OperationError(
+        `load of ${service}: its ${bytes.length} bytes do not fit into ${room}`,
+        result.status,
+        'done',
+        null,
+      );
+    }
     this.mustSucceed(`load of ${service}`, result);
     const base = Number(BigInt.asIntN(64, result.information));
     const module = this.guest.modules().find(m => m.base === base);

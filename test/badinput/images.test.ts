@@ -238,6 +238,16 @@ describe('files that are refused', () => {
   });
 });
 
+it('a file that is too large for the machine: says so, and how large that is', () => {
+  const machine = Machine.create({ ramBytes: 32 << 20 });
+  const large = new Uint8Array(24 << 20);
+  large.set(edu);
+  expect(() => machine.load(large, 'large')).toThrow(
+    /load of large: its 25165824 bytes do not fit into the machine, which has 32 MiB of RAM/,
+  );
+  machine.load(sample('hello'));
+});
+
 describe('drivers that give up', () => {
   it('leaves nothing of a driver whose DriverEntry failed, though it left its device and link', () => {
     const machine = Machine.create();

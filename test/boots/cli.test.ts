@@ -74,9 +74,12 @@ describe('kmode run', () => {
     expect(json(stdout).debug[0]).toBe('ticker: every 10 ms');
   });
 
-  it('leaves the same state every time', () => {
-    const run = (): Report => json(kmode('run', sample('edu'), '--ioctl', '0x222000:05000000', '--json').stdout);
-    expect(run()).toEqual(run());
+  it('leaves the same state every time, traced or not', () => {
+    const run = (...options: string[]): Report =>
+      json(kmode('run', sample('edu'), '--ioctl', '0x222000:05000000', '--json', ...options).stdout);
+    const once = run();
+    expect(run()).toEqual(once);
+    expect(run('--trace', join(folder, 'same.json'))).toEqual(once);
   });
 
   it('runs edu, and its trace shows ISR at DIRQL, DPC at DISPATCH_LEVEL, end of the IRP, in this order', () => {
