@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { OperationError } from '../../emulator/index.ts';
 import { machineWith } from './support.ts';
 
 /** STATUS_INSUFFICIENT_RESOURCES */
@@ -16,8 +17,16 @@ describe('a request that the guest has no memory for', () => {
 
   it('may be a driver of any size', () => {
     const machine = machineWith('echo');
-    expect(() => machine.load(new Uint8Array(machine.config.ramBytes), 'vast')).toThrow(
-      /load of vast: STATUS_INSUFFICIENT_RESOURCES/,
+    let refusal: unknown = null;
+    try {
+      machine.load(new Uint8Array(machine.config.ramBytes), 'vast');
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toBeInstanceOf(OperationError);
+    expect(refusal).toMatchObject({ status: NO_RESOURCES, outcome: 'done', bugCheck: null });
+    expect((refusal as OperationError).message).toMatch(
+      /load of vast: its \d+ bytes do not fit into the machine, which has 64 MiB of RAM/,
     );
     expect(machine.runToIdle()).toBe(true);
   });
