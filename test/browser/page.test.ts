@@ -85,7 +85,7 @@ describe('the page', () => {
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const first = await background();
     await page.getByRole('button', { name: /(light|dark) theme/ }).click();
-    expect(await background()).not.toBe(first);
+    await page.waitForFunction(before => getComputedStyle(document.body).backgroundColor !== before, first);
     await page.keyboard.press('F5');
     await waitForState(page);
   });
