@@ -59,6 +59,9 @@ describe('the page', () => {
     }
     await page.keyboard.press('F5');
     await waitForState(page, 'paused');
+    // The panels' answers come after the status.
+    await page.locator('[data-testid=disassembly] .row.current').waitFor();
+    await page.locator('[data-testid=stack] tr').nth(10).waitFor();
     expect(await page.locator('[data-testid=disassembly] .row.current').count()).toBe(1);
     expect(await page.locator('[data-testid=registers] [data-register]').count()).toBe(17);
     expect(await page.locator('[data-testid=stack] tr').count()).toBeGreaterThan(10);
@@ -85,7 +88,7 @@ describe('the page', () => {
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const first = await background();
     await page.getByRole('button', { name: /(light|dark) theme/ }).click();
-    await page.waitForFunction(before => getComputedStyle(document.body).backgroundColor !== before, first);
+    await page.waitForFunction(light => getComputedStyle(document.body).backgroundColor !== light, first);
     await page.keyboard.press('F5');
     await waitForState(page);
   });

@@ -24,7 +24,7 @@ export function Disassembly({ onError }: { onError(message: string): void }) {
   // The line in focus is brought into view when it is another one, and left where it is when it can be seen already.
   useEffect(() => {
     const row = current.current;
-    const key = `${shown}`;
+    const key = `${shown} ${value?.[0]?.address}`;
     if (row === null || key === centred) return;
     const box = row.closest('.content')!.getBoundingClientRect(),
       at = row.getBoundingClientRect();
