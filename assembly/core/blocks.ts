@@ -1,6 +1,6 @@
 import { dropFastWritesTo, fetch, linkGeneration, bumpLinks } from './mmu';
 import {
-  ARENA, ARENA_END, B_BREAK, B_CHARGE, B_HASH_NEXT, B_LENGTH, B_MODE, B_PA, B_PA2, B_PAGE_NEXT, B_PAGE2_NEXT, B_RIP, HASH, HASH_BITS, JUMP_MASK, JUMPS, MISSING, NO_PAGE, PAGE_BLOCKS, PAGE_CHUNKS, UNLINKED,
+  ARENA, ARENA_END, B_BREAK, B_CHARGE, B_HASH_NEXT, B_LENGTH, B_MODE, B_PA, B_PA2, B_PAGE_NEXT, B_PAGE2_NEXT, B_RIP, HASH, HASH_BITS, JUMP_MASK, JUMPS, MISSING, MODE_CODE32, MODE_USER, NO_PAGE, PAGE_BLOCKS, PAGE_CHUNKS, UNLINKED,
 } from './block';
 import { PAGE_FLAGS, PF_CODE, ramSize } from './map';
 import { CPU_INDEX, MODE } from './layout';
@@ -42,9 +42,13 @@ export function flushCode(): void {
   bumpLinks();
 }
 
-/** Table of recent indirect targets of a processor in its present mode. */
+/**
+ * Table of recent indirect targets of a processor in its present mode: user or not, 64-bit code or not. Modes that differ in anything
+ * else share a table; mode.ts starts a new link generation when that changes.
+ */
 export function jumpTable(cpu: usize): usize {
-  return JUMPS + (<usize>(load<u32>(cpu, CPU_INDEX) * 8 + (load<u32>(cpu, MODE) & 7)) << 14);
+  const mode = load<u32>(cpu, MODE);
+  return JUMPS + (<usize>(load<u32>(cpu, CPU_INDEX) * 4 + (mode & MODE_USER) + ((mode & MODE_CODE32) >> 2)) << 14);
 }
 /** Offset in that table for a RIP. */
 export function jumpSlot(rip: u64): usize {
@@ -53,7 +57,7 @@ export function jumpSlot(rip: u64): usize {
 }
 
 function hashOf(pa: u32, mode: u32): usize {
-  return HASH + (<usize>((pa ^ (mode << 20)) * 0x9e3779b1 >> (32 - HASH_BITS)) << 2);
+  return HASH + (<usize>((pa ^ (mode << 20) ^ (mode >> 16 << 29)) * 0x9e3779b1 >> (32 - HASH_BITS)) << 2);
 }
 
 /**
@@ -63,7 +67,7 @@ function hashOf(pa: u32, mode: u32): usize {
 export function findBlock(cpu: usize, rip: u64, extra: u32): usize {
   const pa = fetch(cpu, rip);
   if (trap) return 0;
-  const mode = load<u32>(cpu, MODE) | (load<u32>(cpu, CPU_INDEX) << 8) | extra;
+  const mode = load<u32>(cpu, MODE) | (load<u32>(cpu, CPU_INDEX) << 16) | extra;
   let b = <usize>load<u32>(hashOf(pa, mode));
   while (b != 0) {
     if (load<u64>(b, B_RIP) == rip && load<u32>(b, B_PA) == pa && load<u32>(b, B_MODE) == mode) {

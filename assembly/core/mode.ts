@@ -1,18 +1,26 @@
 import { AC, IF } from './flags';
-import { MODE_NO_SSE, MODE_TS, MODE_USER } from './block';
+import { MODE_CODE32, MODE_EM, MODE_MP, MODE_NO_AVX, MODE_NO_SSE, MODE_TS, MODE_USER } from './block';
 import { updateAttention } from './boundary';
-import { CPL, CR0, CR4, FAST, FAST_CODE, FAST_IMPLICIT, FLAGS_REST, MODE } from './layout';
+import { CPL, CR0, CR4, FAST, FAST_CODE, FAST_IMPLICIT, FLAGS_REST, MODE, XCR0 } from './layout';
 import { CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE } from './map';
 import { SET_CHECKED, SET_SUPERVISOR, SET_SUPERVISOR_SMAP, SET_USER } from './mem';
-import { CR0_AM, CR0_EM, CR0_TS, CR4_OSFXSR, CR4_SMAP } from './mmu';
+import { bumpLinks, CR0_AM, CR0_EM, CR0_MP, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, CR4_SMAP } from './mmu';
 
 // Derived from the architectural state, and kept current by whoever changes that: MODE (what decoded code depends on) and FAST
 // (which fast lookup set the privilege of data accesses selects).
 
-/** After CPL, CR0, CR4, EFER, CS or EFLAGS.AC changed. */
+/** After CPL, CR0, CR4, XCR0, EFER, CS or EFLAGS.AC changed. */
 export function updateMode(cpu: usize): void {
   const cr0 = load<u64>(cpu, CR0), cr4 = load<u64>(cpu, CR4), user = load<u32>(cpu, CPL) == 3;
-  store<u32>(cpu, (user ? MODE_USER : 0) | ((cr0 & CR0_EM) != 0 || (cr4 & CR4_OSFXSR) == 0 ? MODE_NO_SSE : 0) | ((cr0 & CR0_TS) != 0 ? MODE_TS : 0), MODE);
+  let mode = user ? MODE_USER : 0;
+  if ((cr0 & CR0_EM) != 0) mode |= MODE_NO_SSE | MODE_EM;
+  if ((cr4 & CR4_OSFXSR) == 0) mode |= MODE_NO_SSE;
+  if ((cr0 & CR0_TS) != 0) mode |= MODE_TS;
+  if ((cr0 & CR0_MP) != 0) mode |= MODE_MP;
+  if ((cr4 & CR4_OSXSAVE) == 0 || (load<u64>(cpu, XCR0) & 6) != 6) mode |= MODE_NO_AVX;
+  const before = load<u32>(cpu, MODE);
+  if (((before ^ mode) & ~(MODE_USER | MODE_CODE32)) != 0) bumpLinks();
+  store<u32>(cpu, mode, MODE);
   const ac = (load<u32>(cpu, FLAGS_REST) & AC) != 0;
   let set = SET_SUPERVISOR;
   if (user) set = ac && (cr0 & CR0_AM) != 0 ? SET_CHECKED : SET_USER;
