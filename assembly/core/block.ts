@@ -31,8 +31,9 @@ export const B_PAGE_NEXT: usize = 32;
 export const B_PAGE2_NEXT: usize = 36;
 /** Bytes of code (u16); the part in the first page is up to its end. */
 export const B_LENGTH: usize = 40;
-/** Nonzero: a breakpoint is at the first instruction (u16). */
+/** BREAK_* (u16): a breakpoint of the host, of the debug registers, is at the first instruction. */
 export const B_BREAK: usize = 42;
+export const BREAK_HOST: u16 = 1, BREAK_DEBUG: u16 = 2;
 /** Bytes of the header; the first op follows. */
 export const B_HEADER: usize = 48;
 export const NO_PAGE: u32 = 0xffffffff;
@@ -60,3 +61,6 @@ export const MODE_NO_AVX: u32 = 0x200;
 
 /** A header that no budget covers: what a link field holds while it has no target. */
 export const UNLINKED: usize = CODE_ARENA + 0x138000;
+/** Where the next block goes (u32); how often the arena was emptied (u32). In memory, because the compiler orders variables by imports. */
+export const ARENA_TOP: usize = UNLINKED + 0x40;
+export const FLUSHES: usize = UNLINKED + 0x44;

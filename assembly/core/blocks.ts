@@ -1,6 +1,6 @@
 import { dropFastWritesTo, fetch, linkGeneration, bumpLinks } from './mmu';
 import {
-  ARENA, ARENA_END, B_BREAK, B_CHARGE, B_HASH_NEXT, B_LENGTH, B_MODE, B_PA, B_PA2, B_PAGE_NEXT, B_PAGE2_NEXT, B_RIP, HASH, HASH_BITS, JUMP_MASK, JUMPS, MISSING, MODE_CODE32, MODE_USER, NO_PAGE, PAGE_BLOCKS, PAGE_CHUNKS, UNLINKED,
+  ARENA, ARENA_END, ARENA_TOP, B_BREAK, B_CHARGE, B_HASH_NEXT, B_LENGTH, B_MODE, B_PA, B_PA2, B_PAGE_NEXT, B_PAGE2_NEXT, B_RIP, FLUSHES, HASH, HASH_BITS, JUMP_MASK, JUMPS, MISSING, MODE_CODE32, MODE_USER, NO_PAGE, PAGE_BLOCKS, PAGE_CHUNKS, UNLINKED,
 } from './block';
 import { PAGE_FLAGS, PF_CODE, ramSize } from './map';
 import { CPU_INDEX, MODE } from './layout';
@@ -15,9 +15,8 @@ import { trap } from './trap';
 // links assume the instruction TLB of one processor).
 // block.ts has the layout.
 
-let arenaTop: usize = ARENA;
 /** How often the arena was emptied. */
-export let flushes: u32 = 0;
+export function codeFlushes(): u32 { return load<u32>(FLUSHES); }
 /** Blocks decoded since the module was made, for tests and statistics. */
 export let blocksDecoded: u32 = 0;
 
@@ -37,8 +36,8 @@ export function flushCode(): void {
     store<u64>(PAGE_CHUNKS + (p << 3), 0);
     store<u8>(PAGE_FLAGS + p, load<u8>(PAGE_FLAGS + p) & ~PF_CODE);
   }
-  arenaTop = ARENA;
-  flushes++;
+  store<u32>(ARENA_TOP, <u32>ARENA);
+  store<u32>(FLUSHES, load<u32>(FLUSHES) + 1);
   bumpLinks();
 }
 
@@ -83,8 +82,8 @@ export function findBlock(cpu: usize, rip: u64, extra: u32): usize {
 
 function newBlock(cpu: usize, rip: u64, pa: u32, mode: u32): usize {
   // The longest block has 64 instructions of at most two ops each, and an op that ends it.
-  if (arenaTop + 160 * 48 > ARENA_END) flushCode();
-  const b = arenaTop;
+  if (<usize>load<u32>(ARENA_TOP) + 160 * 48 > ARENA_END) flushCode();
+  const b = <usize>load<u32>(ARENA_TOP);
   store<u64>(b, rip, B_RIP);
   store<u32>(b, pa, B_PA);
   store<u32>(b, NO_PAGE, B_PA2);
@@ -93,7 +92,7 @@ function newBlock(cpu: usize, rip: u64, pa: u32, mode: u32): usize {
   const end = decodeBlock(cpu, b);
   if (trap) return 0;
   blocksDecoded++;
-  arenaTop = end;
+  store<u32>(ARENA_TOP, <u32>end);
   const h = hashOf(pa, mode);
   store<u32>(b, load<u32>(h), B_HASH_NEXT);
   store<u32>(h, <u32>b);

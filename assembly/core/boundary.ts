@@ -1,10 +1,11 @@
 import { acceptInterrupt, highestPending } from './apic';
 import { apicTimerFire } from './apictimer';
-import { EVENT_INTERRUPT, tell } from './events';
-import { IF, TF } from './flags';
+import { reportDebug } from './debugregs';
+import { EVENT_EXCEPTION, EVENT_INTERRUPT, tell } from './events';
+import { IF, RF, TF } from './flags';
 import { deliver, SOURCE_EXTERNAL } from './interrupts';
-import { ACTIVITY, ATTENTION, CYCLES, FLAGS_REST, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, RIP, TIMER_DUE } from './layout';
-import { NMI, NO_ERROR_CODE } from './trap';
+import { ACTIVITY, ATTENTION, CYCLES, DB_PENDING, FLAGS_REST, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, RIP, TIMER_DUE } from './layout';
+import { DB, NMI, NO_ERROR_CODE } from './trap';
 
 // What happens between two instructions. The run loop calls boundary() when ATTENTION is not zero or CYCLES has reached TIMER_DUE.
 
@@ -14,7 +15,9 @@ export const EXIT_BUDGET: u32 = 0, EXIT_HALT: u32 = 1, EXIT_GATE: u32 = 2, EXIT_
 export const GO: u32 = 0x100, GO_ONE: u32 = 0x101;
 
 /** Reasons in ATTENTION. */
-export const ATTENTION_INTERRUPT: u32 = 1, ATTENTION_SHADOW: u32 = 2, ATTENTION_NMI: u32 = 4, ATTENTION_ACTIVITY: u32 = 8, ATTENTION_TRAP_FLAG: u32 = 16, ATTENTION_EXIT: u32 = 32;
+export const ATTENTION_INTERRUPT: u32 = 1, ATTENTION_SHADOW: u32 = 2, ATTENTION_NMI: u32 = 4, ATTENTION_ACTIVITY: u32 = 8, ATTENTION_TRAP_FLAG: u32 = 16, ATTENTION_EXIT: u32 = 32, ATTENTION_DEBUG: u32 = 64;
+/** INT_SHADOW: after STI interrupts wait for one instruction; after MOV SS and POP SS, NMIs and debug traps too (SDM vol. 3, 6.8.3). */
+export const SHADOW_STI: u32 = 1, SHADOW_MOV_SS: u32 = 2;
 
 export const ACTIVITY_RUNNING: u32 = 0, ACTIVITY_HALTED: u32 = 1, ACTIVITY_SHUTDOWN: u32 = 2, ACTIVITY_WAIT_SIPI: u32 = 3;
 
@@ -43,8 +46,9 @@ export function updateAttention(cpu: usize): void {
   let a: u32 = 0;
   const flags = load<u32>(cpu, FLAGS_REST);
   if ((flags & IF) != 0 && highestPending(cpu) != 0) a |= ATTENTION_INTERRUPT;
-  if ((flags & TF) != 0) a |= ATTENTION_TRAP_FLAG;
+  if ((flags & (TF | RF)) != 0) a |= ATTENTION_TRAP_FLAG;
   if (load<u32>(cpu, INT_SHADOW) != 0) a |= ATTENTION_SHADOW;
+  if (load<u32>(cpu, DB_PENDING) != 0) a |= ATTENTION_DEBUG;
   if (load<u32>(cpu, NMI_PENDING) != 0 && load<u32>(cpu, NMI_BLOCKED) == 0) a |= ATTENTION_NMI;
   if (load<u32>(cpu, ACTIVITY) != ACTIVITY_RUNNING) a |= ATTENTION_ACTIVITY;
   if (pendingExit != 0 && cpu == running) a |= ATTENTION_EXIT;
@@ -53,8 +57,7 @@ export function updateAttention(cpu: usize): void {
 
 /**
  * At an instruction boundary with RIP, CYCLES and RFLAGS written back: fires the APIC timer if it is due, delivers what is
- * deliverable (one event), and says whether to go on: GO, GO_ONE (the interrupt shadow or TF covers the next instruction; for TF
- * the run loop then calls deliverTrap(cpu, DB)), or an exit reason.
+ * deliverable (one event), and says whether to go on: GO, GO_ONE (the interrupt shadow, TF or RF covers the next instruction), or an exit reason.
  */
 export function boundary(cpu: usize): u32 {
   if (load<u64>(cpu, CYCLES) >= load<u64>(cpu, TIMER_DUE)) apicTimerFire(cpu);
@@ -67,6 +70,13 @@ export function boundary(cpu: usize): u32 {
   const activity = load<u32>(cpu, ACTIVITY);
   if (activity == ACTIVITY_SHUTDOWN) return EXIT_TRIPLE_FAULT;
   if (activity == ACTIVITY_WAIT_SIPI) return EXIT_HALT;
+  const debug = load<u32>(cpu, DB_PENDING);
+  if (debug != 0 && load<u32>(cpu, INT_SHADOW) != SHADOW_MOV_SS) {
+    store<u32>(cpu, 0, DB_PENDING);
+    reportDebug(cpu, debug);
+    tell(cpu, EVENT_EXCEPTION, DB, 0);
+    return external(cpu, DB);
+  }
   if (load<u32>(cpu, INT_SHADOW) != 0) {
     // The next instruction runs before anything is delivered; the shadow is over when it starts.
     store<u32>(cpu, 0, INT_SHADOW);
@@ -89,7 +99,7 @@ export function boundary(cpu: usize): u32 {
   }
   updateAttention(cpu);
   if (activity == ACTIVITY_HALTED) return EXIT_HALT;
-  return (load<u32>(cpu, FLAGS_REST) & TF) != 0 ? GO_ONE : GO;
+  return (load<u32>(cpu, FLAGS_REST) & (TF | RF)) != 0 ? GO_ONE : GO;
 }
 
 function external(cpu: usize, vector: u32): u32 {

@@ -1,5 +1,7 @@
 import { writeCr8 } from './apic';
-import { CPL, CR0, CR2, CR3, CR4, CR8, DR, EFER } from './layout';
+import { flushCode } from './blocks';
+import { CPL, CR0, CR2, CR3, CR4, CR8, DEBUG_ACTIVE, DR, EFER } from './layout';
+import { debugChanged, updateDebug } from './debugregs';
 import { updateMode } from './mode';
 import { bumpLinks, CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_FSGSBASE, CR4_MCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, CR4_TSD, CR4_UMIP, dropFastAll, EFER_LMA, flushTlb } from './mmu';
 import { HAS_XSAVE } from './cpuid';
@@ -70,6 +72,7 @@ function writeCr4(cpu: usize, v: u64): void {
   if ((v & ~CR4_BITS) != 0 || ((v & CR4_PAE) == 0 && (load<u64>(cpu, EFER) & EFER_LMA) != 0)) { raiseError(cpu, GP, 0); return; }
   store<u64>(cpu, v, CR4);
   if (((old ^ v) & CR4_FLUSHES) != 0) flushTlb(cpu, true);
+  if (((old ^ v) & CR4_DE) != 0) updateDebug(cpu);
   updateMode(cpu);
 }
 
@@ -91,11 +94,12 @@ export function readDebug(cpu: usize, n: u32): u64 {
   return r == 8 ? 0 : load<u64>(cpu + DR + (<usize>r << 3));
 }
 
-/** Breakpoint conditions are stored; they do not stop anything yet. */
 export function writeDebug(cpu: usize, n: u32, v: u64): void {
   const r = debugRegister(cpu, n);
   if (r == 8) return;
   if (r >= 6 && v >> 32 != 0) { raiseError(cpu, GP, 0); return; }
   const next = r == 6 ? DR6_ONES | (v & DR6_WRITABLE) : r == 7 ? DR7_ONES | (v & DR7_WRITABLE) : v;
+  const before = load<u32>(cpu, DEBUG_ACTIVE);
   store<u64>(cpu + DR + (<usize>r << 3), next);
+  if (r != 6 && debugChanged(cpu, before)) flushCode();
 }

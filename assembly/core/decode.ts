@@ -1,5 +1,6 @@
 import { fetch } from './mmu';
-import { B_BREAK, B_CHARGE, B_HEADER, B_LENGTH, B_MODE, B_PA, B_PA2, B_RIP, MODE_ALONE, MODE_NO_SSE, MODE_TS, MODE_USER } from './block';
+import { codeBreakpoints } from './debugregs';
+import { B_BREAK, B_CHARGE, B_HEADER, B_LENGTH, B_MODE, B_PA, B_PA2, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE, MODE_NO_SSE, MODE_TS, MODE_USER } from './block';
 import { EA, FS_BASE, GS_BASE, RAX, RCX, RDX, ZERO } from './layout';
 import { RAM_BASE, ramSize } from './map';
 import {
@@ -272,7 +273,7 @@ export function decodeBlock(cpu: usize, b: usize): usize {
   const first = load<u64>(b, B_RIP), mode = load<u32>(b, B_MODE);
   const limit: u32 = (mode & MODE_ALONE) != 0 ? 1 : BLOCK_LIMIT;
   let rip = first, pa = load<u32>(b, B_PA), o = b + B_HEADER, count: u32 = 0, cycles: u32 = 0, previous: usize = 0, previousFuse: u32 = 0, ended = false, across = false;
-  if (breakpointAt(rip)) store<u16>(b, 1, B_BREAK);
+  store<u16>(b, (breakpointAt(rip) ? BREAK_HOST : 0) | (codeBreakpoints(cpu, rip) != 0 ? BREAK_DEBUG : 0), B_BREAK);
   while (true) {
     const room: u32 = 0x1000 - (pa & 0xfff), have: u32 = room < MAX_LENGTH ? room : MAX_LENGTH;
     if (pa < ramSize) at = RAM_BASE + <usize>pa;
@@ -306,7 +307,7 @@ export function decodeBlock(cpu: usize, b: usize): usize {
     rip += <u64>length;
     pa += length;
     if (endsBlock) { ended = true; break; }
-    if (across || count == limit || (pa & 0xfff) == 0 || breakpointAt(rip)) break;
+    if (across || count == limit || (pa & 0xfff) == 0 || breakpointAt(rip) || codeBreakpoints(cpu, rip) != 0) break;
   }
   if (!ended) {
     // The block goes on in another one.

@@ -1,6 +1,7 @@
 import { apicRead, apicWrite, syncTpr } from './apic';
 import { NEVER, timerUpdate } from './apictimer';
 import { ACTIVITY_SHUTDOWN, updateAttention } from './boundary';
+import { updateDebug } from './debugregs';
 import { deliver, SOURCE_EXCEPTION } from './interrupts';
 import { ACTIVITY, CR2, RIP, TIMER_DUE } from './layout';
 import { cpuAt } from './map';
@@ -21,6 +22,7 @@ export function setState(cpu: u32): void {
   syncTpr(at);
   timerUpdate(at);
   updateMode(at);
+  updateDebug(at);
   updateAttention(at);
 }
 

@@ -1,5 +1,5 @@
 import { MISSING } from './block';
-import { blocksDecoded as decoded, flushCode as dropCode, flushes, initBlocks } from './blocks';
+import { blocksDecoded as decoded, flushCode as dropCode, initBlocks } from './blocks';
 import { forgetBreakpoint, runCpu } from './run';
 import { breakpointTable as breakpoints, setBreakpointCount } from './breakpoints';
 import { CPU_SIZE } from './layout';
@@ -12,6 +12,7 @@ import { resetProcessor } from './reset';
 
 // The exports of the core: README, "The ABI". A `cpu` here is a processor's number.
 
+export { codeFlushes } from './blocks';
 export { setTracing } from './events';
 export { hostInvalidate, hostTlbFlush, localApicRead as apicRead, localApicWrite as apicWrite, nextTimer, raiseException, setState, translate } from './host';
 export { setCpuidConfig } from './cpuid';
@@ -80,6 +81,5 @@ export function setBreakpoints(count: u32): void {
 /** Table of u32 counts by (opcode map << 8 | opcode), 7 * 256 of them: executed opcodes that no form has. Maps: one byte, 0F, 0F38, 0F3A, and the last three under VEX. */
 export function opsMissing(): u32 { return <u32>MISSING; }
 
-/** Statistics, not state: blocks decoded so far, and how often all decoded code was dropped. */
+/** Statistics, not state: blocks decoded so far (and `codeFlushes`: how often all decoded code was dropped). */
 export function blocksDecoded(): u32 { return decoded; }
-export function codeFlushes(): u32 { return flushes; }

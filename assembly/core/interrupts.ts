@@ -1,14 +1,14 @@
 import { ACTIVITY_SHUTDOWN, updateAttention } from './boundary';
 import { EVENT_EXCEPTION, tell } from './events';
 import { getFlags, IF, NT, RF, TF, VM } from './flags';
-import { ACTIVITY, CPL, CYCLES, FAST_IMPLICIT, FLAGS_REST, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
+import { ACTIVITY, CPL, CYCLES, FAST_IMPLICIT, FLAGS_REST, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, REPEATING, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
 import { ramSize } from './map';
 import { canonical, sysLoad, sysSpan } from './mem';
 import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, enterFast, translateData } from './mmu';
 import { storeTranslated } from './physical';
 import { updateMode } from './mode';
 import { accessOf, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, descriptor, dplOf, isNull, markAccessed, readDescriptor, seg, selectorOf, setCode, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
-import { clearTrap, DE, DF, GP, NO_ERROR_CODE, NP, PF, raiseError, settleCanonical, SS, trap, trapError, trapVector, TS } from './trap';
+import { clearTrap, DE, DF, GP, NO_ERROR_CODE, noteEntry, NP, PF, raiseError, settleCanonical, SS, trap, trapError, trapVector, TS } from './trap';
 
 // Delivery of interrupts and exceptions through the 64-bit IDT (SDM vol. 3, 6.14).
 
@@ -61,11 +61,6 @@ export function deliverFault(cpu: usize, stackSegment: u32): void {
   deliver(cpu, v, SOURCE_EXCEPTION, e, load<u64>(cpu, RIP));
 }
 
-/** A trap after an instruction, with RIP already at the next: #DB of TF. */
-export function deliverTrap(cpu: usize, vector: u32): void {
-  deliver(cpu, vector, SOURCE_EXTERNAL, NO_ERROR_CODE, load<u64>(cpu, RIP));
-}
-
 /** INT n, INT3, INT1: goes through the gate now, or leaves the fault of the instruction in `trap`. `next` is the RIP after it. */
 export function softwareInterrupt(cpu: usize, vector: u32, source: u32, next: u64): void {
   enter(cpu, vector, source, NO_ERROR_CODE, next);
@@ -115,8 +110,11 @@ function enter(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): bool
   if (first != 0) pushed(cpu, 0, <u64>error);
   pushed(cpu, first, rip);
   pushed(cpu, first + 1, <u64>selectorOf(cpu, SEG_CS));
-  // A fault's frame has RF set, so that an instruction breakpoint does not stop the instruction again.
-  pushed(cpu, first + 2, <u64>(flags | (source == SOURCE_EXCEPTION && vector != DF ? RF : 0)));
+  // The frame of a fault, or of an interrupt between two elements of a string instruction, has RF set, so that an instruction breakpoint does not stop the instruction again.
+  const resumes = source == SOURCE_EXCEPTION ? vector != DF : load<u32>(cpu, REPEATING) != 0;
+  pushed(cpu, first + 2, <u64>(flags | (resumes ? RF : 0)));
+  store<u32>(cpu, 0, REPEATING);
+  noteEntry();
   pushed(cpu, first + 3, load<u64>(cpu, RSP));
   pushed(cpu, first + 4, <u64>selectorOf(cpu, SEG_SS));
 

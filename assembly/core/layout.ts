@@ -26,7 +26,7 @@ export const FLAGS_REST: usize = 0xd4;
 export const CPL: usize = 0xd8;
 /** Block-key mode bits, kept current by core/mode.ts: see MODE_* in core/blocks.ts (u32). */
 export const MODE: usize = 0xdc;
-/** Nonzero while the interrupt shadow of STI / MOV SS / POP SS covers the next instruction (u32). */
+/** The interrupt shadow covers the next instruction: SHADOW_* in core/boundary.ts (u32). */
 export const INT_SHADOW: usize = 0xe0;
 /** 0 running, 1 halted (HLT), 2 shut down (triple fault), 3 waiting for SIPI (u32). */
 export const ACTIVITY: usize = 0xe4;
@@ -57,6 +57,14 @@ export const SEG_SELECTOR: usize = 0, SEG_LIMIT: usize = 4, SEG_ACCESS: usize = 
 export const SEG_ES: usize = 0, SEG_CS: usize = 1, SEG_SS: usize = 2, SEG_DS: usize = 3, SEG_FS: usize = 4, SEG_GS: usize = 5, SEG_LDTR: usize = 6, SEG_TR: usize = 7;
 /** x87 last instruction and operand pointers (u64) and opcode (u32), as FXSAVE has them. */
 export const FPU_IP: usize = 0x540, FPU_DP: usize = 0x548, FPU_OP: usize = 0x550;
+/** IA32_DEBUGCTL (u64). */
+export const DEBUGCTL: usize = 0x558;
+/** DR6 bits of the #DB that is due at the next boundary (u32). */
+export const DB_PENDING: usize = 0x560;
+/** Which kinds of breakpoints DR7 enables: DEBUG_* in core/debugregs.ts (u32); derived by it, not state. */
+export const DEBUG_ACTIVE: usize = 0x564;
+/** Nonzero while a repeated string instruction stands between two elements (u32). */
+export const REPEATING: usize = 0x568;
 /** 64-byte scratch for memory operands of vector instructions; not state. */
 export const SCRATCH: usize = 0x580;
 /** Linear-memory address of the fast lookup set of the current privilege (mem.ts); derived by mode.ts, not state (u32). */

@@ -1,5 +1,6 @@
 import { codeOverlaps } from './blocks';
-import { CPL, FAST, FAST_CODE, FAST_IMPLICIT } from './layout';
+import { noteData } from './debugregs';
+import { CPL, DEBUG_ACTIVE, FAST, FAST_CODE, FAST_IMPLICIT } from './layout';
 import { FAST_SETS, FAST_WRITE, PAGE_FLAGS, PF_CODE, RAM_BASE, ramSize } from './map';
 import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, codeWriteIndex, enterFast, translateData } from './mmu';
 import { loadSized, loadTranslated, mustBeAlone, storeSized, storeTranslated } from './physical';
@@ -173,9 +174,9 @@ function inFirstPage(va: u64, size: u32): u32 {
 }
 
 /** Whether an access in two parts (linear va, physical pa and pb, `first` bytes in the first page) has to be put off until the instruction runs alone. */
-function putOff(va: u64, pa: u32, pb: u32, first: u32, size: u32, write: bool): bool {
+function putOff(cpu: usize, va: u64, pa: u32, pb: u32, first: u32, size: u32, write: bool): bool {
   if (alone) return false;
-  if (!mustBeAlone(va, pa, first, write) && (first == size || !mustBeAlone(va + first, pb, size - first, write))) return false;
+  if (!mustBeAlone(cpu, va, pa, first, write) && (first == size || !mustBeAlone(cpu, va + first, pb, size - first, write))) return false;
   raiseRedo();
   return true;
 }
@@ -190,7 +191,7 @@ function loadAs(cpu: usize, va: u64, size: u32, access: u32): u64 {
     pb = translateData(cpu, va + first, access);
     if (trap) return 0;
   }
-  if (putOff(va, pa, pb, first, size, false)) return 0;
+  if (putOff(cpu, va, pa, pb, first, size, false)) return 0;
   if (first == size) return readAt(cpu, va, pa, size);
   let v: u64 = 0;
   for (let i: u32 = 0; i < size; i++) v |= readAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1) << (i << 3);
@@ -199,6 +200,7 @@ function loadAs(cpu: usize, va: u64, size: u32, access: u32): u64 {
 
 /** One read that lies in one page and has been checked. */
 function readAt(cpu: usize, va: u64, pa: u32, size: u32): u64 {
+  if (load<u32>(cpu, DEBUG_ACTIVE) != 0) noteData(cpu, va, size, false);
   if (pa < ramSize) enterFast(cpu, load<u32>(cpu, FAST), va, pa, 0);
   return loadTranslated(cpu, va, pa, size);
 }
@@ -216,13 +218,14 @@ function storeSlow(cpu: usize, va: u64, size: u32, v: u64): void {
     pb = translateData(cpu, va + first, access);
     if (trap) return;
   }
-  if (putOff(va, pa, pb, first, size, true)) return;
+  if (putOff(cpu, va, pa, pb, first, size, true)) return;
   if (first == size) { writeAt(cpu, va, pa, size, v); return; }
   for (let i: u32 = 0; i < size; i++) writeAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1, (v >> (i << 3)) & 0xff);
 }
 
 /** One write that lies in one page and has been checked. */
 function writeAt(cpu: usize, va: u64, pa: u32, size: u32, v: u64): void {
+  if (load<u32>(cpu, DEBUG_ACTIVE) != 0) noteData(cpu, va, size, true);
   storeTranslated(cpu, va, pa, size, v);
   if (pa < ramSize) enterFast(cpu, load<u32>(cpu, FAST), va, pa, ACCESS_WRITE);
 }
@@ -259,7 +262,7 @@ export function probe(cpu: usize, va: u64, size: u32, access: u32): bool {
     pb = translateData(cpu, va + first, as);
     if (trap) return false;
   }
-  return !putOff(va, pa, pb, first, size, access != 0);
+  return !putOff(cpu, va, pa, pb, first, size, access != 0);
 }
 
 /**

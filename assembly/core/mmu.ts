@@ -1,9 +1,10 @@
-import { CPL, CR0, CR3, CR4, EFER, FAST, FAST_CODE, FLAGS_REST, TLB_LARGE } from './layout';
+import { CPL, CR0, CR3, CR4, DEBUG_ACTIVE, EFER, FAST, FAST_CODE, FLAGS_REST, TLB_LARGE } from './layout';
 import { AC as FLAG_AC } from './flags';
 import { CODE_WRITE_ENTRIES, CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE, FAST_WRITE, ITLB, ITLB_ENTRIES, PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, TLB, TLB_ENTRIES, cpuAt, cpuCount, ramSize } from './map';
 import { canonical, NO_TAG, PAGE } from './mem';
 import { ramLoad64, ramStore64 } from './physical';
 import { touchesLinearWatch } from './debug';
+import { dataBreakpointNear } from './debugregs';
 import { clearTrap, GP, raiseError, raisePage, trap } from './trap';
 
 // Linear to physical: 4-level paging (SDM vol. 3, chapter 4) with 4 KiB, 2 MiB and 1 GiB pages, and the TLBs.
@@ -176,7 +177,7 @@ export function fetch(cpu: usize, va: u64): u32 {
 export function enterFast(cpu: usize, set: u32, va: u64, pa: u32, access: u32): void {
   if (set == <u32>(cpu + FAST_SETS + 3 * FAST_SET_SIZE)) return;
   const flags = load<u8>(PAGE_FLAGS + <usize>(pa >> 12));
-  if ((flags & PF_WATCH) != 0 || touchesLinearWatch(va)) return;
+  if ((flags & PF_WATCH) != 0 || touchesLinearWatch(va) || (load<u32>(cpu, DEBUG_ACTIVE) != 0 && dataBreakpointNear(cpu, va))) return;
   const page = va & PAGE, addend = <u32>RAM_BASE + (pa & 0xfffff000) - <u32>page;
   const e = <usize>set + <usize>(<u32>(va >> 8) & 0x1ff0);
   store<u64>(e, page);

@@ -1,8 +1,9 @@
 import { flushTlb, CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from './mmu';
 import { readDeadline, timerUpdate, writeDeadline } from './apictimer';
+import { DEBUGCTL_BTF } from './debugregs';
 import { canonical } from './mem';
 import { updateMode } from './mode';
-import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_AUX, TSC_OFFSET } from './layout';
+import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, DEBUGCTL, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_AUX, TSC_OFFSET } from './layout';
 import { GP, raiseError } from './trap';
 
 // Model-specific registers (SDM vol. 4). An unknown one, a reserved bit or a bad value is #GP(0).
@@ -49,7 +50,7 @@ export function readMsr(cpu: usize, msr: u32): u64 {
     case 0x176: return load<u64>(cpu, SYSENTER_EIP);
     case 0x179: case 0x17a: return 0; // no machine-check banks
     case 0x1a0: return load<u64>(cpu, MISC_ENABLE);
-    case 0x1d9: return 0; // IA32_DEBUGCTL
+    case 0x1d9: return load<u64>(cpu, DEBUGCTL);
     case 0x277: return load<u64>(cpu, PAT);
     case 0x6e0: return readDeadline(cpu);
     case 0xc0000080: return load<u64>(cpu, EFER);
@@ -88,7 +89,7 @@ export function writeMsr(cpu: usize, msr: u32, v: u64): void {
     case 0x176: storeAddress(cpu, SYSENTER_EIP, v); break;
     case 0x17a: if (v != 0) refuse(cpu); break;
     case 0x1a0: if ((v & ~MISC_ENABLE_MASK) != 0) refuse(cpu); else store<u64>(cpu, v, MISC_ENABLE); break;
-    case 0x1d9: if (v != 0) refuse(cpu); break;
+    case 0x1d9: if ((v & ~DEBUGCTL_BTF) != 0) refuse(cpu); else store<u64>(cpu, v, DEBUGCTL); break;
     case 0x277: writePat(cpu, v); break;
     case 0x6e0: writeDeadline(cpu, v); break;
     case 0xc0000080: writeEfer(cpu, v); break;

@@ -1,7 +1,8 @@
-import { APIC_BASE } from './layout';
+import { APIC_BASE, DEBUG_ACTIVE } from './layout';
 import { apicRead, apicWrite } from './apic';
 import { codeOverlaps, invalidateCode } from './blocks';
 import { noteAccess, noteHostWrite, touchesLinearWatch, WATCH_READ, WATCH_WRITE } from './debug';
+import { dataBreakpointNear } from './debugregs';
 import { mmioRead, mmioWrite } from './env';
 import { ioapicRead, ioapicWrite } from './ioapic';
 import { PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, ramSize } from './map';
@@ -16,10 +17,10 @@ let mmioHigh: u32 = 0;
 export function setMmioHigh(v: u32): void { mmioHigh = v; }
 
 /** Whether an access of `size` bytes in one page has an effect outside of RAM, on decoded code, or on a watch range, so that it may only happen in an instruction that runs alone. */
-export function mustBeAlone(va: u64, pa: u32, size: u32, write: bool): bool {
+export function mustBeAlone(cpu: usize, va: u64, pa: u32, size: u32, write: bool): bool {
   if (pa >= ramSize) return true;
   const flags = load<u8>(PAGE_FLAGS + <usize>(pa >> 12));
-  if ((flags & PF_WATCH) != 0 || touchesLinearWatch(va)) return true;
+  if ((flags & PF_WATCH) != 0 || touchesLinearWatch(va) || (load<u32>(cpu, DEBUG_ACTIVE) != 0 && dataBreakpointNear(cpu, va))) return true;
   return write && (flags & PF_CODE) != 0 && codeOverlaps(pa, size);
 }
 

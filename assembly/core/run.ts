@@ -1,11 +1,12 @@
-import { B_BREAK, B_CHARGE, MODE_ALONE } from './block';
+import { B_BREAK, B_CHARGE, B_LENGTH, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE } from './block';
 import { findBlock } from './blocks';
-import { ATTENTION_EXIT, boundary, EXIT_BREAKPOINT, EXIT_BUDGET, EXIT_TRIPLE_FAULT, GO, GO_ONE, setRunning, ACTIVITY_SHUTDOWN } from './boundary';
-import { TF } from './flags';
-import { deliverFault, deliverTrap } from './interrupts';
-import { ACTIVITY, ATTENTION, CYCLES, DR, FLAGS_REST, INSTRUCTIONS, INT_SHADOW, RIP, RUN_LIMIT, TIMER_DUE } from './layout';
+import { codeBreakpoints, DEBUGCTL_BTF, DR6_BS, pend, reportDebug } from './debugregs';
+import { ATTENTION_EXIT, boundary, EXIT_BREAKPOINT, EXIT_BUDGET, EXIT_TRIPLE_FAULT, GO, GO_ONE, setRunning, SHADOW_MOV_SS, ACTIVITY_SHUTDOWN } from './boundary';
+import { RF, TF } from './flags';
+import { deliverFault } from './interrupts';
+import { ACTIVITY, ATTENTION, CYCLES, DEBUGCTL, FLAGS_REST, INSTRUCTIONS, INT_SHADOW, REPEATING, RIP, RUN_LIMIT, TIMER_DUE } from './layout';
 import { OP_COUNT_AFTER, OP_CYCLES, OP_CYCLES_AFTER, OP_FLAGS, OP_LENGTH, OP_NEXT } from './op';
-import { clearTrap, DB, setAlone, trap, TRAP_AGAIN, TRAP_REDO } from './trap';
+import { clearTrap, DB, entered, forgetEntry, raise, setAlone, trap, TRAP_AGAIN, TRAP_REDO } from './trap';
 import { execute, faultOp } from '../generated/execute';
 
 // The run loop: blocks as long as the budget covers them, single instructions where an exact position is needed.
@@ -56,17 +57,25 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
     }
     const due = load<u64>(cpu, TIMER_DUE), limit = due < until ? due : until;
     store<u64>(cpu, limit - now < REPEAT_CYCLES ? limit : now + REPEAT_CYCLES, RUN_LIMIT);
-    const trapFlag = (load<u32>(cpu, FLAGS_REST) & TF) != 0;
+    const flags = load<u32>(cpu, FLAGS_REST), trapFlag = (flags & TF) != 0, repeating = load<u32>(cpu, REPEATING) != 0;
     const rip = load<u64>(cpu, RIP);
 
     let b = findBlock(cpu, rip, one ? MODE_ALONE : 0);
     if (trap == 0 && load<u16>(b, B_BREAK) != 0) {
-      if (pass != rip && !redo) {
+      if ((load<u16>(b, B_BREAK) & BREAK_HOST) != 0 && pass != rip && !redo) {
         // boundary() has taken the interrupt shadow for this instruction, which does not run now.
         store<u32>(cpu, shadow, INT_SHADOW);
         stoppedAt = rip;
         stoppedCpu = cpu;
         return EXIT_BREAKPOINT;
+      }
+      if ((load<u16>(b, B_BREAK) & BREAK_DEBUG) != 0 && (flags & RF) == 0 && !redo && !repeating) {
+        reportDebug(cpu, codeBreakpoints(cpu, rip));
+        raise(cpu, DB);
+        deliverFault(cpu, 0);
+        pass = NOWHERE;
+        if (load<u32>(cpu, ACTIVITY) == ACTIVITY_SHUTDOWN) return EXIT_TRIPLE_FAULT;
+        continue;
       }
       one = true;
       b = findBlock(cpu, rip, MODE_ALONE);
@@ -93,15 +102,19 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
       budget = ((left < CALL_CYCLES ? left : CALL_CYCLES) << 32) | 0xffffffff;
       if (budget >> 32 < load<u64>(b, B_CHARGE) >> 32) budget = load<u64>(b, B_CHARGE) | 0xffffffff;
     }
+    // RF covers this instruction; IRET may load it anew.
+    if ((flags & RF) != 0) store<u32>(cpu, flags & ~RF, FLAGS_REST);
+    if (trapFlag) forgetEntry();
     const end = now + (budget >> 32);
     const rest = execute(cpu, b, budget, end);
     setAlone(0);
     store<u64>(cpu, end - <u64>(<i64>rest >> 32), CYCLES);
     store<u64>(cpu, load<u64>(cpu, INSTRUCTIONS) + <u64>(0xffffffff - <u32>rest), INSTRUCTIONS);
     redo = false;
+    if (repeating && trap != TRAP_REDO) store<u32>(cpu, 0, REPEATING);
     if (trap == 0) {
       pass = NOWHERE;
-      if (one && trapFlag) singleStepTrap(cpu);
+      if (one && trapFlag) singleStepTrap(cpu, b);
     } else if (trap == TRAP_REDO) {
       giveBack(cpu, faultOp);
       clearTrap();
@@ -110,7 +123,8 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
       giveBack(cpu, faultOp);
       clearTrap();
       pass = load<u64>(cpu, RIP);
-      if (one && trapFlag) singleStepTrap(cpu);
+      store<u32>(cpu, 1, REPEATING);
+      if (one && trapFlag) singleStepTrap(cpu, 0);
     } else {
       pass = NOWHERE;
       const op = faultOp;
@@ -127,8 +141,12 @@ function giveBack(cpu: usize, op: usize): void {
   store<u64>(cpu, load<u64>(op, OP_NEXT) - <u64>load<u8>(op, OP_LENGTH), RIP);
 }
 
-/** #DB after an instruction that started with TF set (SDM vol. 3, 17.3.1.4); DR6.BS says why. */
-function singleStepTrap(cpu: usize): void {
-  store<u64>(cpu, load<u64>(cpu, DR + 48) | 0x4000, DR + 48);
-  deliverTrap(cpu, DB);
+/**
+ * #DB after an instruction that started with TF set (SDM vol. 3, 18.3.1.4); DR6.BS says why. Not after one that went through the IDT, nor after one that loaded SS. With IA32_DEBUGCTL.BTF
+ * only after a branch: after the one-instruction block at `b` when RIP is not the next instruction.
+ */
+function singleStepTrap(cpu: usize, b: usize): void {
+  if (entered() || load<u32>(cpu, INT_SHADOW) == SHADOW_MOV_SS) return;
+  if ((load<u64>(cpu, DEBUGCTL) & DEBUGCTL_BTF) != 0 && (b == 0 || load<u64>(cpu, RIP) == load<u64>(b, B_RIP) + <u64>load<u16>(b, B_LENGTH))) return;
+  pend(cpu, DR6_BS);
 }

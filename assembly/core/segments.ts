@@ -1,3 +1,4 @@
+import { SHADOW_MOV_SS } from './boundary';
 import { CPL, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, INT_SHADOW, SEG, SEG_ACCESS, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SIZE, SEG_SS } from './layout';
 import { sysLoad, sysStore } from './mem';
 import { GP, NP, SS, raiseError, trap } from './trap';
@@ -107,7 +108,7 @@ export function loadDataSegment(cpu: usize, index: usize, selector: u32): void {
     if (trap) return;
     setFromDescriptor(cpu, index, selector, descriptor);
   }
-  if (index == SEG_SS) store<u32>(cpu, 1, INT_SHADOW);
+  if (index == SEG_SS) store<u32>(cpu, SHADOW_MOV_SS, INT_SHADOW);
 }
 
 /** On a return to an outer level, data segments that are too privileged for it become null (SDM vol. 2, IRET, RET). */

@@ -1,5 +1,5 @@
 import { B_BREAK, UNLINKED } from './block';
-import { countMissingOpcode, findBlock, flushes, rememberJump } from './blocks';
+import { codeFlushes, countMissingOpcode, findBlock, rememberJump } from './blocks';
 import { linkGeneration } from './mmu';
 import { OP_CC, OP_IMM, OP_LINK_GENERATION, OP_LINK_NEXT, OP_LINK_TAKEN } from './op';
 import { NO_ERROR_CODE, raise, raiseError } from './trap';
@@ -11,10 +11,10 @@ import { NO_ERROR_CODE, raise, raiseError } from './trap';
  * table of indirect targets. 0 with `trap` set when the fetch faults, and at a breakpoint.
  */
 export function transfer(cpu: usize, rip: u64, slot: usize): usize {
-  const before = flushes, b = findBlock(cpu, rip, 0);
+  const before = codeFlushes(), b = findBlock(cpu, rip, 0);
   if (b == 0 || load<u16>(b, B_BREAK) != 0) return 0;
   // After a flush of the arena, `slot` may lie in another block.
-  if (before != flushes) return b;
+  if (before != codeFlushes()) return b;
   if (slot == 1) { rememberJump(cpu, rip, b); return b; }
   // Ops are 16-byte aligned, so bit 2 tells the two link fields apart.
   const base = (slot & 4) != 0 ? slot - OP_LINK_NEXT : slot - OP_LINK_TAKEN;

@@ -62,4 +62,10 @@ export function settleCanonical(cpu: usize, stackSegment: u32): void {
   if (trap == TRAP_CANONICAL) raiseError(cpu, (stackSegment & 1) != 0 ? SS : GP, 0);
 }
 
+/** Whether an event went through the IDT since forgetEntry(): INT n is then no instruction to single-step. */
+let wentIn: bool = false;
+export function entered(): bool { return wentIn; }
+export function forgetEntry(): void { wentIn = false; }
+export function noteEntry(): void { wentIn = true; }
+
 export function clearTrap(): void { trap = 0; }

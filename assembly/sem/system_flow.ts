@@ -46,11 +46,11 @@ function stackItem<T>(cpu: usize, va: u64): u64 {
   return <u64>v;
 }
 
-/** RFLAGS bits that IRET may change: IF by IOPL, IOPL at level 0 (SDM vol. 2, IRET). RF is dropped, because nothing here would act on it. */
+/** RFLAGS bits that IRET may change: IF by IOPL, IOPL at level 0 (SDM vol. 2, IRET). */
 function iretFlags<T>(cpu: usize): u32 {
   const cpl = load<u32>(cpu, CPL), iopl = (load<u32>(cpu, FLAGS_REST) & IOPL) >> 12;
   let mask = STATUS_FLAGS | TF | DF | NT;
-  if (sizeof<T>() > 2) mask |= AC | ID;
+  if (sizeof<T>() > 2) mask |= AC | ID | RF;
   if (cpl <= iopl) mask |= IF;
   if (cpl == 0) mask |= IOPL | (sizeof<T>() > 2 ? VIF | VIP : 0);
   return mask;

@@ -1,3 +1,4 @@
+import { notePort } from '../core/debugregs';
 import { portIn, portOut } from '../core/env';
 import { DF, IOPL } from '../core/flags';
 import { CPL, CYCLES, FLAGS_REST, RAX, RCX, RDI, RDX, RSI, SEG_BASE, SEG_LIMIT, SEG_TR } from '../core/layout';
@@ -32,10 +33,14 @@ function portAllowed(cpu: usize, port: u32, size: u32): bool {
 }
 
 function input<T>(cpu: usize, port: u32): void {
-  if (portAllowed(cpu, port, sizeof<T>())) setRegister<T>(cpu, RAX, <T>portIn(port, sizeof<T>()));
+  if (!portAllowed(cpu, port, sizeof<T>())) return;
+  notePort(cpu, port, sizeof<T>());
+  setRegister<T>(cpu, RAX, <T>portIn(port, sizeof<T>()));
 }
 function output<T>(cpu: usize, port: u32): void {
-  if (portAllowed(cpu, port, sizeof<T>())) portOut(port, sizeof<T>(), <u32>load<T>(cpu, RAX));
+  if (!portAllowed(cpu, port, sizeof<T>())) return;
+  notePort(cpu, port, sizeof<T>());
+  portOut(port, sizeof<T>(), <u32>load<T>(cpu, RAX));
 }
 export function inImmediate<T>(cpu: usize, ip: usize): void { input<T>(cpu, <u32>load<u8>(ip, OP_IMM)); }
 export function inDx<T>(cpu: usize, _ip: usize): void { input<T>(cpu, <u32>load<u16>(cpu, RDX)); }
@@ -67,6 +72,7 @@ export function ins<T>(cpu: usize, ip: usize): void {
   if (repeated(ip) && counter(cpu, ip, RCX) == 0) return;
   const port = <u32>load<u16>(cpu, RDX), va = counter(cpu, ip, RDI);
   if (!portAllowed(cpu, port, sizeof<T>()) || !probe(cpu, va, sizeof<T>(), ACCESS_WRITE)) return;
+  notePort(cpu, port, sizeof<T>());
   storeAt<T>(cpu, va, <T>portIn(port, sizeof<T>()));
   if (!trap) elementDone<T>(cpu, ip, RDI);
 }
@@ -78,6 +84,7 @@ export function outs<T>(cpu: usize, ip: usize): void {
   if (!portAllowed(cpu, port, sizeof<T>())) return;
   const v = loadAt<T>(cpu, counter(cpu, ip, RSI) + load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX)));
   if (trap) return;
+  notePort(cpu, port, sizeof<T>());
   portOut(port, sizeof<T>(), <u32>v);
   elementDone<T>(cpu, ip, RSI);
 }

@@ -1,4 +1,4 @@
-import { updateAttention } from '../core/boundary';
+import { SHADOW_STI, updateAttention } from '../core/boundary';
 import { readControl, readDebug, writeControl, writeCr0, writeDebug } from '../core/control';
 import { cpuidLeaf, XCR0_MASK } from '../core/cpuid';
 import { AC, IF, IOPL } from '../core/flags';
@@ -67,7 +67,7 @@ export function sti(cpu: usize, _ip: usize): void {
   const flags = load<u32>(cpu, FLAGS_REST);
   if ((flags & IF) != 0) return;
   store<u32>(cpu, flags | IF, FLAGS_REST);
-  store<u32>(cpu, 1, INT_SHADOW);
+  store<u32>(cpu, SHADOW_STI, INT_SHADOW);
   updateAttention(cpu);
 }
 
