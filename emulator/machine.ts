@@ -137,12 +137,42 @@ export class Machine implements Platform {
     const { ramBytes, cpus } = this.config;
     this.linear = abi.createMemory(ramBytes, cpus);
     this.core = abi.instantiate(options.core, this.linear, {
-      portIn: (port, size) => this.guarded(() => this.bus.portIn(port, size)),
-      portOut: (port, size, value) => void this.guarded(() => this.bus.portOut(port, size, value >>> 0)),
-      mmioRead: (pa, size) => this.guarded(() => this.space.deviceRead(pa >>> 0, size)),
-      mmioWrite: (pa, size, lo, hi) => void this.guarded(() => this.space.deviceWrite(pa >>> 0, size, lo >>> 0, hi >>> 0)),
-      event: (kind, cpu, a, b) =>
-        void this.guarded(() => this.coreEvent({ kind, cpu, cycle: this.cpus[cpu].cycle, a: a >>> 0, b: b >>> 0 })),
+      // Nothing may be thrown through the core: see failed().
+      portIn: (port, size) => {
+        try {
+          return this.bus.portIn(port, size);
+        } catch (error) {
+          return this.failed(error);
+        }
+      },
+      portOut: (port, size, value) => {
+        try {
+          this.bus.portOut(port, size, value >>> 0);
+        } catch (error) {
+          this.failed(error);
+        }
+      },
+      mmioRead: (pa, size) => {
+        try {
+          return this.space.deviceRead(pa >>> 0, size);
+        } catch (error) {
+          return this.failed(error);
+        }
+      },
+      mmioWrite: (pa, size, lo, hi) => {
+        try {
+          this.space.deviceWrite(pa >>> 0, size, lo >>> 0, hi >>> 0);
+        } catch (error) {
+          this.failed(error);
+        }
+      },
+      event: (kind, cpu, a, b) => {
+        try {
+          this.coreEvent({ kind, cpu, cycle: this.cpus[cpu].cycle, a: a >>> 0, b: b >>> 0 });
+        } catch (error) {
+          this.failed(error);
+        }
+      },
     });
     this.core.init(ramBytes, cpus);
     this.core.setCpuidConfig(this.config.tscHz, 0);
@@ -502,14 +532,10 @@ export class Machine implements Platform {
     this.core.requestStop();
   }
 
-  /** Nothing may be thrown through the core: an error is kept, the core stops at the next boundary, and run() throws it. */
-  private guarded<T>(act: () => T): T | 0xffffffff {
-    try {
-      return act();
-    } catch (error) {
-      this.failure ??= { error };
-      this.core.requestStop();
-      return 0xffffffff;
-    }
+  /** An error inside of an import of the core is kept, the core stops at the next boundary, and run() throws it. Answers what the guest reads meanwhile. */
+  private failed(error: unknown): number {
+    this.failure ??= { error };
+    this.core.requestStop();
+    return 0xffffffff;
   }
 }

@@ -32,6 +32,9 @@ export const OP_DISP: usize = 24;
 /** Links of a direct branch: block header when taken, when not taken (u32), valid while OP_LINK_GENERATION is the processor's. */
 export const OP_LINK_TAKEN: usize = 24;
 export const OP_LINK_NEXT: usize = 28;
+/** A form that ends its block and goes on at the next instruction (`ends: 'next'`): generation and block of its link (u32). */
+export const OP_NEXT_GENERATION: usize = 24;
+export const OP_NEXT_LINK: usize = 28;
 /** RIP of the next instruction (u64). */
 export const OP_NEXT: usize = 32;
 /** Instructions of the block that come after this one (u16). */

@@ -1,14 +1,14 @@
 import { B_BREAK, UNLINKED } from './block';
 import { codeFlushes, countMissingOpcode, findBlock, rememberJump } from './blocks';
 import { linkGeneration } from './mmu';
-import { OP_CC, OP_IMM, OP_LINK_GENERATION, OP_LINK_NEXT, OP_LINK_TAKEN } from './op';
+import { OP_CC, OP_IMM, OP_LINK_GENERATION, OP_LINK_NEXT, OP_LINK_TAKEN, OP_NEXT_GENERATION, OP_NEXT_LINK } from './op';
 import { NO_ERROR_CODE, raise, raiseError } from './trap';
 
 // Slow paths of the dense switch.
 
 /**
  * Finds the block at `rip`, where control goes now, and remembers it: in the branch op's link field at `slot`, or (slot 1) in the
- * table of indirect targets. 0 with `trap` set when the fetch faults, and at a breakpoint.
+ * table of indirect targets, or (slot = op + 4) in a cold op that goes on at the next instruction. 0 with `trap` set when the fetch faults, and at a breakpoint.
  */
 export function transfer(cpu: usize, rip: u64, slot: usize): usize {
   const before = codeFlushes(), b = findBlock(cpu, rip, 0);
@@ -16,7 +16,12 @@ export function transfer(cpu: usize, rip: u64, slot: usize): usize {
   // After a flush of the arena, `slot` may lie in another block.
   if (before != codeFlushes()) return b;
   if (slot == 1) { rememberJump(cpu, rip, b); return b; }
-  // Ops are 16-byte aligned, so bit 2 tells the two link fields apart.
+  // Ops are 16-byte aligned, so bits 2 and 3 tell the link fields apart.
+  if ((slot & 12) == 4) {
+    store<u32>(slot - 4, linkGeneration, OP_NEXT_GENERATION);
+    store<u32>(slot - 4, <u32>b, OP_NEXT_LINK);
+    return b;
+  }
   const base = (slot & 4) != 0 ? slot - OP_LINK_NEXT : slot - OP_LINK_TAKEN;
   if (load<u32>(base, OP_LINK_GENERATION) != linkGeneration) {
     store<u32>(base, linkGeneration, OP_LINK_GENERATION);

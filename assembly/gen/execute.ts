@@ -20,6 +20,10 @@ const fixed: Record<string, string> = {
       const j = jumps + <usize>(((<u32>to ^ (<u32>to >> 10)) << 4) & JUMP_MASK);
       if (load<u64>(j) == to && load<u32>(j, 12) == linkGeneration) { const n = <usize>load<u32>(j, 8), c = acc - load<u64>(n); if (<i64>c >= 0) { slot = 0; acc = c; ip = n + 48; continue; } }
       break;`,
+  // The same where RIP and the mode are known: the op's own link leads on (generation at 24, block at 28).
+  CODE_COLD_NEXT: `${coldEnd} if (load<u32>(cpu, ATTENTION) != 0 || load<u64>(cpu, TIMER_DUE) < limit) break;
+      if (load<u32>(ip, 24) == linkGeneration) { const n = <usize>load<u32>(ip, 28), c = acc - load<u64>(n); if (<i64>c >= 0) { acc = c; ip = n + 48; continue; } }
+      to = load<u64>(ip, 32); slot = ip + 4; break;`,
   CODE_CONTINUE: follow('ip', false),
   CODE_STOP: 'store<u64>(cpu, load<u64>(ip, 32), RIP); break;',
   // Segment base in r0, nonzero r1 for a 32-bit address size (SDM vol. 1, 3.3.7: the address is zero-extended, then the base is added).

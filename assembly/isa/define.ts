@@ -22,9 +22,9 @@ export interface FormInfo {
   hot?: boolean | 'reg' | 'mem';
   /**
    * Ends a block. `true`: changes CPL, mode, IF, CR8, translation, or talks to a port, so that the boundary must be looked at; the function stores RIP.
-   * `jump`: only RIP changes.
+   * `jump`: only RIP changes. `next`: as true, but RIP, CPL, mode and translation stay as they are (ports, counters); no memory operand.
    */
-  ends?: boolean | 'jump';
+  ends?: boolean | 'jump' | 'next';
   /** Faults with #GP(0) unless CPL is 0 (checked before anything else of the instruction). */
   cpl0?: boolean;
   mode?: FormMode;

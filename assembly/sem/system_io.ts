@@ -1,7 +1,7 @@
 import { notePort } from '../core/debugregs';
 import { portIn, portOut } from '../core/env';
 import { DF, IOPL } from '../core/flags';
-import { CPL, CYCLES, FLAGS_REST, RAX, RCX, RDI, RDX, RSI, SEG_BASE, SEG_LIMIT, SEG_TR } from '../core/layout';
+import { CPL, CYCLES, DEBUG_ACTIVE, FLAGS_REST, RAX, RCX, RDI, RDX, RSI, SEG_BASE, SEG_LIMIT, SEG_TR } from '../core/layout';
 import { probe, sysLoad } from '../core/mem';
 import { ACCESS_WRITE } from '../core/mmu';
 import { OP_ADDRESS_SIZE, OP_FLAGS, OP_IMM, OP_INDEX, OPF_REP, OPF_REPNE } from '../core/op';
@@ -34,12 +34,12 @@ function portAllowed(cpu: usize, port: u32, size: u32): bool {
 
 function input<T>(cpu: usize, port: u32): void {
   if (!portAllowed(cpu, port, sizeof<T>())) return;
-  notePort(cpu, port, sizeof<T>());
+  if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
   setRegister<T>(cpu, RAX, <T>portIn(port, sizeof<T>()));
 }
 function output<T>(cpu: usize, port: u32): void {
   if (!portAllowed(cpu, port, sizeof<T>())) return;
-  notePort(cpu, port, sizeof<T>());
+  if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
   portOut(port, sizeof<T>(), <u32>load<T>(cpu, RAX));
 }
 export function inImmediate<T>(cpu: usize, ip: usize): void { input<T>(cpu, <u32>load<u8>(ip, OP_IMM)); }
@@ -72,7 +72,7 @@ export function ins<T>(cpu: usize, ip: usize): void {
   if (repeated(ip) && counter(cpu, ip, RCX) == 0) return;
   const port = <u32>load<u16>(cpu, RDX), va = counter(cpu, ip, RDI);
   if (!portAllowed(cpu, port, sizeof<T>()) || !probe(cpu, va, sizeof<T>(), ACCESS_WRITE)) return;
-  notePort(cpu, port, sizeof<T>());
+  if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
   storeAt<T>(cpu, va, <T>portIn(port, sizeof<T>()));
   if (!trap) elementDone<T>(cpu, ip, RDI);
 }
@@ -84,7 +84,7 @@ export function outs<T>(cpu: usize, ip: usize): void {
   if (!portAllowed(cpu, port, sizeof<T>())) return;
   const v = loadAt<T>(cpu, counter(cpu, ip, RSI) + load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX)));
   if (trap) return;
-  notePort(cpu, port, sizeof<T>());
+  if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
   portOut(port, sizeof<T>(), <u32>v);
   elementDone<T>(cpu, ip, RSI);
 }
