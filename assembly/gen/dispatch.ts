@@ -18,7 +18,16 @@ import {
 // The bodies of the dense switch. Forms whose bodies are the same text share a case: 01 /r and 03 /r between registers, an imm8 and an imm32.
 
 /** Codes that are not forms; bodies in gen/execute.ts. */
-export const fixedCodes = ['CODE_COLD', 'CODE_COLD_JUMP', 'CODE_COLD_END', 'CODE_COLD_NEXT', 'CODE_CONTINUE', 'CODE_STOP', 'CODE_EA', 'CODE_RAISE'];
+export const fixedCodes = [
+  'CODE_COLD',
+  'CODE_COLD_JUMP',
+  'CODE_COLD_END',
+  'CODE_COLD_NEXT',
+  'CODE_CONTINUE',
+  'CODE_STOP',
+  'CODE_EA',
+  'CODE_RAISE',
+];
 
 const isRegister = (o: Operand, v: Variant): boolean =>
   ['reg', 'op', 'vvvv', 'acc', 'cl', 'dx'].includes(o.place) || (o.place === 'rm' && v === 'reg');

@@ -92,7 +92,8 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       (f.operands.some(o => o.place === 'ea') ? formFlags.NO_SEGMENT : 0) |
       (f.operands.some(o => o.place === 'cr' || o.place === 'dr') ? formFlags.ONLY_REGISTER : 0) |
       (direct ? formFlags.DIRECT_BRANCH : 0);
-    const cold = r.ends === 'jump' ? 'CODE_COLD_JUMP' : r.ends === 'next' ? 'CODE_COLD_NEXT' : r.ends ? 'CODE_COLD_END' : 'CODE_COLD';
+    const cold =
+      r.ends === 'jump' ? 'CODE_COLD_JUMP' : r.ends === 'next' ? 'CODE_COLD_NEXT' : r.ends ? 'CODE_COLD_END' : 'CODE_COLD';
     const code = (v: 'reg' | 'mem'): number => d.codes.get(variantKey(f, v)) ?? fixedCodes.indexOf(cold);
     const [cr, cm, fn] = [code('reg'), code('mem'), ordinals.get(f.number) ?? 0];
     const fuse = (v: 'reg' | 'mem'): number => d.fuse.get(variantKey(f, v)) ?? 0;
