@@ -1,6 +1,6 @@
 import { APIC_BASE, CPU_INDEX, CR4, RAX, RBX, RCX, RDX, XCR0 } from './layout';
 import { cpuCount } from './map';
-import { CR4_OSXSAVE } from './mmu';
+import { CR4_OSXSAVE, CR4_PKE } from './mmu';
 
 // What CPUID says (SDM vol. 2, CPUID): a processor of Haswell's family that announces what exists here and nothing else.
 
@@ -13,10 +13,10 @@ const MAX_LEAF: u32 = 0x16, MAX_EXTENDED: u32 = 0x80000008;
 // Leaf 1 EDX.
 const FPU: u32 = 1 << 0, DE: u32 = 1 << 2, PSE: u32 = 1 << 3, TSC: u32 = 1 << 4, MSR: u32 = 1 << 5, PAE: u32 = 1 << 6, MCE: u32 = 1 << 7, CX8: u32 = 1 << 8, APIC: u32 = 1 << 9, SEP: u32 = 1 << 11, MTRR: u32 = 1 << 12, PGE: u32 = 1 << 13, MCA: u32 = 1 << 14, CMOV: u32 = 1 << 15, PAT: u32 = 1 << 16, CLFSH: u32 = 1 << 19, FXSR: u32 = 1 << 24, SSE: u32 = 1 << 25, SSE2: u32 = 1 << 26, HTT: u32 = 1 << 28;
 // Leaf 1 ECX.
-const SSE3: u32 = 1 << 0, PCLMULQDQ: u32 = 1 << 1, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, TSC_DEADLINE: u32 = 1 << 24, AES: u32 = 1 << 25, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
+const SSE3: u32 = 1 << 0, PCLMULQDQ: u32 = 1 << 1, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, PCID: u32 = 1 << 17, TSC_DEADLINE: u32 = 1 << 24, AES: u32 = 1 << 25, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
 // Leaf 7 EBX, ECX.
-const FSGSBASE: u32 = 1 << 0, BMI1: u32 = 1 << 3, SMEP: u32 = 1 << 7, BMI2: u32 = 1 << 8, ADX: u32 = 1 << 19, SMAP: u32 = 1 << 20, SHA: u32 = 1 << 29;
-const UMIP: u32 = 1 << 2;
+const FSGSBASE: u32 = 1 << 0, INVPCID: u32 = 1 << 10, BMI1: u32 = 1 << 3, SMEP: u32 = 1 << 7, BMI2: u32 = 1 << 8, ADX: u32 = 1 << 19, SMAP: u32 = 1 << 20, SHA: u32 = 1 << 29;
+const UMIP: u32 = 1 << 2, PKU: u32 = 1 << 3, OSPKE: u32 = 1 << 4;
 // Leaf 80000001 EDX, ECX.
 const SYSCALL: u32 = 1 << 11, NX: u32 = 1 << 20, PAGE1GB: u32 = 1 << 26, RDTSCP: u32 = 1 << 27, LM: u32 = 1 << 29;
 const LAHF64: u32 = 1 << 0, LZCNT: u32 = 1 << 5, PREFETCHW: u32 = 1 << 8;
@@ -26,7 +26,7 @@ export const HAS_XSAVE: bool = false;
 
 /** Leaf 1: x87 and FXSR are announced because 64-bit software takes them for granted. */
 const LEAF1_EDX: u32 = FPU | DE | PSE | TSC | MSR | PAE | MCE | CX8 | APIC | SEP | MTRR | PGE | MCA | CMOV | PAT | CLFSH | FXSR | SSE | SSE2;
-const LEAF1_ECX: u32 = SSE3 | PCLMULQDQ | SSSE3 | SSE4_1 | SSE4_2 | AES | CX16 | MOVBE | POPCNT | TSC_DEADLINE | (HAS_XSAVE ? XSAVE : 0);
+const LEAF1_ECX: u32 = SSE3 | PCLMULQDQ | SSSE3 | SSE4_1 | SSE4_2 | AES | CX16 | MOVBE | POPCNT | PCID | TSC_DEADLINE | (HAS_XSAVE ? XSAVE : 0);
 
 /** Machine configuration: TSC frequency in Hz (leaves 15h and 16h), and whether the hypervisor bit is set. */
 let tscHz: u32 = 100000000;
@@ -68,7 +68,7 @@ function basic(cpu: usize, leaf: u32, sub: u32): void {
       break;
     case 4: cache(sub); break;
     case 7:
-      if (sub == 0) { b = FSGSBASE | BMI1 | BMI2 | SMEP | ADX | SMAP | SHA; c = UMIP; }
+      if (sub == 0) { b = FSGSBASE | INVPCID | BMI1 | BMI2 | SMEP | ADX | SMAP | SHA; c = UMIP | PKU | ((load<u64>(cpu, CR4) & CR4_PKE) != 0 ? OSPKE : 0); }
       break;
     case 0xb: topology(cpu, sub); break;
     case 0xd:

@@ -87,4 +87,10 @@ export const FAST_IMPLICIT: usize = 0x5ec;
 export const APIC: usize = 0x600;
 /** MTRRs: eight variable pairs, eleven fixed ranges, default type; u64 each, as in MSR order (core/msr.ts). */
 export const MTRR: usize = 0x700;
+/** PDPTE0-3, which PAE paging outside of IA-32e mode loads with CR3 (SDM vol. 3, 4.4.1); u64 each. */
+export const PDPTE: usize = 0xf00;
+/** Rights by protection key (u32). */
+export const PKRU: usize = 0xf20;
+/** Base and limit of the code segment that ran last outside 64-bit mode (u32 each). */
+export const CODE_BASE: usize = 0xf24, CODE_LIMIT: usize = 0xf28;
 export const CPU_SIZE: usize = 0x1000;

@@ -1,21 +1,20 @@
-import { CPL, CR0, CR3, CR4, DEBUG_ACTIVE, EFER, FAST, FAST_CODE, FLAGS_REST, TLB_LARGE } from './layout';
-import { AC as FLAG_AC } from './flags';
+import { CPL, CR3, CR4, DEBUG_ACTIVE, FAST, FAST_CODE, TLB_LARGE } from './layout';
 import { CODE_WRITE_ENTRIES, CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE, FAST_WRITE, ITLB, ITLB_ENTRIES, PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, TLB, TLB_ENTRIES, cpuAt, cpuCount, ramSize } from './map';
 import { canonical, NO_TAG, PAGE } from './mem';
-import { ramLoad64, ramStore64 } from './physical';
 import { touchesLinearWatch } from './debug';
 import { dataBreakpointNear } from './debugregs';
-import { clearTrap, GP, raiseError, raisePage, trap } from './trap';
+import { GP, raiseError, raisePage } from './trap';
+import { allowed, walk, walkError, walkPage, walkRights } from './walk';
 
-// Linear to physical: 4-level paging (SDM vol. 3, chapter 4) with 4 KiB, 2 MiB and 1 GiB pages, and the TLBs.
+// Linear to physical through the TLBs; walk.ts has the paging structures.
 //
 // The TLBs are architecture: an entry lives on after the paging structures changed, until INVLPG, MOV to CR3 or an eviction.
 // They are direct-mapped, so their contents depend on nothing but the addresses that were translated, and are saved with the
 // machine. Large pages enter as 4 KiB fragments. An entry is 16 bytes:
 //
-//   0 u64  linear address of the page, or an odd value for "nothing"
+//   0 u64  linear address of the page | PCID of its address space, or TLB_EMPTY
 //   8 u32  physical address of the page
-//  12 u32  rights over all levels: ENTRY_W, ENTRY_U, ENTRY_D, ENTRY_LARGE, ENTRY_G, ENTRY_NX
+//  12 u32  rights over all levels: ENTRY_W, ENTRY_U, ENTRY_D, ENTRY_LARGE, ENTRY_G, ENTRY_NX, protection key << ENTRY_KEY
 
 /** What an access is: 0 is a supervisor's read. ACCESS_WRITE, ACCESS_EXECUTE and ACCESS_USER are the ABI's `translate` bits. */
 export const ACCESS_WRITE: u32 = 1, ACCESS_EXECUTE: u32 = 2, ACCESS_USER: u32 = 4;
@@ -23,135 +22,56 @@ export const ACCESS_WRITE: u32 = 1, ACCESS_EXECUTE: u32 = 2, ACCESS_USER: u32 = 
 export const ACCESS_IMPLICIT: u32 = 8;
 
 export const ENTRY_W: u32 = 2, ENTRY_U: u32 = 4, ENTRY_D: u32 = 0x40, ENTRY_LARGE: u32 = 0x80, ENTRY_G: u32 = 0x100;
-/** Bits of our own: a 1 GiB page; execute-disable (bit 63 of a paging-structure entry, with EFER.NXE). */
-export const ENTRY_HUGE: u32 = 0x400, ENTRY_NX: u32 = 0x8000;
+/** Bits of our own: a 1 GiB page (with ENTRY_LARGE: a 4 MiB page); execute-disable (bit 63 of a paging-structure entry, with EFER.NXE); the protection key. */
+export const ENTRY_HUGE: u32 = 0x400, ENTRY_NX: u32 = 0x8000, ENTRY_KEY: u32 = 16;
+/** No translation: no linear address is like it. */
+const TLB_EMPTY: u64 = 1 << 62;
 
-const PTE_P: u64 = 1, PTE_A: u64 = 0x20, PTE_D: u64 = 0x40, PTE_PS: u64 = 0x80, PTE_XD: u64 = 1 << 63;
-/** Physical addresses have 32 bits (CPUID 80000008), so bits 51:32 of an entry are reserved. */
-const PTE_ADDRESS: u64 = 0xfffff000, PTE_RESERVED: u64 = 0x000fffff00000000;
 
 export const CR0_PE: u64 = 1, CR0_MP: u64 = 2, CR0_EM: u64 = 4, CR0_TS: u64 = 8, CR0_ET: u64 = 16, CR0_NE: u64 = 0x20, CR0_WP: u64 = 0x10000, CR0_AM: u64 = 0x40000, CR0_NW: u64 = 0x20000000, CR0_CD: u64 = 0x40000000, CR0_PG: u64 = 0x80000000;
-export const CR4_TSD: u64 = 4, CR4_DE: u64 = 8, CR4_PSE: u64 = 0x10, CR4_PAE: u64 = 0x20, CR4_MCE: u64 = 0x40, CR4_PGE: u64 = 0x80, CR4_PCE: u64 = 0x100, CR4_OSFXSR: u64 = 0x200, CR4_OSXMMEXCPT: u64 = 0x400, CR4_UMIP: u64 = 0x800, CR4_FSGSBASE: u64 = 0x10000, CR4_OSXSAVE: u64 = 0x40000, CR4_SMEP: u64 = 0x100000, CR4_SMAP: u64 = 0x200000;
+export const CR4_VME: u64 = 1, CR4_PVI: u64 = 2, CR4_TSD: u64 = 4, CR4_DE: u64 = 8, CR4_PSE: u64 = 0x10, CR4_PAE: u64 = 0x20, CR4_MCE: u64 = 0x40, CR4_PGE: u64 = 0x80, CR4_PCE: u64 = 0x100, CR4_OSFXSR: u64 = 0x200, CR4_OSXMMEXCPT: u64 = 0x400, CR4_UMIP: u64 = 0x800, CR4_FSGSBASE: u64 = 0x10000, CR4_PCIDE: u64 = 0x20000, CR4_OSXSAVE: u64 = 0x40000, CR4_SMEP: u64 = 0x100000, CR4_SMAP: u64 = 0x200000, CR4_PKE: u64 = 0x400000;
 export const EFER_SCE: u64 = 1, EFER_LME: u64 = 0x100, EFER_LMA: u64 = 0x400, EFER_NXE: u64 = 0x800;
-
-/** #PF error code (SDM vol. 3, 4.7). */
-const PF_P: u32 = 1, PF_W: u32 = 2, PF_U: u32 = 4, PF_RSVD: u32 = 8, PF_ID: u32 = 16;
 
 /** Links between decoded blocks are valid for one generation (core/blocks.ts). */
 export let linkGeneration: u32 = 1;
 export function bumpLinks(): void { linkGeneration++; }
-
-/** Result of walk(): the page's physical address and rights. */
-let walkPage: u32 = 0, walkRights: u32 = 0;
-/** Error code of a walk that failed. */
-let walkError: u32 = 0;
 
 function tlbIndex(va: u64, entries: u32): usize {
   const page = <u32>(va >> 12);
   return <usize>((page ^ (page >> 10) ^ <u32>(va >> 39)) & (entries - 1)) << 4;
 }
 
-/** Whether `rights` allow `access` now (SDM vol. 3, 4.6). */
-function allowed(cpu: usize, rights: u32, access: u32): bool {
-  if ((access & ACCESS_USER) != 0) {
-    if ((rights & ENTRY_U) == 0 || ((access & ACCESS_WRITE) != 0 && (rights & ENTRY_W) == 0)) return false;
-  } else {
-    if ((access & ACCESS_WRITE) != 0 && (rights & ENTRY_W) == 0 && (load<u64>(cpu, CR0) & CR0_WP) != 0) return false;
-    if ((rights & ENTRY_U) != 0) {
-      const cr4 = load<u64>(cpu, CR4);
-      if ((access & ACCESS_EXECUTE) != 0) {
-        if ((cr4 & CR4_SMEP) != 0) return false;
-      } else if ((cr4 & CR4_SMAP) != 0 && ((access & ACCESS_IMPLICIT) != 0 || (load<u32>(cpu, FLAGS_REST) & FLAG_AC) == 0)) return false;
-    }
-  }
-  return (access & ACCESS_EXECUTE) == 0 || (rights & ENTRY_NX) == 0;
-}
+/** The number of the address space whose translations are used now; 0 without CR4.PCIDE. */
+function pcid(cpu: usize): u64 { return (load<u64>(cpu, CR4) & CR4_PCIDE) != 0 ? load<u64>(cpu, CR3) & 0xfff : 0; }
 
-function fail(cpu: usize, access: u32, code: u32): bool {
-  walkError = code | ((access & ACCESS_WRITE) != 0 ? PF_W : 0) | ((access & ACCESS_USER) != 0 ? PF_U : 0);
-  // I/D is reported only where fetches can be told from reads: with execute-disable or SMEP on.
-  if ((access & ACCESS_EXECUTE) != 0 && ((load<u64>(cpu, EFER) & EFER_NXE) != 0 || (load<u64>(cpu, CR4) & CR4_SMEP) != 0)) walkError |= PF_ID;
-  return false;
-}
-
-/**
- * Walks the paging structures for `access` at a canonical `va`. Leaves walkPage and walkRights, or walkError. With `mark`, a
- * successful walk sets the accessed flags and, for a write, the dirty flag; a failing one changes nothing.
- */
-function walk(cpu: usize, va: u64, access: u32, mark: bool): bool {
-  if ((load<u64>(cpu, CR0) & CR0_PG) == 0) {
-    walkPage = <u32>(va & PTE_ADDRESS);
-    walkRights = ENTRY_W | ENTRY_U | ENTRY_D;
-    return va >> 32 == 0 ? true : fail(cpu, access, 0);
-  }
-  const nxe = (load<u64>(cpu, EFER) & EFER_NXE) != 0;
-  const reserved = PTE_RESERVED | (nxe ? 0 : PTE_XD);
-  let table = <u32>(load<u64>(cpu, CR3) & PTE_ADDRESS);
-  let rights: u32 = ENTRY_W | ENTRY_U;
-  // Where the entry of each level is, for the accessed flags.
-  let at4: u32 = 0, at3: u32 = 0, at2: u32 = 0, at: u32 = 0;
-  let shift: u32 = 39, entry: u64 = 0;
-  while (true) {
-    at = table + ((<u32>(va >> shift) & 511) << 3);
-    entry = ramLoad64(at);
-    if ((entry & PTE_P) == 0) return fail(cpu, access, 0);
-    if ((entry & reserved) != 0) return fail(cpu, access, PF_P | PF_RSVD);
-    rights &= <u32>entry | ~(ENTRY_W | ENTRY_U);
-    if ((entry & PTE_XD) != 0) rights |= ENTRY_NX;
-    if (shift == 12) break;
-    if ((entry & PTE_PS) != 0) {
-      // Reserved: PS in a PML4 entry; address bits below the page size, PAT (bit 12) excepted.
-      if (shift == 39 || (entry & ((<u64>1 << shift) - 1) & 0xfffffffffffe000) != 0) return fail(cpu, access, PF_P | PF_RSVD);
-      break;
-    }
-    if (shift == 39) at4 = at; else if (shift == 30) at3 = at; else at2 = at;
-    table = <u32>(entry & PTE_ADDRESS);
-    shift -= 9;
-  }
-  rights |= <u32>entry & (ENTRY_D | ENTRY_G);
-  if (shift == 21) rights |= ENTRY_LARGE;
-  if (shift == 30) rights |= ENTRY_HUGE;
-  if (!allowed(cpu, rights, access)) return fail(cpu, access, PF_P);
-  if (mark) {
-    if (at4 != 0) setAccessed(at4);
-    if (at3 != 0) setAccessed(at3);
-    if (at2 != 0) setAccessed(at2);
-    const want = PTE_A | ((access & ACCESS_WRITE) != 0 ? PTE_D : 0);
-    if ((entry & want) != want) ramStore64(at, entry | want);
-    if ((access & ACCESS_WRITE) != 0) rights |= ENTRY_D;
-  }
-  const offset = (<u64>1 << shift) - 1;
-  walkPage = <u32>(((entry & PTE_ADDRESS & ~offset) | (va & offset)) & PTE_ADDRESS);
-  walkRights = rights;
-  return true;
-}
-
-function setAccessed(at: u32): void {
-  const entry = ramLoad64(at);
-  if ((entry & PTE_A) == 0) ramStore64(at, entry | PTE_A);
+/** Whether the TLB entry at `e` translates the page of `va` in the present address space. */
+function matches(cpu: usize, e: usize, page: u64): bool {
+  const tag = load<u64>(e);
+  if (((tag ^ page) & PAGE) != 0) return false;
+  return tag == (page | pcid(cpu)) || (load<u32>(e, 12) & ENTRY_G) != 0;
 }
 
 /** Physical address of a data access at a canonical `va`, through the TLB; raises #PF. The caller handles page crossing. */
 export function translateData(cpu: usize, va: u64, access: u32): u32 {
   const e = cpu + TLB + tlbIndex(va, TLB_ENTRIES), page = va & PAGE;
-  if (load<u64>(e) == page) {
+  if (matches(cpu, e, page)) {
     const rights = load<u32>(e, 12);
     if (allowed(cpu, rights, access) && ((access & ACCESS_WRITE) == 0 || (rights & ENTRY_D) != 0)) return load<u32>(e, 8) | (<u32>va & 0xfff);
   }
   // Also when the TLB's rights do not suffice: a fault is only raised by what is in memory now (SDM vol. 3, 4.10.4.1).
   if (!walk(cpu, va, access, true)) {
-    if (load<u64>(e) == page) { dropFast(cpu, page); store<u64>(e, NO_TAG); }
+    if (matches(cpu, e, page)) { dropFast(cpu, page); store<u64>(e, TLB_EMPTY); }
     raisePage(cpu, va, walkError);
     return 0;
   }
   const old = load<u64>(e);
-  if (old != NO_TAG) dropFast(cpu, old);
+  if (old != TLB_EMPTY) dropFast(cpu, old & PAGE);
   fill(cpu, e, page);
   return walkPage | (<u32>va & 0xfff);
 }
 
 function fill(cpu: usize, e: usize, page: u64): void {
-  store<u64>(e, page);
+  store<u64>(e, page | pcid(cpu));
   store<u32>(e, walkPage, 8);
   store<u32>(e, walkRights, 12);
   if ((walkRights & (ENTRY_LARGE | ENTRY_HUGE)) != 0) store<u32>(cpu, 1, TLB_LARGE);
@@ -162,13 +82,13 @@ export function fetch(cpu: usize, va: u64): u32 {
   if (!canonical(va)) { raiseError(cpu, GP, 0); return 0; }
   const access = ACCESS_EXECUTE | (load<u32>(cpu, CPL) == 3 ? ACCESS_USER : 0);
   const e = cpu + ITLB + tlbIndex(va, ITLB_ENTRIES), page = va & PAGE;
-  if (load<u64>(e) == page && allowed(cpu, load<u32>(e, 12), access)) return load<u32>(e, 8) | (<u32>va & 0xfff);
+  if (matches(cpu, e, page) && allowed(cpu, load<u32>(e, 12), access)) return load<u32>(e, 8) | (<u32>va & 0xfff);
   if (!walk(cpu, va, access, true)) {
-    if (load<u64>(e) == page) { store<u64>(e, NO_TAG); bumpLinks(); }
+    if (matches(cpu, e, page)) { store<u64>(e, TLB_EMPTY); bumpLinks(); }
     raisePage(cpu, va, walkError);
     return 0;
   }
-  if (load<u64>(e) != NO_TAG) bumpLinks();
+  if (load<u64>(e) != TLB_EMPTY) bumpLinks();
   fill(cpu, e, page);
   return walkPage | (<u32>va & 0xfff);
 }
@@ -237,50 +157,61 @@ export function dropFastWritesTo(pa: u32): void {
   }
 }
 
-/** Whether the TLB entry at `e` translates a page that INVLPG of `page` must drop: the page itself, or another fragment of the same large page. */
-function sameMapping(e: usize, page: u64): bool {
-  const rights = load<u32>(e, 12);
-  const shift: u64 = (rights & ENTRY_HUGE) != 0 ? 30 : (rights & ENTRY_LARGE) != 0 ? 21 : 12;
-  return ((load<u64>(e) ^ page) >> shift) == 0;
+/** Whether the TLB entry at `e` translates `page`, or is another fragment of the same large page, in address space `id` or (with `globals`) in all. */
+function sameMapping(e: usize, page: u64, id: u64, globals: bool): bool {
+  const tag = load<u64>(e), rights = load<u32>(e, 12), size = rights & (ENTRY_LARGE | ENTRY_HUGE);
+  if (tag == TLB_EMPTY || ((tag & 0xfff) != id && !(globals && (rights & ENTRY_G) != 0))) return false;
+  const shift: u64 = size == ENTRY_HUGE ? 30 : size == ENTRY_LARGE ? 21 : size != 0 ? 22 : 12;
+  return (((tag & PAGE) ^ page) >> shift) == 0 && (globals || (rights & ENTRY_G) == 0);
 }
 
-function invalidateIn(cpu: usize, table: usize, entries: u32, page: u64): void {
-  if (load<u32>(cpu, TLB_LARGE) == 0) {
-    const e = table + tlbIndex(page, entries);
-    if (load<u64>(e) == page) store<u64>(e, NO_TAG);
-    return;
-  }
-  for (let i: u32 = 0; i < entries; i++) {
-    const e = table + (<usize>i << 4), tag = load<u64>(e);
-    if ((tag & 1) == 0 && sameMapping(e, page)) { dropFast(cpu, tag); store<u64>(e, NO_TAG); }
+function invalidateIn(cpu: usize, table: usize, entries: u32, page: u64, id: u64, globals: bool): void {
+  const all = load<u32>(cpu, TLB_LARGE) != 0, first = all ? 0 : tlbIndex(page, entries), end = all ? <usize>entries << 4 : first + 16;
+  for (let i = first; i < end; i += 16) {
+    const e = table + i;
+    if (sameMapping(e, page, id, globals)) { dropFast(cpu, load<u64>(e) & PAGE); store<u64>(e, TLB_EMPTY); }
   }
 }
 
-/** INVLPG: forgets every translation of the page that holds `va`, global ones too. */
-export function invalidatePage(cpu: usize, va: u64): void {
+/** INVLPG: forgets every translation of the page that holds `va` in this address space, and global ones. */
+export function invalidatePage(cpu: usize, va: u64): void { invalidatePageIn(cpu, va, pcid(cpu), true); }
+
+/** INVPCID type 0: forgets the translations of the page that holds `va` in address space `id`; global ones only if `globals`. */
+export function invalidatePageIn(cpu: usize, va: u64, id: u64, globals: bool): void {
   const page = va & PAGE;
   dropFast(cpu, page);
-  invalidateIn(cpu, cpu + TLB, TLB_ENTRIES, page);
-  invalidateIn(cpu, cpu + ITLB, ITLB_ENTRIES, page);
+  invalidateIn(cpu, cpu + TLB, TLB_ENTRIES, page, id, globals);
+  invalidateIn(cpu, cpu + ITLB, ITLB_ENTRIES, page, id, globals);
   bumpLinks();
 }
 
-function flushTable(table: usize, entries: u32, globals: bool): void {
+/** Address spaces that flushTable forgets: a PCID, or all. */
+const ALL_SPACES: u64 = 0x1000;
+function flushTable(table: usize, entries: u32, globals: bool, id: u64): void {
   for (let i: u32 = 0; i < entries; i++) {
     const e = table + (<usize>i << 4);
-    if (globals || (load<u32>(e, 12) & ENTRY_G) == 0) {
+    if (globals || ((load<u32>(e, 12) & ENTRY_G) == 0 && (id == ALL_SPACES || (load<u64>(e) & 0xfff) == id))) {
       // The whole entry, so that equal states are equal bytes.
-      store<u64>(e, NO_TAG);
+      store<u64>(e, TLB_EMPTY);
       store<u64>(e, 0, 8);
     }
   }
 }
 
-/** Forgets all translations; those of global pages only if `globals` (MOV to CR3 keeps them when CR4.PGE is set). */
-export function flushTlb(cpu: usize, globals: bool): void {
-  flushTable(cpu + TLB, TLB_ENTRIES, globals);
-  flushTable(cpu + ITLB, ITLB_ENTRIES, globals);
+function flush(cpu: usize, globals: bool, id: u64): void {
+  flushTable(cpu + TLB, TLB_ENTRIES, globals, id);
+  flushTable(cpu + ITLB, ITLB_ENTRIES, globals, id);
   if (globals) store<u32>(cpu, 0, TLB_LARGE);
+  translationChanged(cpu);
+}
+
+/** Forgets all translations of all address spaces; those of global pages only if `globals`. */
+export function flushTlb(cpu: usize, globals: bool): void { flush(cpu, globals, ALL_SPACES); }
+/** Forgets the translations of address space `id`, except global ones (MOV to CR3, INVPCID). */
+export function flushSpace(cpu: usize, id: u64): void { flush(cpu, false, id); }
+
+/** Another address space, or other rights: what is derived from the TLBs goes; they themselves stay. */
+export function translationChanged(cpu: usize): void {
   dropFastAll(cpu);
   bumpLinks();
 }

@@ -110,6 +110,13 @@ export function clearDirty(): void {
 /** Eight bytes of a paging structure; all ones outside of RAM. */
 export function ramLoad64(pa: u32): u64 { return pa < ramSize ? load<u64>(RAM_BASE + <usize>pa) : ~(<u64>0); }
 
+/** Four bytes of a paging structure of 32-bit paging. */
+export function ramLoad32(pa: u32): u32 { return pa < ramSize ? load<u32>(RAM_BASE + <usize>pa) : ~(<u32>0); }
+export function ramStore32(pa: u32, v: u32): void {
+  store<u32>(RAM_BASE + <usize>pa, v);
+  ramStored(pa, 4);
+}
+
 /** Writes a paging-structure entry that ramLoad64 found in RAM. */
 export function ramStore64(pa: u32, v: u64): void {
   store<u64>(RAM_BASE + <usize>pa, v);

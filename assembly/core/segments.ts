@@ -1,9 +1,10 @@
 import { SHADOW_MOV_SS } from './boundary';
 import { CPL, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, INT_SHADOW, SEG, SEG_ACCESS, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SIZE, SEG_SS } from './layout';
-import { sysLoad, sysStore } from './mem';
+import { canonical, sysLoad, sysStore } from './mem';
+import { is64, isLong, isReal, isVirtual, systemLinear } from './mode';
 import { GP, NP, SS, raiseError, trap } from './trap';
 
-// Segment registers and descriptors in 64-bit mode (SDM vol. 3, chapters 3 and 5). Bases and limits of ES, CS, SS and DS are
+// Segment registers and descriptors (SDM vol. 3, chapters 3 and 5). In 64-bit mode bases and limits of ES, CS, SS and DS are
 // loaded but mean nothing; the bases of FS and GS are at FS_BASE and GS_BASE, where memory operands take them from.
 
 /** Access rights as in SEG_ACCESS: descriptor bits 40 to 55 without the limit's upper bits. */
@@ -11,6 +12,8 @@ export const AR_ACCESSED: u32 = 1, AR_WRITABLE: u32 = 2, AR_READABLE: u32 = 2, A
 /** System descriptor types (SDM vol. 3, table 3-2). */
 export const TYPE_LDT: u32 = 2, TYPE_TSS: u32 = 9, TYPE_TSS_BUSY: u32 = 11, TYPE_CALL_GATE: u32 = 12, TYPE_INTERRUPT_GATE: u32 = 14, TYPE_TRAP_GATE: u32 = 15;
 
+/** Access rights of a segment loaded in virtual-8086 mode, without DPL: present, writable, accessed. */
+const AR_REAL: u32 = 0x93;
 /** Access rights of the flat segments that SYSCALL, SYSRET, SYSENTER and SYSEXIT load without reading a descriptor. */
 export const AR_FLAT_CODE64: u32 = 0xa09b, AR_FLAT_DATA: u32 = 0xc093;
 
@@ -44,7 +47,7 @@ export function findDescriptor(cpu: usize, selector: u32, bytes: u32): bool {
   }
   const offset = selector & 0xfff8;
   if (offset + bytes - 1 > limit) return false;
-  descriptorAt = base + offset;
+  descriptorAt = systemLinear(cpu, base, offset);
   descriptor = sysLoad(cpu, descriptorAt, 8);
   return true;
 }
@@ -91,9 +94,10 @@ export function setFromDescriptor(cpu: usize, index: usize, selector: u32, d: u6
  */
 export function loadDataSegment(cpu: usize, index: usize, selector: u32): void {
   const cpl = load<u32>(cpu, CPL), rpl = selector & 3;
-  if (isNull(selector)) {
+  if (isReal(cpu)) setReal(cpu, index, selector);
+  else if (isNull(selector)) {
     // 64-bit mode below CPL 3 may have a null SS.
-    if (index == SEG_SS && (cpl == 3 || rpl != cpl)) { raiseError(cpu, GP, 0); return; }
+    if (index == SEG_SS && (cpl == 3 || rpl != cpl || !is64(cpu))) { raiseError(cpu, GP, 0); return; }
     setSegment(cpu, index, selector, index == SEG_SS ? cpl << 5 : 0, 0, 0);
   } else {
     if (!readDescriptor(cpu, selector, 0)) return;
@@ -111,6 +115,13 @@ export function loadDataSegment(cpu: usize, index: usize, selector: u32): void {
   if (index == SEG_SS) store<u32>(cpu, SHADOW_MOV_SS, INT_SHADOW);
 }
 
+/** Loads a register in real-address or virtual-8086 mode: the base is the selector * 16. Real-address mode keeps limit and rights, whatever they are (SDM vol. 3, 20.1.1). */
+export function setReal(cpu: usize, index: usize, selector: u32): void {
+  const s = seg(cpu, index), virtual = isVirtual(cpu);
+  const access = virtual ? AR_REAL | AR_DPL : (load<u32>(s, SEG_ACCESS) & AR_P) != 0 ? load<u32>(s, SEG_ACCESS) & ~AR_DPL : AR_REAL;
+  setSegment(cpu, index, selector, access, <u64>selector << 4, virtual ? 0xffff : load<u32>(s, SEG_LIMIT));
+}
+
 /** On a return to an outer level, data segments that are too privileged for it become null (SDM vol. 2, IRET, RET). */
 export function dropPrivilegedSegments(cpu: usize, cpl: u32): void {
   dropIfPrivileged(cpu, SEG_ES, cpl);
@@ -126,17 +137,15 @@ function dropIfPrivileged(cpu: usize, index: usize, cpl: u32): void {
 }
 
 /**
- * Checks a code segment that IRET or far RET goes back to: readable descriptor, code, privilege by the selector's RPL, present,
- * 64-bit. Compatibility mode does not exist yet, so a segment without L is refused like L and D together.
+ * Checks a code segment that IRET or far RET goes back to: readable descriptor, code, privilege by the selector's RPL, present.
  */
 export function checkReturnCode(cpu: usize, selector: u32): bool {
   if (isNull(selector)) { raiseError(cpu, GP, 0); return false; }
   if (!readDescriptor(cpu, selector, 0)) return false;
   const access = accessOf(descriptor), rpl = selector & 3, dpl = dplOf(access);
   const level = (access & AR_CONFORMING) != 0 ? dpl <= rpl : dpl == rpl;
-  if ((access & (AR_S | AR_CODE)) != (AR_S | AR_CODE) || rpl < load<u32>(cpu, CPL) || !level) { raiseError(cpu, GP, selector & 0xfffc); return false; }
+  if ((access & (AR_S | AR_CODE)) != (AR_S | AR_CODE) || rpl < load<u32>(cpu, CPL) || !level || !validSize(cpu, access)) { raiseError(cpu, GP, selector & 0xfffc); return false; }
   if ((access & AR_P) == 0) { raiseError(cpu, NP, selector & 0xfffc); return false; }
-  if ((access & (AR_L | AR_DB)) != AR_L) { raiseError(cpu, GP, selector & 0xfffc); return false; }
   return true;
 }
 
@@ -175,7 +184,17 @@ export function returnTo(cpu: usize, cs: u32, ss: u32): bool {
   return true;
 }
 
-/** Makes `selector` the code segment at level `cpl`, from the descriptor that was read last. */
+/** Whether L and D of a code segment go together: in IA-32e mode not both. */
+export function validSize(cpu: usize, access: u32): bool { return !isLong(cpu) || (access & (AR_L | AR_DB)) != (AR_L | AR_DB); }
+
+/** Whether `offset` can be the instruction pointer in the code segment of descriptor `d`: canonical in 64-bit code, else within the limit. Raises #GP(0, plus `ext`). */
+export function targetInside(cpu: usize, d: u64, offset: u64, ext: u32): bool {
+  if (isLong(cpu) && (accessOf(d) & AR_L) != 0 ? canonical(offset) : offset <= <u64>limitOf(d)) return true;
+  raiseError(cpu, GP, ext);
+  return false;
+}
+
+/** Makes `selector` the code segment at level `cpl`, from the descriptor that was read last. The caller then calls updateMode. */
 export function setCode(cpu: usize, selector: u32, cpl: u32): void {
   setFromDescriptor(cpu, SEG_CS, (selector & 0xfffc) | cpl, descriptor);
   store<u32>(cpu, cpl, CPL);

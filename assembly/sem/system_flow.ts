@@ -3,13 +3,13 @@ import { isGate } from '../core/debug';
 import { EVENT_IRET, tell } from '../core/events';
 import { AC, getFlags, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, DF, VIF, VIP, VM } from '../core/flags';
 import { SOURCE_EXTERNAL, SOURCE_SOFTWARE, softwareInterrupt } from '../core/interrupts';
-import { ACTIVITY, CPL, EFER, FLAGS_REST, LSTAR, NMI_BLOCKED, RCX, RDX, RIP, RSP, SEG_CS, SEG_SS, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP } from '../core/layout';
+import { ACTIVITY, CPL, EFER, FLAGS_REST, LSTAR, NMI_BLOCKED, RCX, RDX, RIP, RSP, SEG_CS, SEG_LIMIT, SEG_SS, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP } from '../core/layout';
 import { canonical, probe } from '../core/mem';
 import { ACCESS_WRITE, EFER_SCE } from '../core/mmu';
-import { updateMode } from '../core/mode';
+import { isReal, updateMode } from '../core/mode';
 import { OP_IMM, OP_NEXT } from '../core/op';
 import { ea, loadAt, storeAt } from '../core/operand';
-import { accessOf, AR_CODE, AR_CONFORMING, AR_DB, AR_FLAT_CODE64, AR_FLAT_DATA, AR_L, AR_P, AR_S, checkReturnCode, descriptor, dplOf, isNull, markAccessed, readDescriptor, returnTo, selectorOf, setCode, setSegment } from '../core/segments';
+import { accessOf, AR_CODE, AR_CONFORMING, AR_FLAT_CODE64, AR_FLAT_DATA, AR_P, AR_S, checkReturnCode, descriptor, dplOf, isNull, markAccessed, readDescriptor, returnTo, seg, selectorOf, setCode, setReal, setSegment, targetInside, validSize } from '../core/segments';
 import { GP, NP, raise, raiseError, stackFault, trap, UD } from '../core/trap';
 
 // Transfers of control that involve descriptors, privilege or the outside: interrupts, IRET, SYSCALL, far transfers, HLT, gates.
@@ -65,8 +65,7 @@ export function iret<T>(cpu: usize, _ip: usize): void {
   const flags = <u32>stackItem<T>(cpu, sp + 2 * n); if (trap) return;
   const rsp = stackItem<T>(cpu, sp + 3 * n); if (trap) return;
   const ss = <u32>stackItem<T>(cpu, sp + 4 * n) & 0xffff; if (trap) return;
-  if (!checkReturnCode(cpu, cs)) return;
-  if (!canonical(rip)) { raiseError(cpu, GP, 0); return; }
+  if (!checkReturnCode(cpu, cs) || !targetInside(cpu, descriptor, rip, 0)) return;
   const mask = iretFlags<T>(cpu);
   if (!returnTo(cpu, cs, ss)) return;
   store<u64>(cpu, rsp, RSP);
@@ -136,13 +135,13 @@ export function sysexit(cpu: usize, _ip: usize): void {
   updateAttention(cpu);
 }
 
-/** Checks the code segment of a far JMP or CALL, which never change CPL. Call gates and compatibility-mode segments are refused. */
+/** Checks the code segment of a far JMP or CALL, which never change CPL. Call gates are refused. */
 function checkFarTarget(cpu: usize, selector: u32): bool {
   if (isNull(selector)) { raiseError(cpu, GP, 0); return false; }
   if (!readDescriptor(cpu, selector, 0)) return false;
   const access = accessOf(descriptor), cpl = load<u32>(cpu, CPL), dpl = dplOf(access);
   const level = (access & AR_CONFORMING) != 0 ? dpl <= cpl : (selector & 3) <= cpl && dpl == cpl;
-  if ((access & (AR_S | AR_CODE)) != (AR_S | AR_CODE) || !level || (access & (AR_L | AR_DB)) != AR_L) { raiseError(cpu, GP, selector & 0xfffc); return false; }
+  if ((access & (AR_S | AR_CODE)) != (AR_S | AR_CODE) || !level || !validSize(cpu, access)) { raiseError(cpu, GP, selector & 0xfffc); return false; }
   if ((access & AR_P) == 0) { raiseError(cpu, NP, selector & 0xfffc); return false; }
   return true;
 }
@@ -153,23 +152,34 @@ function farTransfer(cpu: usize, selector: u32, offset: u64): void {
   if (trap) return;
   setCode(cpu, selector, load<u32>(cpu, CPL));
   store<u64>(cpu, offset, RIP);
+  updateMode(cpu);
+}
+
+function jumpTo(cpu: usize, selector: u32, offset: u64): void {
+  if (isReal(cpu)) {
+    if (offset > <u64>load<u32>(seg(cpu, SEG_CS), SEG_LIMIT)) { raiseError(cpu, GP, 0); return; }
+    setReal(cpu, SEG_CS, selector);
+    store<u64>(cpu, offset, RIP);
+    updateMode(cpu);
+    return;
+  }
+  if (checkFarTarget(cpu, selector) && targetInside(cpu, descriptor, offset, 0)) farTransfer(cpu, selector, offset);
 }
 
 /** JMP m16:16, m16:32, m16:64. */
 export function jmpFar<T>(cpu: usize, ip: usize): void {
   const va = ea(cpu, ip), offset = <u64>loadAt<T>(cpu, va); if (trap) return;
   const selector = <u32>loadAt<u16>(cpu, va + sizeof<T>()); if (trap) return;
-  if (!checkFarTarget(cpu, selector)) return;
-  if (!canonical(offset)) { raiseError(cpu, GP, 0); return; }
-  farTransfer(cpu, selector, offset);
+  jumpTo(cpu, selector, offset);
 }
+/** JMP ptr16:16, ptr16:32: the immediate has the offset in its low half and the selector above. */
+export function jmpFarPointer(cpu: usize, ip: usize): void { jumpTo(cpu, load<u32>(ip, OP_IMM + 4) & 0xffff, <u64>load<u32>(ip, OP_IMM)); }
 
 /** CALL m16:16, m16:32, m16:64: pushes CS and RIP, each in the operand size. */
 export function callFar<T>(cpu: usize, ip: usize): void {
   const va = ea(cpu, ip), offset = <u64>loadAt<T>(cpu, va); if (trap) return;
   const selector = <u32>loadAt<u16>(cpu, va + sizeof<T>()); if (trap) return;
-  if (!checkFarTarget(cpu, selector)) return;
-  if (!canonical(offset)) { raiseError(cpu, GP, 0); return; }
+  if (!checkFarTarget(cpu, selector) || !targetInside(cpu, descriptor, offset, 0)) return;
   const target = descriptor, n = <u64>sizeof<T>(), sp = load<u64>(cpu, RSP) - 2 * n;
   if (!probe(cpu, sp, <u32>(2 * n), ACCESS_WRITE)) { stackFault(cpu); return; }
   if ((target >> 40 & 1) == 0) {
@@ -186,13 +196,13 @@ function farReturn<T>(cpu: usize, release: u64): void {
   const n = <u64>sizeof<T>(), sp = load<u64>(cpu, RSP);
   const rip = stackItem<T>(cpu, sp); if (trap) return;
   const cs = <u32>stackItem<T>(cpu, sp + n) & 0xffff; if (trap) return;
-  if (!checkReturnCode(cpu, cs)) return;
-  if (!canonical(rip)) { raiseError(cpu, GP, 0); return; }
+  if (!checkReturnCode(cpu, cs) || !targetInside(cpu, descriptor, rip, 0)) return;
   if ((cs & 3) == load<u32>(cpu, CPL)) {
     markAccessed(cpu);
     if (trap) return;
     setCode(cpu, cs, cs & 3);
     store<u64>(cpu, sp + 2 * n + release, RSP);
+    updateMode(cpu);
   } else {
     const outer = sp + 2 * n + release;
     const rsp = stackItem<T>(cpu, outer); if (trap) return;

@@ -2,10 +2,10 @@ import { SHADOW_STI, updateAttention } from '../core/boundary';
 import { readControl, readDebug, writeControl, writeCr0, writeDebug } from '../core/control';
 import { cpuidLeaf, XCR0_MASK } from '../core/cpuid';
 import { AC, IF, IOPL } from '../core/flags';
-import { CPL, CR0, CR4, FLAGS_REST, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, KERNEL_GS_BASE, RAX, RCX, RDX, TSC_AUX, XCR0 } from '../core/layout';
+import { CPL, CR0, CR4, FLAGS_REST, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, KERNEL_GS_BASE, PKRU, RAX, RCX, RDX, TSC_AUX, XCR0 } from '../core/layout';
 import { canonical, probe } from '../core/mem';
-import { ACCESS_WRITE, CR0_PE, CR0_TS, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR4_UMIP, invalidatePage } from '../core/mmu';
-import { updateMode } from '../core/mode';
+import { ACCESS_WRITE, CR0_PE, CR0_TS, CR4_OSXSAVE, CR4_PCE, CR4_PCIDE, CR4_PKE, CR4_TSD, CR4_UMIP, dropFastAll, flushSpace, flushTlb, invalidatePage, invalidatePageIn } from '../core/mmu';
+import { is64, updateMode } from '../core/mode';
 import { readMsr, timeStamp, writeMsr } from '../core/msr';
 import { OP_R0, OP_R1 } from '../core/op';
 import { ea, loadAt, storeAt } from '../core/operand';
@@ -125,6 +125,32 @@ export function invlpg(cpu: usize, ip: usize): void {
   const va = ea(cpu, ip);
   if (canonical(va)) invalidatePage(cpu, va);
 }
+/** INVPCID (SDM vol. 2): the type is in the register; the descriptor has the PCID in bits 11:0 and the address in its upper half. */
+export function invpcid(cpu: usize, ip: usize): void {
+  const va = ea(cpu, ip), narrow = !is64(cpu), operand = load<u64>(generalRegister(cpu, ip, OP_R0)), type = narrow ? operand & 0xffffffff : operand;
+  const id = loadAt<u64>(cpu, va); if (trap) return;
+  const address = loadAt<u64>(cpu, va + 8); if (trap) return;
+  const single = type < 2, disabled = (load<u64>(cpu, CR4) & CR4_PCIDE) == 0;
+  if (type > 3 || id > 0xfff || (type == 0 && !canonical(address)) || (single && disabled && id != 0)) { raiseError(cpu, GP, 0); return; }
+  if (type == 0) invalidatePageIn(cpu, address, id, false);
+  else if (type == 1) flushSpace(cpu, id);
+  else flushTlb(cpu, type == 2);
+}
+
+/** RDPKRU, WRPKRU: the protection keys' rights, with CR4.PKE. */
+function keysOff(cpu: usize): bool {
+  if ((load<u64>(cpu, CR4) & CR4_PKE) == 0) raise(cpu, UD);
+  else if (load<u32>(cpu, RCX) != 0) raiseError(cpu, GP, 0);
+  return trap != 0;
+}
+export function rdpkru(cpu: usize, _ip: usize): void { if (!keysOff(cpu)) setEdxEax(cpu, <u64>load<u32>(cpu, PKRU)); }
+export function wrpkru(cpu: usize, _ip: usize): void {
+  if (keysOff(cpu)) return;
+  if (load<u32>(cpu, RDX) != 0) { raiseError(cpu, GP, 0); return; }
+  store<u32>(cpu, load<u32>(cpu, RAX), PKRU);
+  dropFastAll(cpu);
+}
+
 /** INVD, WBINVD: this memory has no caches. */
 export function cacheFlush(_cpu: usize, _ip: usize): void {}
 
