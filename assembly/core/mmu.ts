@@ -166,7 +166,7 @@ function sameMapping(e: usize, page: u64, id: u64, globals: bool): bool {
 }
 
 function invalidateIn(cpu: usize, table: usize, entries: u32, page: u64, id: u64, globals: bool): void {
-  const all = load<u32>(cpu, TLB_LARGE) != 0, first = all ? 0 : tlbIndex(page, entries), end = all ? <usize>entries << 4 : first + 16;
+  const all = load<u32>(cpu, TLB_LARGE) != 0, first = all ? <usize>0 : tlbIndex(page, entries), end = all ? <usize>entries << 4 : first + 16;
   for (let i = first; i < end; i += 16) {
     const e = table + i;
     if (sameMapping(e, page, id, globals)) { dropFast(cpu, load<u64>(e) & PAGE); store<u64>(e, TLB_EMPTY); }
