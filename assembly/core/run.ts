@@ -5,6 +5,7 @@ import { ATTENTION_EXIT, boundary, EXIT_BREAKPOINT, EXIT_BUDGET, EXIT_TRIPLE_FAU
 import { RF, TF } from './flags';
 import { deliverFault } from './interrupts';
 import { ACTIVITY, ATTENTION, CYCLES, DEBUGCTL, FLAGS_REST, INSTRUCTIONS, INT_SHADOW, REPEATING, RIP, RUN_LIMIT, TIMER_DUE } from './layout';
+import { legacy } from './linear';
 import { OP_COUNT_AFTER, OP_CYCLES, OP_CYCLES_AFTER, OP_FLAGS, OP_LENGTH, OP_NEXT } from './op';
 import { clearTrap, DB, entered, forgetEntry, raise, setAlone, trap, TRAP_AGAIN, TRAP_REDO } from './trap';
 import { execute, faultOp } from '../generated/execute';
@@ -138,7 +139,8 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
 function giveBack(cpu: usize, op: usize): void {
   store<u64>(cpu, load<u64>(cpu, CYCLES) - <u64>load<u16>(op, OP_CYCLES_AFTER) - <u64>load<u8>(op, OP_CYCLES), CYCLES);
   store<u64>(cpu, load<u64>(cpu, INSTRUCTIONS) - <u64>load<u16>(op, OP_COUNT_AFTER) - 1, INSTRUCTIONS);
-  store<u64>(cpu, load<u64>(op, OP_NEXT) - <u64>load<u8>(op, OP_LENGTH), RIP);
+  const rip = load<u64>(op, OP_NEXT) - <u64>load<u8>(op, OP_LENGTH);
+  store<u64>(cpu, legacy(cpu) ? rip & 0xffffffff : rip, RIP);
 }
 
 /**
