@@ -34,8 +34,6 @@ export const B_LENGTH: usize = 40;
 /** BREAK_* (u16): a breakpoint of the host, of the debug registers, is at the first instruction. */
 export const B_BREAK: usize = 42;
 export const BREAK_HOST: u16 = 1, BREAK_DEBUG: u16 = 2;
-/** Limit of the code segment that the block was decoded for, FFFFFFFF in 64-bit mode (u32). */
-export const B_LIMIT: usize = 44;
 /** Bytes of the header; the first op follows. */
 export const B_HEADER: usize = 48;
 export const NO_PAGE: u32 = 0xffffffff;
@@ -60,6 +58,9 @@ export const MODE_ALONE: u32 = 0x80;
 export const MODE_EM: u32 = 0x100;
 /** CR4.OSXSAVE clear, or XCR0 without SSE and AVX state, or real mode: VEX-encoded vector instructions raise #UD. */
 export const MODE_NO_AVX: u32 = 0x200;
+
+/** A performance counter counts branches: an op before each of them does. */
+export const MODE_COUNT: u32 = 0x400;
 
 /** A header that no budget covers: what a link field holds while it has no target. */
 export const UNLINKED: usize = CODE_ARENA + 0x138000;

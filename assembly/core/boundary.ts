@@ -4,7 +4,8 @@ import { reportDebug } from './debugregs';
 import { EVENT_EXCEPTION, EVENT_INTERRUPT, tell } from './events';
 import { IF, RF, TF } from './flags';
 import { deliver, SOURCE_EXTERNAL } from './interrupts';
-import { ACTIVITY, ATTENTION, CYCLES, DB_PENDING, FLAGS_REST, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, RIP, TIMER_DUE } from './layout';
+import { ACTIVITY, ATTENTION, CYCLES, DB_PENDING, FLAGS_REST, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, PMC_ACTIVE, RIP, TIMER_DUE } from './layout';
+import { pmcRestart } from './pmc';
 import { DB, NMI, NO_ERROR_CODE } from './trap';
 
 // What happens between two instructions. The run loop calls boundary() when ATTENTION is not zero or CYCLES has reached TIMER_DUE.
@@ -16,6 +17,8 @@ export const GO: u32 = 0x100, GO_ONE: u32 = 0x101;
 
 /** Reasons in ATTENTION. */
 export const ATTENTION_INTERRUPT: u32 = 1, ATTENTION_SHADOW: u32 = 2, ATTENTION_NMI: u32 = 4, ATTENTION_ACTIVITY: u32 = 8, ATTENTION_TRAP_FLAG: u32 = 16, ATTENTION_EXIT: u32 = 32, ATTENTION_DEBUG: u32 = 64;
+/** A performance counter is active: the run loop looks at every boundary that could change the privilege level, and nothing else happens there. */
+export const ATTENTION_COUNT: u32 = 128;
 /** INT_SHADOW: after STI interrupts wait for one instruction; after MOV SS and POP SS, NMIs and debug traps too (SDM vol. 3, 6.8.3). */
 export const SHADOW_STI: u32 = 1, SHADOW_MOV_SS: u32 = 2;
 
@@ -51,6 +54,7 @@ export function updateAttention(cpu: usize): void {
   if (load<u32>(cpu, DB_PENDING) != 0) a |= ATTENTION_DEBUG;
   if (load<u32>(cpu, NMI_PENDING) != 0 && load<u32>(cpu, NMI_BLOCKED) == 0) a |= ATTENTION_NMI;
   if (load<u32>(cpu, ACTIVITY) != ACTIVITY_RUNNING) a |= ATTENTION_ACTIVITY;
+  if (load<u32>(cpu, PMC_ACTIVE) != 0) a |= ATTENTION_COUNT;
   if (pendingExit != 0 && cpu == running) a |= ATTENTION_EXIT;
   store<u32>(cpu, a, ATTENTION);
 }
@@ -103,6 +107,7 @@ export function boundary(cpu: usize): u32 {
 }
 
 function external(cpu: usize, vector: u32): u32 {
+  if (load<u32>(cpu, ACTIVITY) != ACTIVITY_RUNNING && load<u32>(cpu, PMC_ACTIVE) != 0) pmcRestart(cpu);
   store<u32>(cpu, ACTIVITY_RUNNING, ACTIVITY);
   deliver(cpu, vector, SOURCE_EXTERNAL, NO_ERROR_CODE, load<u64>(cpu, RIP));
   updateAttention(cpu);

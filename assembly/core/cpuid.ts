@@ -1,3 +1,4 @@
+import { LEAF_A_EAX, LEAF_A_EBX, LEAF_A_EDX } from './pmc';
 import { APIC_BASE, CPU_INDEX, CR4, RAX, RBX, RCX, RDX, XCR0 } from './layout';
 import { cpuCount } from './map';
 import { CR4_OSXSAVE, CR4_PKE } from './mmu';
@@ -70,6 +71,7 @@ function basic(cpu: usize, leaf: u32, sub: u32): void {
     case 7:
       if (sub == 0) { b = FSGSBASE | INVPCID | BMI1 | BMI2 | SMEP | ADX | SMAP | SHA; c = UMIP | PKU | ((load<u64>(cpu, CR4) & CR4_PKE) != 0 ? OSPKE : 0); }
       break;
+    case 0xa: a = LEAF_A_EAX; b = LEAF_A_EBX; d = LEAF_A_EDX; break;
     case 0xb: topology(cpu, sub); break;
     case 0xd:
       if (HAS_XSAVE && sub == 0) { a = 3; b = 576; c = 576; }
@@ -80,7 +82,7 @@ function basic(cpu: usize, leaf: u32, sub: u32): void {
     case 0x16: // base, maximum, bus frequency in MHz
       a = tscHz / 1000000; b = a; c = 100;
       break;
-    default: // no MONITOR (5), thermal (6), performance counters (0Ah)
+    default: // no MONITOR (5), thermal (6)
   }
 }
 

@@ -7,6 +7,7 @@ import { ACTIVITY, CR2, RIP, TIMER_DUE } from './layout';
 import { cpuAt } from './map';
 import { bumpLinks, dropFastAll, flushTlb, invalidatePage, translateQuiet } from './mmu';
 import { updateMode } from './mode';
+import { pmcUpdate } from './pmc';
 import { clearTrap, NO_ERROR_CODE, PF } from './trap';
 
 // The part of the ABI (README) that asks about or changes a processor from outside. A `cpu` here is the processor's number.
@@ -23,6 +24,7 @@ export function setState(cpu: u32): void {
   timerUpdate(at);
   updateMode(at);
   updateDebug(at);
+  pmcUpdate(at);
   updateAttention(at);
 }
 

@@ -87,6 +87,12 @@ export const FAST_IMPLICIT: usize = 0x5ec;
 export const APIC: usize = 0x600;
 /** MTRRs: eight variable pairs, eleven fixed ranges, default type; u64 each, as in MSR order (core/msr.ts). */
 export const MTRR: usize = 0x700;
+/** Performance counters: see core/pmc.ts. */
+export const PMC: usize = 0x800;
+/** Branches retired while MODE_COUNT was on (u64). */
+export const BRANCHES: usize = 0x888;
+/** Nonzero while a performance counter counts: see core/pmc.ts (u32); derived, not state. */
+export const PMC_ACTIVE: usize = 0x56c;
 /** PDPTE0-3, which PAE paging outside of IA-32e mode loads with CR3 (SDM vol. 3, 4.4.1); u64 each. */
 export const PDPTE: usize = 0xf00;
 /** Rights by protection key (u32). */

@@ -1,5 +1,5 @@
 import { AC, VM } from './flags';
-import { MODE_CODE16, MODE_CODE32, MODE_EM, MODE_MP, MODE_NO_AVX, MODE_NO_SSE, MODE_REAL, MODE_TS, MODE_USER } from './block';
+import { MODE_CODE16, MODE_CODE32, MODE_COUNT, MODE_EM, MODE_MP, MODE_NO_AVX, MODE_NO_SSE, MODE_REAL, MODE_TS, MODE_USER } from './block';
 import { CODE_BASE, CODE_LIMIT, CPL, CR0, CR4, EFER, FAST, FAST_CODE, FAST_IMPLICIT, FLAGS_REST, MODE, SEG, SEG_ACCESS, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SIZE, XCR0 } from './layout';
 import { CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE } from './map';
 import { SET_CHECKED, SET_SUPERVISOR, SET_SUPERVISOR_SMAP, SET_USER } from './mem';
@@ -31,6 +31,7 @@ export function updateMode(cpu: usize): void {
   if ((cr0 & CR0_MP) != 0) mode |= MODE_MP;
   if (real || (cr4 & CR4_OSXSAVE) == 0 || (load<u64>(cpu, XCR0) & 6) != 6) mode |= MODE_NO_AVX;
   const before = load<u32>(cpu, MODE);
+  mode |= before & MODE_COUNT;
   if (((before ^ mode) & ~(MODE_USER | MODE_CODE32)) != 0) bumpLinks();
   store<u32>(cpu, mode, MODE);
   const ac = (load<u32>(cpu, FLAGS_REST) & AC) != 0;

@@ -1,10 +1,12 @@
+import { updateAttention } from './boundary';
 import { flushTlb, CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from './mmu';
 import { readDeadline, timerUpdate, writeDeadline } from './apictimer';
 import { DEBUGCTL_BTF } from './debugregs';
 import { canonical } from './mem';
 import { updateMode } from './mode';
-import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, DEBUGCTL, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_AUX, TSC_OFFSET } from './layout';
-import { GP, raiseError } from './trap';
+import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, DEBUGCTL, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, PMC_ACTIVE, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_AUX, TSC_OFFSET } from './layout';
+import { isPmcMsr, readPmcMsr, writePmcMsr } from './pmc';
+import { alone, GP, raiseError, raiseRedo } from './trap';
 
 // Model-specific registers (SDM vol. 4). An unknown one, a reserved bit or a bad value is #GP(0).
 
@@ -20,6 +22,13 @@ export const MISC_ENABLE_RESET: u64 = 1;
 const MISC_ENABLE_MASK: u64 = 0x400c51889;
 
 export function timeStamp(cpu: usize): u64 { return load<u64>(cpu, CYCLES) + load<u64>(cpu, TSC_OFFSET); }
+
+/** Counters are current only at a boundary that the run loop sees: while they count, an instruction that reads them runs alone. */
+export function settled(cpu: usize): bool {
+  if (load<u32>(cpu, PMC_ACTIVE) == 0 || alone) return true;
+  raiseRedo();
+  return false;
+}
 
 function refuse(cpu: usize): u64 { raiseError(cpu, GP, 0); return 0; }
 
@@ -63,6 +72,7 @@ export function readMsr(cpu: usize, msr: u32): u64 {
     case 0xc0000102: return load<u64>(cpu, KERNEL_GS_BASE);
     case 0xc0000103: return <u64>load<u32>(cpu, TSC_AUX);
     default: {
+      if (isPmcMsr(msr)) return settled(cpu) ? readPmcMsr(cpu, msr) : 0;
       const index = mtrrIndex(msr);
       return index >= 0 ? load<u64>(mtrrAt(cpu, index)) : refuse(cpu);
     }
@@ -101,7 +111,10 @@ export function writeMsr(cpu: usize, msr: u32, v: u64): void {
     case 0xc0000101: storeAddress(cpu, GS_BASE, v); break;
     case 0xc0000102: storeAddress(cpu, KERNEL_GS_BASE, v); break;
     case 0xc0000103: if (v >> 32 != 0) refuse(cpu); else store<u32>(cpu, <u32>v, TSC_AUX); break;
-    default: writeMtrr(cpu, msr, v);
+    default:
+      if (!isPmcMsr(msr)) writeMtrr(cpu, msr, v);
+      else if (!alone) raiseRedo();
+      else { writePmcMsr(cpu, msr, v); updateAttention(cpu); }
   }
 }
 

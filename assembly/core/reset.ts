@@ -7,6 +7,7 @@ import { ACTIVITY, APIC_BASE, CPU_INDEX, CPU_SIZE, CR0, DR, FCW, FTW, GDTR_LIMIT
 import { CR0_CD, CR0_ET, CR0_NW, flushTlb } from './mmu';
 import { updateMode } from './mode';
 import { MISC_ENABLE_RESET } from './msr';
+import { pmcReset } from './pmc';
 import { setSegment } from './segments';
 
 /** State of processor `index` after power-up or RESET (SDM vol. 3, table 10-1). The host then sets what a boot loader would, and calls setState. */
@@ -38,6 +39,7 @@ export function resetProcessor(cpu: usize, index: u32): void {
   store<u64>(cpu, 0xfee00800, APIC_BASE);
   store<u64>(cpu, 0x0007040600070406, PAT);
   store<u64>(cpu, MISC_ENABLE_RESET, MISC_ENABLE);
+  pmcReset(cpu);
   apicReset(cpu, false);
   flushTlb(cpu, true);
   updateMode(cpu);

@@ -1,14 +1,15 @@
-import { B_BREAK, B_CHARGE, B_LENGTH, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE } from './block';
+import { B_BREAK, B_CHARGE, B_LENGTH, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE, MODE_COUNT } from './block';
 import { findBlock } from './blocks';
 import { codeBreakpoints, DEBUGCTL_BTF, DR6_BS, pend, reportDebug } from './debugregs';
-import { ATTENTION_EXIT, boundary, EXIT_BREAKPOINT, EXIT_BUDGET, EXIT_TRIPLE_FAULT, GO, GO_ONE, setRunning, SHADOW_MOV_SS, ACTIVITY_SHUTDOWN } from './boundary';
+import { ACTIVITY_RUNNING, ATTENTION_COUNT, ATTENTION_EXIT, boundary, EXIT_BREAKPOINT, EXIT_BUDGET, EXIT_TRIPLE_FAULT, GO, GO_ONE, setRunning, SHADOW_MOV_SS, ACTIVITY_SHUTDOWN } from './boundary';
 import { RF, TF } from './flags';
 import { deliverFault } from './interrupts';
-import { ACTIVITY, ATTENTION, CYCLES, DEBUGCTL, FLAGS_REST, INSTRUCTIONS, INT_SHADOW, REPEATING, RIP, RUN_LIMIT, TIMER_DUE } from './layout';
-import { legacy } from './linear';
-import { OP_COUNT_AFTER, OP_CYCLES, OP_CYCLES_AFTER, OP_FLAGS, OP_LENGTH, OP_NEXT } from './op';
+import { ACTIVITY, ATTENTION, BRANCHES, CPL, CYCLES, DEBUGCTL, FLAGS_REST, INSTRUCTIONS, INT_SHADOW, MODE, PMC_ACTIVE, REPEATING, RIP, RUN_LIMIT, TIMER_DUE } from './layout';
+import { pmcRoom, pmcSync } from './pmc';
+import { OP_BYTES, OP_CODE, OP_COUNT_AFTER, OP_CYCLES, OP_CYCLES_AFTER, OP_FLAGS, OP_LENGTH, OP_NEXT, OPF_START } from './op';
 import { clearTrap, DB, entered, forgetEntry, raise, setAlone, trap, TRAP_AGAIN, TRAP_REDO } from './trap';
 import { execute, faultOp } from '../generated/execute';
+import { CODE_COUNT } from '../generated/tables';
 
 // The run loop: blocks as long as the budget covers them, single instructions where an exact position is needed.
 
@@ -41,8 +42,9 @@ export function runCpu(cpu: usize, until: u64): u32 {
 }
 
 function loop(cpu: usize, until: u64, passAt: u64): u32 {
-  let redo = false, pass = passAt;
+  let redo = false, pass = passAt, level = load<u32>(cpu, CPL), counts = load<u32>(cpu, ACTIVITY) == ACTIVITY_RUNNING;
   while (true) {
+    if (load<u32>(cpu, PMC_ACTIVE) != 0 && counts) pmcSync(cpu, level);
     const now = load<u64>(cpu, CYCLES), shadow = load<u32>(cpu, INT_SHADOW);
     let one = redo;
     if (!redo) {
@@ -52,11 +54,18 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
         const answer = boundary(cpu);
         if (answer < GO) return answer;
         // A delivery took cycles and moved RIP: look again.
-        if (answer == GO && (load<u64>(cpu, CYCLES) != now || load<u32>(cpu, ATTENTION) != 0)) continue;
+        if (answer == GO && (load<u64>(cpu, CYCLES) != now || (load<u32>(cpu, ATTENTION) & ~ATTENTION_COUNT) != 0)) continue;
         one = answer == GO_ONE;
       }
     }
-    const due = load<u64>(cpu, TIMER_DUE), limit = due < until ? due : until;
+    const due = load<u64>(cpu, TIMER_DUE);
+    let limit = due < until ? due : until;
+    level = load<u32>(cpu, CPL);
+    counts = true;
+    if (load<u32>(cpu, PMC_ACTIVE) != 0) {
+      const room = pmcRoom(cpu);
+      if (room < limit - now) limit = now + room;
+    }
     store<u64>(cpu, limit - now < REPEAT_CYCLES ? limit : now + REPEAT_CYCLES, RUN_LIMIT);
     const flags = load<u32>(cpu, FLAGS_REST), trapFlag = (flags & TF) != 0, repeating = load<u32>(cpu, REPEATING) != 0;
     const rip = load<u64>(cpu, RIP);
@@ -118,6 +127,7 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
       if (one && trapFlag) singleStepTrap(cpu, b);
     } else if (trap == TRAP_REDO) {
       giveBack(cpu, faultOp);
+      uncountBranch(cpu, faultOp);
       clearTrap();
       redo = true;
     } else if (trap == TRAP_AGAIN) {
@@ -129,18 +139,26 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
     } else {
       pass = NOWHERE;
       const op = faultOp;
-      if (op != 0) giveBack(cpu, op);
+      if (op != 0) {
+        giveBack(cpu, op);
+        uncountBranch(cpu, op);
+      }
       deliverFault(cpu, op != 0 ? <u32>load<u8>(op, OP_FLAGS) : 0);
     }
   }
+}
+
+/** A branch that faulted, or has to run again, has been counted by the op before it. */
+function uncountBranch(cpu: usize, op: usize): void {
+  if ((load<u32>(cpu, MODE) & MODE_COUNT) == 0 || (load<u8>(op, OP_FLAGS) & OPF_START) != 0) return;
+  if (load<u16>(op - OP_BYTES, OP_CODE) == <u16>CODE_COUNT) store<u64>(cpu, load<u64>(cpu, BRANCHES) - 1, BRANCHES);
 }
 
 /** The block was charged as a whole; takes back what `op` and the ops after it cost, and puts RIP at op's instruction. */
 function giveBack(cpu: usize, op: usize): void {
   store<u64>(cpu, load<u64>(cpu, CYCLES) - <u64>load<u16>(op, OP_CYCLES_AFTER) - <u64>load<u8>(op, OP_CYCLES), CYCLES);
   store<u64>(cpu, load<u64>(cpu, INSTRUCTIONS) - <u64>load<u16>(op, OP_COUNT_AFTER) - 1, INSTRUCTIONS);
-  const rip = load<u64>(op, OP_NEXT) - <u64>load<u8>(op, OP_LENGTH);
-  store<u64>(cpu, legacy(cpu) ? rip & 0xffffffff : rip, RIP);
+  store<u64>(cpu, load<u64>(op, OP_NEXT) - <u64>load<u8>(op, OP_LENGTH), RIP);
 }
 
 /**

@@ -23,12 +23,11 @@ export const fixedCodes = [
   'CODE_COLD_JUMP',
   'CODE_COLD_END',
   'CODE_COLD_NEXT',
+  'CODE_COUNT',
   'CODE_CONTINUE',
   'CODE_STOP',
   'CODE_EA',
   'CODE_RAISE',
-  'CODE_EA_SEGMENT',
-  'CODE_RAISE_IF',
 ];
 
 const isRegister = (o: Operand, v: Variant): boolean =>

@@ -20,6 +20,7 @@ const fixed: Record<string, string> = {
       const j = jumps + <usize>(((<u32>to ^ (<u32>to >> 10)) << 4) & JUMP_MASK);
       if (load<u64>(j) == to && load<u32>(j, 12) == linkGeneration) { const n = <usize>load<u32>(j, 8), c = acc - load<u64>(n); if (<i64>c >= 0) { slot = 0; acc = c; ip = n + 48; continue; } }
       break;`,
+  CODE_COUNT: `store<u64>(cpu, load<u64>(cpu, BRANCHES) + 1, BRANCHES); ${next}`,
   // The same where RIP and the mode are known: the op's own link leads on (generation at 24, block at 28).
   CODE_COLD_NEXT: `${coldEnd} if (load<u32>(cpu, ATTENTION) != 0 || load<u64>(cpu, TIMER_DUE) < limit) break;
       if (load<u32>(ip, 24) == linkGeneration) { const n = <usize>load<u32>(ip, 28), c = acc - load<u64>(n); if (<i64>c >= 0) { acc = c; ip = n + 48; continue; } }
@@ -29,10 +30,6 @@ const fixed: Record<string, string> = {
   // Segment base in r0, nonzero r1 for a 32-bit address size (SDM vol. 1, 3.3.7: the address is zero-extended, then the base is added).
   CODE_EA: `let va: u64 = ${address}; if (load<u8>(ip, 3) != 0) va = <u64><u32>va; store<u64>(cpu, va + load<u64>(cpu + <usize>load<u8>(ip, 2)), EA); ${next}`,
   CODE_RAISE: 'raiseDecoded(cpu, ip); break;',
-  // Outside 64-bit mode every memory operand goes through here: segment, limit and rights, 16- and 32-bit address arithmetic.
-  CODE_EA_SEGMENT: `segmentOperand(cpu, ip); if (trap) break; ${next}`,
-  // A conditional branch whose target lies outside of the code segment.
-  CODE_RAISE_IF: `if (cond(cpu, <u32>load<u8>(ip, 13))) { raiseError(cpu, GP, 0); break; } ${next}`,
 };
 
 /** Text of generated/execute.ts; \`semantics\` maps a semantic function to its file. */
@@ -43,16 +40,15 @@ export function executeText(d: Dispatch, imports: string): string {
   );
   return `// Made by gen/generate.ts from the records in isa/. Never edited by hand.
 import * as layout from '../core/layout';
-import { ATTENTION, CYCLES, EA, FAST, FL_RES, RBP, RIP, RSP, SCRATCH, TIMER_DUE, XMM } from '../core/layout';
+import { ATTENTION, BRANCHES, CYCLES, EA, FAST, FL_RES, RBP, RIP, RSP, SCRATCH, TIMER_DUE, XMM } from '../core/layout';
 import { FAST_WRITE } from '../core/map';
 import { canonical, ld8, ld16, ld32, ld64, ld128, ldw8, ldw16, ldw32, ldw64, st8, st16, st32, st64, st128, PAGE } from '../core/mem';
 import { GP, raiseError, stackFault, trap } from '../core/trap';
 import { linkGeneration } from '../core/mmu';
 import { JUMP_MASK } from '../core/block';
 import { jumpTable } from '../core/blocks';
-import { carry, cond, overflow, parity, sign, zero } from '../core/flags';
+import { carry, overflow, parity, sign, zero } from '../core/flags';
 import { misaligned } from '../core/operand';
-import { segmentOperand } from '../core/linear';
 import { raiseDecoded, transfer } from '../core/transfer';
 ${imports}
 

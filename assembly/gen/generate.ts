@@ -2,7 +2,6 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from 'node:path';
 import type { InsnForm } from '../isa/define.ts';
 import { coldBody } from './cold.ts';
-import { memoryAccess } from './operands.ts';
 import { dispatchOf, fixedCodes, variantKey, variantsOf, type Dispatch } from './dispatch.ts';
 import { executeText } from './execute.ts';
 import { decodeTables, parseForms, type Form } from './tables.ts';
@@ -13,7 +12,7 @@ const header = '// Made by gen/generate.ts from the records in isa/. Never edite
 
 /** Codes of register places and immediates, as in the generated tables and decode.ts. */
 const placeNames = ['NONE', 'RM', 'REG', 'OPCODE', 'VVVV', 'ACC', 'CL', 'DX', 'RM_NUMBER', 'REG_NUMBER', 'VVVV_NUMBER'];
-const immediateNames = ['NONE', '8', '8S', '16', '32', '32S', '64', 'REL8', 'REL32', 'MOFFS', '16_8', 'ONE', 'REL16', 'PTR'];
+const immediateNames = ['NONE', '8', '8S', '16', '32', '32S', '64', 'REL8', 'REL32', 'MOFFS', '16_8', 'ONE'];
 const placeOf: Record<string, string> = {
   rm: 'RM',
   reg: 'REG',
@@ -42,14 +41,12 @@ const immediateOf: Record<string, string> = {
   imm32s: '32S',
   imm64: '64',
   rel8: 'REL8',
-  rel16: 'REL16',
-  ptr: 'PTR',
   rel32: 'REL32',
   moffs: 'MOFFS',
   imm16_8: '16_8',
   '1': 'ONE',
 };
-const formFlags = { LOCK: 1, ENDS: 2, CPL0: 4, SSE: 8, NO_SEGMENT: 16, ONLY_REGISTER: 32, DIRECT_BRANCH: 64, PROTECTED: 128 };
+const formFlags = { LOCK: 1, ENDS: 2, CPL0: 4, SSE: 8, NO_SEGMENT: 16, ONLY_REGISTER: 32, DIRECT_BRANCH: 64 };
 /** Features whose instructions need CR4.OSFXSR and a clear CR0.EM and CR0.TS. */
 const sseFeature = /^(SSE\d?|SSSE3|SSE4_[12]|SSE4\.[12]|AES|AESNI|PCLMULQDQ|SHA)$/;
 
@@ -76,6 +73,9 @@ function importText(names: Set<string>, semantics: Map<string, string>): string 
   return [...byFile].map(([file, list]) => `import { ${list.join(', ')} } from '${file}';`).join('\n');
 }
 
+/** Retired branch instructions, as the architectural event counts them. */
+const branches = /^(J|CALL|RET|LOOP|INT|IRET|SYSCALL|SYSRET|SYSENTER|SYSEXIT)/;
+
 function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, functionCount: number): string {
   const t = decodeTables(forms),
     rows: number[] = new Array<number>(20).fill(0);
@@ -94,9 +94,7 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       (sseFeature.test(r.cpuid ?? '') ? formFlags.SSE : 0) |
       (f.operands.some(o => o.place === 'ea') ? formFlags.NO_SEGMENT : 0) |
       (f.operands.some(o => o.place === 'cr' || o.place === 'dr') ? formFlags.ONLY_REGISTER : 0) |
-      (direct ? formFlags.DIRECT_BRANCH : 0) |
-      (r.protected || f.encoding.vex ? formFlags.PROTECTED : 0);
-    const access = memoryAccess(r, f.operands);
+      (direct ? formFlags.DIRECT_BRANCH : 0);
     const cold =
       r.ends === 'jump' ? 'CODE_COLD_JUMP' : r.ends === 'next' ? 'CODE_COLD_NEXT' : r.ends ? 'CODE_COLD_END' : 'CODE_COLD';
     const code = (v: 'reg' | 'mem'): number => d.codes.get(variantKey(f, v)) ?? fixedCodes.indexOf(cold);
@@ -108,7 +106,7 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       immediateNames.indexOf(immediateOf[f.immediate]),
       r.cc ?? 0,
       r.cycles,
-      0,
+      branches.test(r.syntax) ? 1 : 0,
       flags & 255,
       flags >> 8,
       cr & 255,
@@ -119,8 +117,8 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       fn >> 8,
       fuse('reg'),
       fuse('mem'),
-      access & 255,
-      access >> 8,
+      0,
+      0,
     );
   }
   const data = (name: string, type: string, values: number[]): string =>
@@ -132,10 +130,10 @@ ${immediateNames.map((n, i) => `export const IMM_${n}: u32 = ${i};`).join('\n')}
 ${Object.entries(formFlags)
   .map(([n, v]) => `export const FORM_${n}: u32 = ${v};`)
   .join('\n')}
-/** A form's row: three places, mask of operands with AH..BH, immediate, small constant, cycles, then u16 flags, code (register, memory), function, u8 fuse classes, u16 memory access (operands.ts). */
+/** A form's row: three places, mask of operands with AH..BH, immediate, small constant, cycles, whether performance counters count it as a branch, then u16 flags, code (register, memory), function, u8 fuse classes. */
 export const FORM_BYTES: usize = 20;
-export const FORM_PLACES: usize = 0, FORM_HIGH_BYTES: usize = 3, FORM_IMMEDIATE: usize = 4, FORM_CC: usize = 5, FORM_CYCLES: usize = 6, FORM_FLAGS: usize = 8;
-export const FORM_CODE_REGISTER: usize = 10, FORM_CODE_MEMORY: usize = 12, FORM_FUNCTION: usize = 14, FORM_FUSE_REGISTER: usize = 16, FORM_FUSE_MEMORY: usize = 17, FORM_ACCESS: usize = 18;
+export const FORM_PLACES: usize = 0, FORM_HIGH_BYTES: usize = 3, FORM_IMMEDIATE: usize = 4, FORM_CC: usize = 5, FORM_CYCLES: usize = 6, FORM_BRANCH: usize = 7, FORM_FLAGS: usize = 8;
+export const FORM_CODE_REGISTER: usize = 10, FORM_CODE_MEMORY: usize = 12, FORM_FUNCTION: usize = 14, FORM_FUSE_REGISTER: usize = 16, FORM_FUSE_MEMORY: usize = 17;
 export const FORM_COUNT: u32 = ${forms.length};
 ${data('forms', 'u8', rows)}
 /** By map << 8 | opcode: 1 if ModRM follows. */
