@@ -168,7 +168,7 @@ describe('controller commands', () => {
     m.command(0xd0);
     expect(m.read(1).map(b => b & 3)).toEqual([0x01]);
     m.command(0xfe);
-    expect(m.bus.outputs.map(o => o.channel)).toEqual(['reset']);
+    expect(m.bus.powerEvents).toEqual([{ kind: 'reset', by: 'i8042' }]);
     m.command(0xff);
     expect(m.bus.outputs.length).toBe(1);
   });

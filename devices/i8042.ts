@@ -3,8 +3,8 @@
  * first port, nothing on the second (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and auxiliary device controller").
  *
  * Commands take effect at once, so the input buffer is never full; bytes of the keyboard take the time that they need on its wire. Input channels:
- * `key` (bytes of scan code set 1, as the guest will read them) and `keyname` (names as in `scancodes.ts`, separated by spaces). Output channel `reset`: software
- * pulled the processor's reset line. Gate A20 is a bit that can be set and read; a 64-bit machine has all of its address lines.
+ * `key` (bytes of scan code set 1, as the guest will read them) and `keyname` (names as in `scancodes.ts`, separated by spaces). Software can pull the
+ * processors' reset line. Gate A20 is a bit that can be set and read; a 64-bit machine has all of its address lines.
  */
 import type { Bus, Device, InterruptLine, RegisterRow } from '../hal/bus/index.ts';
 import { hostByte, newKeyboard, nextKeyboardByte, selfTestPassed, typeSet1 } from './ps2keyboard.ts';
@@ -294,5 +294,5 @@ function writeOutputPort(c: Controller, byte: number): void {
 }
 
 function resetLine(c: Controller): void {
-  c.bus.output(c.device, 'reset', new Uint8Array(0));
+  c.bus.power({ kind: 'reset', by: c.device.id });
 }

@@ -9,3 +9,7 @@ export { createI8254 } from './i8254.ts';
 export { createRtc } from './rtc.ts';
 export { createI8042 } from './i8042.ts';
 export { keyToSet1 } from './scancodes.ts';
+export { createI8259, isaPin } from './i8259.ts';
+export { createDebugExit } from './debugexit.ts';
+export { createPcTestdev } from './pctestdev.ts';
+export { createFwCfg, FW_CFG_MAX_CPUS, FW_CFG_NB_CPUS, FW_CFG_NOGRAPHIC, FW_CFG_RAM_SIZE, fwCfgNumber } from './fwcfg.ts';

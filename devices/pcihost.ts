@@ -75,9 +75,9 @@ export function intxToPin(device: number, pin: number): number {
   return FIRST_INTX_PIN + ((device + pin - 1) & 3);
 }
 
-/** The bridge with what is plugged into its bus. Two devices in one slot, or a memory or I/O window that is too small, throw an Error. */
-export function createPciHost(options: { id?: string; slots: readonly PciSlot[] }): Device {
-  const id = options.id ?? 'pci0';
+/** The bridge with what is plugged into its bus. Its I/O window begins at `ioBase` (1000h unless said), so that a board can have devices of its own below. Two devices in one slot, or a memory or I/O window that is too small, throw an Error. */
+export function createPciHost(options: { id?: string; slots: readonly PciSlot[]; ioBase?: number }): Device {
+  const { id = 'pci0', ioBase = PCI_IO_BASE } = options;
   const slots = options.slots.map(slot => ({ ...slot, function: slot.function ?? 0 })).sort((a, b) => slotKey(a) - slotKey(b));
   // The identity of Intel's 440FX, which software knows as a plain host bridge.
   const own = createPciFunction({
@@ -94,7 +94,7 @@ export function createPciHost(options: { id?: string; slots: readonly PciSlot[] 
       throw new Error(`${slot.plugged.id}: PCI device ${slot.device} function ${slot.function} is taken`);
     functions.set(slotKey(slot), slot.plugged.pci);
   }
-  assignAddresses(slots);
+  assignAddresses(slots, ioBase);
 
   let h!: HostBridge;
   const route = (space: 'memory' | 'io', address: number) => {
@@ -120,7 +120,7 @@ export function createPciHost(options: { id?: string; slots: readonly PciSlot[] 
       connectInterrupts(bus, slots);
       resetRegisters(REGISTERS, h);
       bus.claimPorts(device, CONFIG_PORTS, 8);
-      bus.claimPorts(device, PCI_IO_BASE, PCI_IO_END - PCI_IO_BASE);
+      bus.claimPorts(device, ioBase, PCI_IO_END - ioBase);
       bus.claimMmio(device, PCI_MEMORY_BASE, PCI_MEMORY_END - PCI_MEMORY_BASE);
     },
     reset() {
@@ -133,9 +133,9 @@ export function createPciHost(options: { id?: string; slots: readonly PciSlot[] 
       loadPciFunction(id, own, bridge as DeviceState);
       loadState(id, h.r, {}, rest);
     },
-    portRead: (port, size) => (port >= PCI_IO_BASE ? read('io', port, size) : configRead(h, port - CONFIG_PORTS, size)),
+    portRead: (port, size) => (port >= ioBase ? read('io', port, size) : configRead(h, port - CONFIG_PORTS, size)),
     portWrite(port, size, value) {
-      if (port >= PCI_IO_BASE) write('io', port, size, value);
+      if (port >= ioBase) write('io', port, size, value);
       else configWrite(h, port - CONFIG_PORTS, size, value);
     },
     mmioRead: (address, size) => read('memory', address, size),
@@ -189,13 +189,13 @@ function connectInterrupts(bus: Bus, slots: readonly { device: number; plugged: 
 }
 
 /** What firmware leaves behind: largest BARs first, each aligned to its size; decoding on, bus mastering off; the line register holds the pin. */
-function assignAddresses(slots: readonly { device: number; plugged: PciDevice }[]): void {
+function assignAddresses(slots: readonly { device: number; plugged: PciDevice }[], ioBase: number): void {
   const places = slots.map(({ device, plugged }) => ({
     device,
     pci: plugged.pci,
     bars: (plugged.pci.spec.bars ?? []).map(() => 0),
   }));
-  const next = { memory: FIRMWARE_MEMORY_BASE, io: PCI_IO_BASE };
+  const next = { memory: FIRMWARE_MEMORY_BASE, io: ioBase };
   const end = { memory: PCI_MEMORY_END, io: PCI_IO_END };
   const wanted = places.flatMap(place =>
     (place.pci.spec.bars ?? []).flatMap((bar, index) => (bar ? [{ place, bar, index }] : [])),

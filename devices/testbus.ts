@@ -1,5 +1,5 @@
 /** A bus for the tests of devices: RAM, a clock that the test advances, and a record of everything that a device did to the outside. */
-import type { Bus, Clock, Device, InterruptLine, PhysicalMemory } from '../hal/bus/index.ts';
+import type { Bus, Clock, Device, InterruptLine, PhysicalMemory, PowerEvent } from '../hal/bus/index.ts';
 import { bytesMask } from './register.ts';
 
 interface Scheduled {
@@ -24,7 +24,12 @@ export class TestBus implements Bus {
   /** Rising edges seen on each pin. */
   readonly edges = new Map<number, number>();
   readonly messages: { address: number; data: number }[] = [];
+  readonly powerEvents: PowerEvent[] = [];
+  /** Level of INTR, and what answers an acknowledge cycle. */
+  intr = false;
+  acknowledge: () => number = () => 0xff;
   readonly outputs: { device: string; channel: string; data: Uint8Array }[] = [];
+  private readonly listeners = new Map<number, ((level: boolean) => void)[]>();
   private cycle = 0;
   private order = 0;
   private queue: Scheduled[] = [];
@@ -103,8 +108,26 @@ export class TestBus implements Bus {
       set: level => {
         if (level && !this.lines.get(pin)) this.edges.set(pin, (this.edges.get(pin) ?? 0) + 1);
         this.lines.set(pin, level);
+        for (const heard of this.listeners.get(pin) ?? []) heard(level);
       },
     };
+  }
+
+  listen(pin: number, heard: (level: boolean) => void): void {
+    this.listeners.set(pin, [...(this.listeners.get(pin) ?? []), heard]);
+  }
+
+  externalInterrupt(_device: Device, acknowledge: () => number): InterruptLine {
+    this.acknowledge = acknowledge;
+    return {
+      set: level => {
+        this.intr = level;
+      },
+    };
+  }
+
+  power(event: PowerEvent): void {
+    this.powerEvents.push(event);
   }
 
   line(pin: number): boolean {

@@ -17,6 +17,8 @@ const bus = (): MachineBus =>
     clock: {} as Clock,
     memory: { size: 0x100000 } as PhysicalMemory,
     ioapicLine: () => {},
+    intrLine: () => {},
+    power: () => {},
     msi: () => {},
     output: () => {},
   });

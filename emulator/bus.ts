@@ -1,10 +1,12 @@
-import type { Bus, Clock, Device, InterruptLine, PhysicalMemory } from '../hal/bus/index.ts';
+import type { Bus, Clock, Device, InterruptLine, PhysicalMemory, PowerEvent } from '../hal/bus/index.ts';
 
 /** What the bus needs of the machine around it. */
 export interface BusHost {
   readonly clock: Clock;
   readonly memory: PhysicalMemory;
   ioapicLine(pin: number, level: boolean): void;
+  intrLine(level: boolean): void;
+  power(event: PowerEvent): void;
   msi(address: number, data: number): void;
   output(device: Device, channel: string, data: Uint8Array): void;
 }
@@ -41,6 +43,8 @@ export class MachineBus implements Bus {
   private readonly ports: (Device | undefined)[] = new Array<Device | undefined>(PORTS).fill(undefined);
   private ranges: MmioRange[] = [];
   private cachedClaims: BusClaims | null = null;
+  private readonly listeners = new Map<number, ((level: boolean) => void)[]>();
+  private controller: { device: Device; acknowledge: () => number } | null = null;
 
   constructor(host: BusHost) {
     this.host = host;
@@ -88,7 +92,32 @@ export class MachineBus implements Bus {
 
   interruptLine(pin: number): InterruptLine {
     if (!Number.isInteger(pin) || pin < 0 || pin >= IOAPIC_PINS) throw new RangeError(`the I/O APIC has no pin ${pin}`);
-    return { set: level => this.host.ioapicLine(pin, level) };
+    return {
+      set: level => {
+        this.host.ioapicLine(pin, level);
+        for (const heard of this.listeners.get(pin) ?? []) heard(level);
+      },
+    };
+  }
+
+  listen(pin: number, heard: (level: boolean) => void): void {
+    if (!Number.isInteger(pin) || pin < 0 || pin >= IOAPIC_PINS) throw new RangeError(`the I/O APIC has no pin ${pin}`);
+    this.listeners.set(pin, [...(this.listeners.get(pin) ?? []), heard]);
+  }
+
+  externalInterrupt(device: Device, acknowledge: () => number): InterruptLine {
+    if (this.controller !== null) throw new Error(`${device.id} drives INTR, which ${this.controller.device.id} does`);
+    this.controller = { device, acknowledge };
+    return { set: level => this.host.intrLine(level) };
+  }
+
+  /** An interrupt-acknowledge cycle: without an interrupt controller the bus floats. */
+  acknowledge(): number {
+    return this.controller === null ? 0xff : this.controller.acknowledge();
+  }
+
+  power(event: PowerEvent): void {
+    this.host.power(event);
   }
 
   msi(address: number, data: number): void {

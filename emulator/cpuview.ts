@@ -234,6 +234,22 @@ export class Processor implements CpuView {
     return this.u32[ACTIVITY];
   }
 
+  /** The processor loses its state, as in S3: reset, and waiting for whoever starts it. Time goes on. */
+  lose(): void {
+    const time = this.u32.slice(CYCLES, CYCLES + 2),
+      instructions = this.u32.slice(abi.INSTRUCTIONS >> 2, (abi.INSTRUCTIONS >> 2) + 2);
+    this.core.reset(this.index);
+    this.u32.set(time, CYCLES);
+    this.u32.set(instructions, abi.INSTRUCTIONS >> 2);
+    this.u32[ACTIVITY] = abi.ACTIVITY_WAIT_SIPI;
+    this.core.setState(this.index);
+  }
+  /** Lets a processor that waits go on at RIP. */
+  start(): void {
+    this.u32[ACTIVITY] = abi.ACTIVITY_RUNNING;
+    this.core.setState(this.index);
+  }
+
   raise(vector: number, errorCode?: number, cr2 = 0): void {
     this.core.raiseException(
       this.index,

@@ -8,6 +8,7 @@ import type {
   MachineConfig,
   PhysicalMemory,
   Platform,
+  PowerEvent,
   TraceEvent,
 } from '../hal/bus/index.ts';
 import { MachineBus } from './bus.ts';
@@ -55,13 +56,25 @@ export type StopReason =
   /** Halted, and nothing is scheduled that could ever wake the machine. Only without a limit. */
   | 'idle'
   /** {@link Machine.stop} was called. */
-  | 'stopped';
+  | 'stopped'
+  /** The guest ended the run through the debug-exit port, pulled the reset line, or turned the power off: `Stop.power` says which and how. */
+  | 'power';
 
 export interface Stop {
   reason: StopReason;
   /** Processor that stopped, or the one whose turn it is. */
   cpu: number;
   cycle: number;
+  /** With reason `power`. Nothing has been done about it: a run that goes on goes on after the instruction. */
+  power?: PowerEvent;
+}
+
+/** What stands in for firmware and a boot loader on a machine without a guest operating system of ours. */
+export interface Firmware {
+  /** Builds the memory image and processor state that a boot loader leaves. The machine is fresh, its devices are reset. */
+  boot(machine: Machine): void;
+  /** After S3: all processors are reset, memory is as it was; sets the first one to where the operating system wants to go on. */
+  resume(machine: Machine): void;
 }
 
 /** What the core tells while tracing is on: see assembly/core/events.ts for the kinds and what `a` and `b` are. */
@@ -79,6 +92,7 @@ export interface MachineOptions {
   core: WebAssembly.Module;
   devices?: readonly Device[];
   guestOs?: GuestOs | null;
+  firmware?: Firmware | null;
 }
 
 /**
@@ -105,6 +119,9 @@ export class Machine implements Platform {
   readonly inputs = new InputLog();
   readonly devices: ReadonlyMap<string, Device>;
   readonly guestOs: GuestOs | null;
+  private readonly firmware: Firmware | null;
+  /** What a device asked for during the instruction that ran last. */
+  private powerAsked: PowerEvent | null = null;
   /** One byte a physical page; the core and the host's write function share it. */
   readonly pageFlags: Uint8Array;
 
@@ -173,6 +190,13 @@ export class Machine implements Platform {
           this.failed(error);
         }
       },
+      interruptAcknowledge: () => {
+        try {
+          return this.bus.acknowledge();
+        } catch (error) {
+          return this.failed(error);
+        }
+      },
     });
     this.core.init(ramBytes, cpus);
     this.core.setCpuidConfig(this.config.tscHz, 0);
@@ -195,6 +219,15 @@ export class Machine implements Platform {
       clock: this.clock,
       memory: this.ram,
       ioapicLine: (pin, level) => this.core.ioapicLine(pin, level ? 1 : 0),
+      // INTR is wired to LINT0 of every processor and, as on a PC, to pin 0 of the I/O APIC.
+      intrLine: level => {
+        this.core.intrLine(level ? 1 : 0);
+        this.core.ioapicLine(0, level ? 1 : 0);
+      },
+      power: event => {
+        this.powerAsked ??= event;
+        if (this.running) this.core.requestStop();
+      },
       msi: (address, data) => this.core.msi(address, data),
       output: (device, channel, data) => this.putOut(device.id, channel, data),
     });
@@ -217,6 +250,7 @@ export class Machine implements Platform {
     this.devices = devices;
     for (const device of devices.values()) device.attach(this.bus);
     this.guestOs = options.guestOs ?? null;
+    this.firmware = options.firmware ?? null;
     this.keeper = new StateKeeper(this);
   }
 
@@ -224,6 +258,7 @@ export class Machine implements Platform {
   boot(): void {
     for (const device of this.devices.values()) device.reset();
     this.guestOs?.boot(this);
+    this.firmware?.boot(this);
   }
 
   /** The machine's position in time: cycles of the processor whose turn it is. */
@@ -268,6 +303,11 @@ export class Machine implements Platform {
       if (this.stopAsked) return this.stopped('stopped');
       if (now >= until) return this.stopped('limit');
       this.fireDue(now);
+      if (this.powerAsked !== null) {
+        const stop = this.takePower(this.powerAsked);
+        if (stop !== null) return stop;
+        continue;
+      }
 
       const next = Math.min(until, this.events.nextCycle(), this.inputs.nextCycle(), this.turnEnd(now));
       const target = Math.min(next, FOREVER);
@@ -280,6 +320,12 @@ export class Machine implements Platform {
         const { error } = this.failure;
         this.failure = null;
         throw error;
+      }
+      // At once, not when the machine goes on: what was asked for is not part of a checkpoint.
+      if (this.powerAsked !== null) {
+        const stop = this.takePower(this.powerAsked);
+        if (stop !== null) return stop;
+        continue;
       }
       switch (reason) {
         case abi.EXIT_BUDGET:
@@ -310,6 +356,17 @@ export class Machine implements Platform {
           throw new Error(`the core returned exit reason ${reason}`);
       }
     }
+  }
+
+  /** Does what a device asked for, or says that the run stops for it. While the past is run again, a stop for it has been seen already. */
+  private takePower(event: PowerEvent): Stop | null {
+    this.powerAsked = null;
+    if (event.kind === 'sleep' || event.kind === 'wake') {
+      for (const cpu of this.cpus) cpu.lose();
+      if (event.kind === 'wake') this.firmware?.resume(this);
+      return null;
+    }
+    return this.replaying ? null : { ...this.stopped('power'), power: event };
   }
 
   private stopped(reason: StopReason): Stop {

@@ -30,13 +30,13 @@ const LAYERS: { readonly [name: string]: Layer } = {
   kernel: { files: /^kernel\//, may: /^hal\//, packages: NOTHING },
   'command line': { files: /^emulator\/cli\//, may: /^(emulator|hal\/bus)\//, packages: /^node:/ },
   board: {
-    files: /^emulator\/board\.ts$/,
+    files: /^emulator\/(pc)?board\.ts$/,
     may: /^(emulator|hal\/bus|devices|kernel)\//,
     packages: NOTHING,
   },
   emulator: {
     files: /^emulator\//,
-    may: new RegExp(`^(hal/bus/|emulator/board\\.ts|${CORE_ABI})`),
+    may: new RegExp(`^(hal/bus/|emulator/(pc)?board\\.ts|${CORE_ABI})`),
     packages: /^node:(fs|path|url)(\/|$)/,
   },
   'web worker': {

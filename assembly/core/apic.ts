@@ -1,5 +1,6 @@
 import { ACTIVITY_WAIT_SIPI, updateAttention } from './boundary';
 import { EVENT_CR8, EVENT_EOI, tell } from './events';
+import { requestExtInt } from './intr';
 import { ioapicEoi } from './ioapic';
 import { ACTIVITY, APIC, APIC_BASE, CPU_INDEX, CR8, NMI_PENDING, SIPI } from './layout';
 import { cpuAt, cpuCount } from './map';
@@ -40,6 +41,9 @@ export function apicReset(cpu: usize, init: bool): void {
 
 function setLvt(cpu: usize, index: u32, v: u32): void { store<u32>(cpu + (<usize>index << 2), v, LVT); }
 function lvt(cpu: usize, index: u32): u32 { return load<u32>(cpu + (<usize>index << 2), LVT); }
+
+/** LINT0 passes external interrupts on: unmasked, delivery mode ExtINT. */
+export function hearsIntr(cpu: usize): bool { return (lvt(cpu, LVT_LINT0) & (LVT_MASKED | 0x700)) == MESSAGE_EXTINT << 8; }
 
 function getBit(set: usize, vector: u32): bool { return (load<u32>(set + <usize>((vector >> 5) << 2)) >> (vector & 31) & 1) != 0; }
 function setBit(set: usize, vector: u32): void { const at = set + <usize>((vector >> 5) << 2); store<u32>(at, load<u32>(at) | (1 << (vector & 31))); }
@@ -161,6 +165,7 @@ export function apicWrite(cpu: usize, offset: u32, v: u32): void {
       store<u32>(cpu, v & 0x1ff, SVR);
       // Software disable masks the whole local vector table (SDM vol. 3, 11.4.7.2).
       if ((v & SVR_ENABLED) == 0) for (let i: u32 = 0; i < LVT_COUNT; i++) setLvt(cpu, i, lvt(cpu, i) | LVT_MASKED);
+      updateAttention(cpu);
       break;
     case 0x280:
       store<u32>(cpu, load<u32>(cpu, ESR_PENDING), ESR);
@@ -186,6 +191,7 @@ function writeLvt(cpu: usize, index: u32, v: u32): void {
   const old = lvt(cpu, index);
   setLvt(cpu, index, entry);
   if (index == LVT_TIMER) timerModeWritten(cpu, old, entry);
+  if (index == LVT_LINT0) updateAttention(cpu);
 }
 
 function sendIcr(cpu: usize, lo: u32): void {
@@ -239,7 +245,8 @@ function arrive(cpu: usize, mode: u32, vector: u32, levelTriggered: bool): void 
     case MESSAGE_STARTUP:
       if (load<u32>(cpu, ACTIVITY) == ACTIVITY_WAIT_SIPI) store<u32>(cpu, 0x100 | vector, SIPI);
       break;
-    default: // SMI: there is no SMM; ExtINT: no 8259 is wired to this APIC
+    case MESSAGE_EXTINT: requestExtInt(cpu); break;
+    default: // SMI: there is no SMM
   }
 }
 

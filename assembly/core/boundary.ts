@@ -4,6 +4,7 @@ import { reportDebug } from './debugregs';
 import { EVENT_EXCEPTION, EVENT_INTERRUPT, tell } from './events';
 import { IF, RF, TF } from './flags';
 import { deliver, SOURCE_EXTERNAL } from './interrupts';
+import { acknowledgeIntr, intrPending } from './intr';
 import { ACTIVITY, ATTENTION, CYCLES, DB_PENDING, FLAGS_REST, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, PMC_ACTIVE, RIP, TIMER_DUE } from './layout';
 import { pmcRestart } from './pmc';
 import { DB, NMI, NO_ERROR_CODE } from './trap';
@@ -48,7 +49,7 @@ export function forgetExit(): void { pendingExit = 0; }
 export function updateAttention(cpu: usize): void {
   let a: u32 = 0;
   const flags = load<u32>(cpu, FLAGS_REST);
-  if ((flags & IF) != 0 && highestPending(cpu) != 0) a |= ATTENTION_INTERRUPT;
+  if ((flags & IF) != 0 && (highestPending(cpu) != 0 || intrPending(cpu))) a |= ATTENTION_INTERRUPT;
   if ((flags & (TF | RF)) != 0) a |= ATTENTION_TRAP_FLAG;
   if (load<u32>(cpu, INT_SHADOW) != 0) a |= ATTENTION_SHADOW;
   if (load<u32>(cpu, DB_PENDING) != 0) a |= ATTENTION_DEBUG;
@@ -94,6 +95,12 @@ export function boundary(cpu: usize): u32 {
     return external(cpu, NMI);
   }
   if ((load<u32>(cpu, FLAGS_REST) & IF) != 0) {
+    // An external interrupt has no priority class: it comes before those of the local APIC.
+    if (intrPending(cpu)) {
+      const vector = acknowledgeIntr(cpu);
+      tell(cpu, EVENT_INTERRUPT, vector, 0);
+      return external(cpu, vector);
+    }
     const vector = highestPending(cpu);
     if (vector != 0) {
       acceptInterrupt(cpu, vector);

@@ -8,5 +8,7 @@
 @external('env', 'mmioRead') export declare function mmioRead(pa: u32, size: u32): u32;
 /** Writes `size` bytes (1, 2, 4, 8) at a physical address that is neither RAM nor an APIC. */
 @external('env', 'mmioWrite') export declare function mmioWrite(pa: u32, size: u32, lo: u32, hi: u32): void;
+/** The processor acknowledges an external interrupt: the vector, from the 8259. */
+@external('env', 'interruptAcknowledge') export declare function interruptAcknowledge(): u32;
 /** Something happened that a trace shows; only while `setTracing(1)`. See EVENT_* in events.ts. */
 @external('env', 'event') export declare function event(kind: u32, cpu: u32, a: u32, b: u32): void;

@@ -18,6 +18,7 @@ export { hostInvalidate, hostTlbFlush, localApicRead as apicRead, localApicWrite
 export { setCpuidConfig } from './cpuid';
 export { clearDirty, hostWrote, setMmioHigh } from './physical';
 export { ioapicLine, ioapicRead, ioapicWrite } from './ioapic';
+export { intrLine } from './intr';
 export { msi } from './apic';
 export { getApicDivider, setApicDivider } from './apictimer';
 export { setGateRange, setWatch, watchAddressHi, watchAddressLo, watchHit, watchKind, watchTable } from './debug';

@@ -1,5 +1,5 @@
 import { BOARD, BOARD_SIZE } from './map';
-import { MESSAGE_EXTINT, sendMessage } from './apic';
+import { sendMessage } from './apic';
 
 // The I/O APIC: 24 pins, each with a redirection entry that says which message its assertion sends (82093AA data sheet, and
 // the EOI register of version 20h). State at BOARD.
@@ -79,7 +79,6 @@ function serviceLevel(pin: u32): void {
 
 function send(entry: u64): bool {
   const mode = <u32>(entry >> 8) & 7;
-  if (mode == MESSAGE_EXTINT) return false; // no 8259 answers the acknowledge cycle
   return sendMessage(<u32>(entry >> 56), (entry & RTE_LOGICAL) != 0, mode, <u32>entry & 0xff, (entry & RTE_LEVEL) != 0);
 }
 

@@ -77,6 +77,8 @@ export const TIMER_DUE: usize = 0x5c8;
 export const NMI_PENDING: usize = 0x5d0, NMI_BLOCKED: usize = 0x5d4;
 /** Vector of the last start-up IPI plus 0x100, 0 for none: what a processor that waits for SIPI is told (u32). */
 export const SIPI: usize = 0x5d8;
+/** An ExtINT message of the I/O APIC waits (u32). */
+export const EXTINT_PENDING: usize = 0x5dc;
 /** Cycle at which a string instruction must stop at the next element: the end of this run or the timer, whichever is first (u64); derived, not state. */
 export const RUN_LIMIT: usize = 0x5e0;
 /** As FAST, for writes to pages that hold decoded code (mem.ts); derived, not state (u32). */

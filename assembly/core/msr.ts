@@ -1,6 +1,7 @@
 import { updateAttention } from './boundary';
 import { flushTlb, CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from './mmu';
 import { readDeadline, timerUpdate, writeDeadline } from './apictimer';
+import { updateAttention } from './boundary';
 import { DEBUGCTL_BTF } from './debugregs';
 import { canonical } from './mem';
 import { updateMode } from './mode';
@@ -92,6 +93,7 @@ export function writeMsr(cpu: usize, msr: u32, v: u64): void {
       store<u64>(cpu, v & ~(<u64>0x100), APIC_BASE);
       // The page that stops being the APIC, or becomes it, may be in the translation caches' fast tables.
       flushTlb(cpu, true);
+      updateAttention(cpu);
       break;
     case 0x8b: break; // software writes 0 before it asks CPUID for the revision
     case 0x174: if (v >> 32 != 0) refuse(cpu); else store<u64>(cpu, v, SYSENTER_CS); break;

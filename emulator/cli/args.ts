@@ -1,8 +1,15 @@
+import { parseBoot } from './bootargs.ts';
+import type { BootCommand } from './bootargs.ts';
+import { UsageError } from './usage.ts';
+
+export { UsageError };
+
 /** What the user asked for; or a message for the user that says what is wrong with it. */
 export type Command =
-  | { name: 'help'; topic: 'kmode' | 'run' | 'info' }
+  | { name: 'help'; topic: 'kmode' | 'run' | 'info' | 'boot' }
   | { name: 'version' }
   | { name: 'info'; file: string; json: boolean }
+  | BootCommand
   | RunCommand;
 
 /** One operation on the driver's device, in the order of the command line. */
@@ -24,19 +31,12 @@ export interface RunCommand {
   json: boolean;
 }
 
-/** Wrong usage: the message is for the user, exit status 1. */
-export class UsageError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'UsageError';
-  }
-}
-
 export const USAGE = `kmode runs Windows x64 kernel drivers on an emulated machine.
 
 Usage:
   kmode run FILE.sys [options]   boot, load the driver, open its device, do the operations in order
   kmode info FILE.sys [--json]   sections, imports, and which of the imported routines exist here
+  kmode boot --multiboot FILE    boot another operating system or a test on a PC without our kernel (kmode boot --help)
   kmode --help | --version
 
 Options of run (operations are done in the order in which they are given):
@@ -62,7 +62,8 @@ export function parseArguments(args: readonly string[]): Command {
   if (first === '--version' || first === '-V') return { name: 'version' };
   if (first === 'run') return parseRun(rest);
   if (first === 'info') return parseInfo(rest);
-  throw new UsageError(`unknown command '${first}'; there are run and info (see kmode --help)`);
+  if (first === 'boot') return parseBoot(rest) ?? { name: 'help', topic: 'boot' };
+  throw new UsageError(`unknown command '${first}'; there are run, info and boot (see kmode --help)`);
 }
 
 function parseInfo(args: readonly string[]): Command {

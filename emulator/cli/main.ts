@@ -1,17 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { parseArguments, USAGE, UsageError } from './args.ts';
+import { BOOT_BAD, bootGuest } from './boot.ts';
+import { BOOT_USAGE } from './bootargs.ts';
 import { infoReport } from './info.ts';
 import { infoText } from './infotext.ts';
+import { InputError } from './input.ts';
 import { RunError, runDriver, runText } from './run.ts';
 
 // Exit status: 0 done, 1 wrong usage or bad file, 2 bug check. An error of ours is left to Node: its stack trace is what a bug report needs.
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   try {
     const command = parseArguments(args);
     switch (command.name) {
       case 'help':
-        console.log(USAGE);
+        console.log(command.topic === 'boot' ? BOOT_USAGE : USAGE);
         return 0;
       case 'version':
         console.log(packageVersion());
@@ -21,6 +24,8 @@ function main(args: readonly string[]): number {
         console.log(command.json ? JSON.stringify(info, null, 2) : infoText(info));
         return 0;
       }
+      case 'boot':
+        return await bootGuest(command);
       case 'run': {
         const report = runDriver(command);
         console.log(command.json ? JSON.stringify(report) : runText(report, command));
@@ -29,9 +34,14 @@ function main(args: readonly string[]): number {
       }
     }
   } catch (error) {
-    if (error instanceof UsageError || error instanceof RunError || (error instanceof Error && error.name === 'ImageError')) {
+    if (
+      error instanceof UsageError ||
+      error instanceof InputError ||
+      error instanceof RunError ||
+      (error instanceof Error && (error.name === 'ImageError' || error.name === 'BootImageError'))
+    ) {
       console.error(`kmode: ${error.message}`);
-      return 1;
+      return args[0] === 'boot' ? BOOT_BAD : 1;
     }
     throw error;
   }
@@ -48,4 +58,4 @@ function packageVersion(): string {
   throw new Error('package.json is not where the package has it');
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

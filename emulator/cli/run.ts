@@ -1,9 +1,10 @@
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describeImage } from '../board.ts';
 import { Machine, OperationError } from '../index.ts';
 import type { OpenFile, OperationResult } from '../index.ts';
 import type { Operation, RunCommand } from './args.ts';
+import { readInput } from './input.ts';
 import { bugCheckReport, bugCheckText, hexBytes, statusText } from './report.ts';
 import type { OperationReport, RunReport } from './report.ts';
 
@@ -17,22 +18,6 @@ export class RunError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'RunError';
-  }
-}
-
-/** Reads a file; throws a RunError that names it. */
-export function readInput(path: string): Uint8Array {
-  try {
-    return new Uint8Array(readFileSync(path));
-  } catch (error) {
-    const { code } = error as { code?: string };
-    throw new RunError(
-      code === 'ENOENT'
-        ? `${path}: there is no such file`
-        : code === 'EISDIR'
-          ? `${path}: is a folder, not a driver`
-          : `${path}: cannot be read (${code ?? String(error)})`,
-    );
   }
 }
 
@@ -54,7 +39,7 @@ function openOutput(path: string): number {
 
 /** Boots, loads, opens, operates, unloads. Returns what happened; throws a RunError only before the machine has started. */
 export function runDriver(command: RunCommand): RunReport {
-  const bytes = readInput(command.file);
+  const bytes = readInput(command.file, 'a driver');
   describeImage(basename(command.file), bytes);
   const service = basename(command.file).replace(/\.sys$/i, '');
   const machine = Machine.create({ limitSeconds: DEFAULT_LIMIT_SECONDS });

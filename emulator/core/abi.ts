@@ -111,6 +111,8 @@ export interface CoreImports {
   mmioRead(pa: number, size: number): number;
   mmioWrite(pa: number, size: number, lo: number, hi: number): void;
   event(kind: number, cpu: number, a: number, b: number): void;
+  /** The vector that the 8259 gives in the acknowledge cycle; absent where there is none. */
+  interruptAcknowledge?(): number;
 }
 
 /** What the core offers: assembly/README.md, "The ABI", describes each. Answers are 32-bit integers: `>>> 0` makes an address of one. */
@@ -141,6 +143,7 @@ export interface CoreExports {
   setGateRange(index: number, startLo: number, startHi: number, endLo: number, endHi: number): void;
   raiseException(cpu: number, vector: number, hasError: number, error: number, cr2lo: number, cr2hi: number): number;
   ioapicLine(pin: number, level: number): void;
+  intrLine(level: number): void;
   ioapicRead(offset: number): number;
   ioapicWrite(offset: number, value: number): void;
   apicRead(cpu: number, offset: number): number;
@@ -165,6 +168,6 @@ export function createMemory(ramBytes: number, _cpus: number): WebAssembly.Memor
 
 /** A core that lives in `memory` and asks `imports` about ports and devices. `init` comes next. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, imports: CoreImports): CoreExports {
-  const instance = new WebAssembly.Instance(module, { env: { memory, ...imports } as never });
+  const instance = new WebAssembly.Instance(module, { env: { memory, interruptAcknowledge: () => 0xff, ...imports } as never });
   return instance.exports as unknown as CoreExports;
 }

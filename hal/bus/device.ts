@@ -24,6 +24,17 @@ export interface InterruptLine {
   set(level: boolean): void;
 }
 
+/**
+ * What happens to the machine as a whole: the debug-exit port ends the run with a status; the processors' reset line is pulled; the power goes off (S5); the
+ * processors lose their state while memory keeps its own (S3); and something ends that sleep.
+ */
+export type PowerEvent =
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'reset'; readonly by: string }
+  | { readonly kind: 'off' }
+  | { readonly kind: 'sleep' }
+  | { readonly kind: 'wake' };
+
 /** What a device can reach of the machine. */
 export interface Bus {
   readonly clock: Clock;
@@ -37,6 +48,12 @@ export interface Bus {
   releaseMmio(device: Device, base: number, length: number): void;
   /** I/O APIC pin (global system interrupt) `pin`. */
   interruptLine(pin: number): InterruptLine;
+  /** Tells `heard` of every level that is driven onto pin `pin` from now on: on a PC an 8259 hangs on the same wires as the I/O APIC. */
+  listen(pin: number, heard: (level: boolean) => void): void;
+  /** The wire INTR, for the one device that answers the processors' acknowledge cycles; `acknowledge` gives the vector. A second one throws. */
+  externalInterrupt(device: Device, acknowledge: () => number): InterruptLine;
+  /** The running processor stops after its instruction, and the machine does what the event says. */
+  power(event: PowerEvent): void;
   /** A message-signalled interrupt: a write of `data` to `address` (FEExxxxx). */
   msi(address: number, data: number): void;
   /** Bytes that leave the machine (a console's output, a finished request). Not state: the host's sink gets them at once. */
