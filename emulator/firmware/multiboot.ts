@@ -127,32 +127,39 @@ function byElf(file: string, bytes: Uint8Array, view: DataView): Omit<BootImage,
   if (machine !== EM_386 && machine !== EM_X86_64)
     throw new BootImageError(`${file}: an ELF file for machine ${machine}; 3 (i386) or 62 (x86-64) expected`);
   const word = (at: number): number => (wide ? Number(view.getBigUint64(at, true)) : view.getUint32(at, true));
-  const virtualEntry = word(24),
+  // Virtual addresses of a kernel that is linked high do not fit into a double.
+  const virtual = (at: number): bigint => (wide ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true)));
+  const virtualEntry = virtual(24),
     table = word(wide ? 32 : 28),
     entrySize = view.getUint16(wide ? 54 : 42, true),
     count = view.getUint16(wide ? 56 : 44, true);
   if (count > 0 && entrySize < (wide ? 56 : 32))
     throw new BootImageError(`${file}: program headers of ${entrySize} bytes; at least ${wide ? 56 : 32} expected`);
   need(table + count * entrySize, 'the program header table');
-  const segments: (BootSegment & { virtual: number })[] = [];
+  const segments: (BootSegment & { virtual: bigint })[] = [];
   for (let i = 0; i < count; i++) {
     const at = table + i * entrySize;
     if (view.getUint32(at, true) !== PT_LOAD) continue;
-    const [offset, virtual, address, stored, inMemory] = wide
-      ? [word(at + 8), word(at + 16), word(at + 24), word(at + 32), word(at + 40)]
-      : [word(at + 4), word(at + 8), word(at + 12), word(at + 16), word(at + 20)];
+    const [offset, address, stored, inMemory] = wide
+      ? [word(at + 8), word(at + 24), word(at + 32), word(at + 40)]
+      : [word(at + 4), word(at + 12), word(at + 16), word(at + 20)];
     if (inMemory === 0) continue;
     need(offset + stored, `segment ${i}`);
     if (stored > inMemory)
       throw new BootImageError(`${file}: segment ${i} has ${stored} bytes in the file and ${inMemory} in memory`);
     if (address + inMemory > FOUR_GIB)
       throw new BootImageError(`${file}: segment ${i} goes to 0x${address.toString(16)}; multiboot loads below 4 GiB`);
-    segments.push({ address, bytes: bytes.subarray(offset, offset + stored), size: inMemory, virtual });
+    segments.push({
+      address,
+      bytes: bytes.subarray(offset, offset + stored),
+      size: inMemory,
+      virtual: virtual(at + (wide ? 16 : 8)),
+    });
   }
   if (segments.length === 0) throw new BootImageError(`${file}: an ELF file with nothing to load`);
   // The entry is a virtual address. Where a segment is linked somewhere else than it is loaded, its physical one is meant: paging is off.
-  const home = segments.find(s => virtualEntry >= s.virtual && virtualEntry < s.virtual + s.size);
-  const entry = home === undefined ? virtualEntry : virtualEntry - home.virtual + home.address;
+  const home = segments.find(s => virtualEntry >= s.virtual && virtualEntry < s.virtual + BigInt(s.size));
+  const entry = home === undefined ? Number(virtualEntry) : Number(virtualEntry - home.virtual) + home.address;
   if (entry >= FOUR_GIB)
     throw new BootImageError(
       `${file}: a 64-bit entry point, 0x${entry.toString(16)}; multiboot starts 32-bit code below 4 GiB (objcopy -O elf32-i386 makes such a file)`,
