@@ -6,6 +6,7 @@ import { IF, RF, TF } from './flags';
 import { deliver, SOURCE_EXTERNAL } from './interrupts';
 import { acknowledgeIntr, intrPending } from './intr';
 import { ACTIVITY, ATTENTION, CYCLES, DB_PENDING, FLAGS_REST, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, PMC_ACTIVE, RIP, TIMER_DUE } from './layout';
+import { disarm, monitorDone } from './monitor';
 import { pmcRestart } from './pmc';
 import { DB, NMI, NO_ERROR_CODE } from './trap';
 
@@ -23,7 +24,7 @@ export const ATTENTION_COUNT: u32 = 128;
 /** INT_SHADOW: after STI interrupts wait for one instruction; after MOV SS and POP SS, NMIs and debug traps too (SDM vol. 3, 6.8.3). */
 export const SHADOW_STI: u32 = 1, SHADOW_MOV_SS: u32 = 2;
 
-export const ACTIVITY_RUNNING: u32 = 0, ACTIVITY_HALTED: u32 = 1, ACTIVITY_SHUTDOWN: u32 = 2, ACTIVITY_WAIT_SIPI: u32 = 3;
+export const ACTIVITY_RUNNING: u32 = 0, ACTIVITY_HALTED: u32 = 1, ACTIVITY_SHUTDOWN: u32 = 2, ACTIVITY_WAIT_SIPI: u32 = 3, ACTIVITY_MWAIT: u32 = 4;
 
 /** Exit reason + 1 that the running processor leaves with at its next boundary. */
 let pendingExit: u32 = 0;
@@ -110,12 +111,24 @@ export function boundary(cpu: usize): u32 {
   }
   updateAttention(cpu);
   if (activity == ACTIVITY_HALTED) return EXIT_HALT;
+  if (activity == ACTIVITY_MWAIT) {
+    if (!monitorDone(cpu, highestPending(cpu) != 0)) return EXIT_HALT;
+    wake(cpu);
+    updateAttention(cpu);
+  }
   return (load<u32>(cpu, FLAGS_REST) & (TF | RF)) != 0 ? GO_ONE : GO;
 }
 
-function external(cpu: usize, vector: u32): u32 {
-  if (load<u32>(cpu, ACTIVITY) != ACTIVITY_RUNNING && load<u32>(cpu, PMC_ACTIVE) != 0) pmcRestart(cpu);
+/** A halted or waiting processor runs again. */
+function wake(cpu: usize): void {
+  if (load<u32>(cpu, ACTIVITY) == ACTIVITY_RUNNING) return;
+  if (load<u32>(cpu, ACTIVITY) == ACTIVITY_MWAIT) disarm(cpu);
+  if (load<u32>(cpu, PMC_ACTIVE) != 0) pmcRestart(cpu);
   store<u32>(cpu, ACTIVITY_RUNNING, ACTIVITY);
+}
+
+function external(cpu: usize, vector: u32): u32 {
+  wake(cpu);
   deliver(cpu, vector, SOURCE_EXTERNAL, NO_ERROR_CODE, load<u64>(cpu, RIP));
   updateAttention(cpu);
   return load<u32>(cpu, ACTIVITY) == ACTIVITY_SHUTDOWN ? EXIT_TRIPLE_FAULT : GO;

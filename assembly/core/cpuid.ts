@@ -1,5 +1,6 @@
+import { MISC_ENABLE_MONITOR, MONITOR_BYTES } from './monitor';
 import { LEAF_A_EAX, LEAF_A_EBX, LEAF_A_EDX } from './pmc';
-import { APIC_BASE, CPU_INDEX, CR4, RAX, RBX, RCX, RDX, XCR0 } from './layout';
+import { APIC_BASE, CPU_INDEX, CR4, RAX, RBX, RCX, RDX, XCR0, MISC_ENABLE } from './layout';
 import { cpuCount } from './map';
 import { CR4_OSXSAVE, CR4_PKE } from './mmu';
 
@@ -14,7 +15,7 @@ const MAX_LEAF: u32 = 0x16, MAX_EXTENDED: u32 = 0x80000008;
 // Leaf 1 EDX.
 const FPU: u32 = 1 << 0, DE: u32 = 1 << 2, PSE: u32 = 1 << 3, TSC: u32 = 1 << 4, MSR: u32 = 1 << 5, PAE: u32 = 1 << 6, MCE: u32 = 1 << 7, CX8: u32 = 1 << 8, APIC: u32 = 1 << 9, SEP: u32 = 1 << 11, MTRR: u32 = 1 << 12, PGE: u32 = 1 << 13, MCA: u32 = 1 << 14, CMOV: u32 = 1 << 15, PAT: u32 = 1 << 16, CLFSH: u32 = 1 << 19, FXSR: u32 = 1 << 24, SSE: u32 = 1 << 25, SSE2: u32 = 1 << 26, HTT: u32 = 1 << 28;
 // Leaf 1 ECX.
-const SSE3: u32 = 1 << 0, PCLMULQDQ: u32 = 1 << 1, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, PCID: u32 = 1 << 17, TSC_DEADLINE: u32 = 1 << 24, AES: u32 = 1 << 25, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
+const SSE3: u32 = 1 << 0, PCLMULQDQ: u32 = 1 << 1, MONITOR: u32 = 1 << 3, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, PCID: u32 = 1 << 17, TSC_DEADLINE: u32 = 1 << 24, AES: u32 = 1 << 25, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
 // Leaf 7 EBX, ECX.
 const FSGSBASE: u32 = 1 << 0, INVPCID: u32 = 1 << 10, BMI1: u32 = 1 << 3, SMEP: u32 = 1 << 7, BMI2: u32 = 1 << 8, ADX: u32 = 1 << 19, SMAP: u32 = 1 << 20, SHA: u32 = 1 << 29;
 const UMIP: u32 = 1 << 2, PKU: u32 = 1 << 3, OSPKE: u32 = 1 << 4;
@@ -59,10 +60,13 @@ function basic(cpu: usize, leaf: u32, sub: u32): void {
       a = SIGNATURE;
       // CLFLUSH line of 8 * 8 bytes, logical processors, initial APIC ID
       b = (load<u32>(cpu, CPU_INDEX) << 24) | (cpuCount << 16) | 0x0800;
-      c = LEAF1_ECX | (hypervisor ? HYPERVISOR : 0) | ((load<u64>(cpu, CR4) & CR4_OSXSAVE) != 0 ? OSXSAVE : 0);
+      c = LEAF1_ECX | (hypervisor ? HYPERVISOR : 0) | ((load<u64>(cpu, CR4) & CR4_OSXSAVE) != 0 ? OSXSAVE : 0) | ((load<u64>(cpu, MISC_ENABLE) & MISC_ENABLE_MONITOR) != 0 ? MONITOR : 0);
       d = LEAF1_EDX | (cpuCount > 1 ? HTT : 0);
       // An APIC that IA32_APIC_BASE disables is not announced.
       if ((load<u64>(cpu, APIC_BASE) & 0x800) == 0) d &= ~APIC;
+      break;
+    case 5: // MONITOR: smallest and largest line, extensions with break on masked interrupts, one C1 state
+      a = MONITOR_BYTES; b = MONITOR_BYTES; c = 3; d = 0x10;
       break;
     case 2: // descriptors are in leaf 4
       a = 0xff01;
@@ -82,7 +86,7 @@ function basic(cpu: usize, leaf: u32, sub: u32): void {
     case 0x16: // base, maximum, bus frequency in MHz
       a = tscHz / 1000000; b = a; c = 100;
       break;
-    default: // no MONITOR (5), thermal (6)
+    default: // no thermal sensor (6)
   }
 }
 

@@ -28,7 +28,7 @@ export const CPL: usize = 0xd8;
 export const MODE: usize = 0xdc;
 /** The interrupt shadow covers the next instruction: SHADOW_* in core/boundary.ts (u32). */
 export const INT_SHADOW: usize = 0xe0;
-/** 0 running, 1 halted (HLT), 2 shut down (triple fault), 3 waiting for SIPI (u32). */
+/** 0 running, 1 halted (HLT), 2 shut down (triple fault), 3 waiting for SIPI, 4 in MWAIT (u32). */
 export const ACTIVITY: usize = 0xe4;
 /** Nonzero when the APIC or the host wants the boundary check to look (u32); host-derived, not state. */
 export const ATTENTION: usize = 0xe8;
@@ -89,6 +89,8 @@ export const FAST_IMPLICIT: usize = 0x5ec;
 export const APIC: usize = 0x600;
 /** MTRRs: eight variable pairs, eleven fixed ranges, default type; u64 each, as in MSR order (core/msr.ts). */
 export const MTRR: usize = 0x700;
+/** MONITOR: physical address of the line, whether it is armed, whether masked interrupts end MWAIT (u32 each), what the line held (64 bytes); see core/monitor.ts. */
+export const MONITOR_PA: usize = 0x8a0, MONITOR_ARMED: usize = 0x8a4, MONITOR_BREAKS: usize = 0x8a8, MONITOR_LINE: usize = 0x8c0;
 /** Performance counters: see core/pmc.ts. */
 export const PMC: usize = 0x800;
 /** Branches retired while MODE_COUNT was on (u64). */

@@ -18,8 +18,8 @@ const MTRRCAP: u64 = 0x508;
 /** Fixed ranges follow the pairs, then IA32_MTRR_DEF_TYPE. */
 const MTRR_FIXED: u32 = MTRR_PAIRS * 2, MTRR_DEFAULT: u32 = MTRR_FIXED + 11;
 const PHYSICAL_MASK: u64 = 0xfffff000;
-/** IA32_MISC_ENABLE: fast strings. */
-export const MISC_ENABLE_RESET: u64 = 1;
+/** IA32_MISC_ENABLE: fast strings, performance monitoring there, MONITOR. */
+export const MISC_ENABLE_RESET: u64 = 0x40081;
 const MISC_ENABLE_MASK: u64 = 0x400c51889;
 
 export function timeStamp(cpu: usize): u64 { return load<u64>(cpu, CYCLES) + load<u64>(cpu, TSC_OFFSET); }

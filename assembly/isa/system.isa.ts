@@ -28,6 +28,8 @@ const flow: InsnForm[] = [
     insn(`${prefix} FF /5 mem`, `JMP m16:${bits}`, { ops: 'r:m', exec: `raw:jmpFar<${type}>`, cycles: 40, ends: true }),
   ]),
   insn('F4', 'HLT', { exec: 'raw:hlt', cycles: 10, ends: true, cpl0: true }),
+  insn('NP 0F 01 C8', 'MONITOR', { exec: 'raw:monitor', cycles: 20, cpuid: 'MONITOR' }),
+  insn('NP 0F 01 C9', 'MWAIT', { exec: 'raw:mwait', cycles: 20, ends: true, cpuid: 'MONITOR' }),
   insn('NP 0F 01 C1', 'VMCALL', { exec: 'raw:gate', cycles: 1, ends: true }),
   insn('0F 0B', 'UD2', { exec: 'raw:undefinedOpcode', cycles: 1, ends: true }),
   insn('0F B9 /r', 'UD1 r32, r/m32', { ops: 'r:reg r:rm', exec: 'raw:undefinedOpcode', cycles: 1, ends: true }),

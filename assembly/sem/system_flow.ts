@@ -1,13 +1,14 @@
+import { armMonitor, monitorWait } from '../core/monitor';
 import { ACTIVITY_HALTED, EXIT_GATE, requestExit, updateAttention } from '../core/boundary';
 import { isGate } from '../core/debug';
 import { EVENT_IRET, tell } from '../core/events';
 import { AC, getFlags, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, DF, VIF, VIP, VM } from '../core/flags';
 import { SOURCE_EXTERNAL, SOURCE_SOFTWARE, softwareInterrupt } from '../core/interrupts';
-import { ACTIVITY, CPL, EFER, FLAGS_REST, LSTAR, NMI_BLOCKED, RCX, RDX, RIP, RSP, SEG_CS, SEG_LIMIT, SEG_SS, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP } from '../core/layout';
+import { ACTIVITY, CPL, EFER, FLAGS_REST, LSTAR, NMI_BLOCKED, RAX, RCX, RDX, RIP, RSP, SEG_CS, SEG_LIMIT, SEG_SS, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP } from '../core/layout';
 import { canonical, probe } from '../core/mem';
 import { ACCESS_WRITE, EFER_SCE } from '../core/mmu';
 import { isReal, updateMode } from '../core/mode';
-import { OP_IMM, OP_NEXT } from '../core/op';
+import { OP_ADDRESS_SIZE, OP_IMM, OP_INDEX, OP_NEXT } from '../core/op';
 import { ea, loadAt, storeAt } from '../core/operand';
 import { accessOf, AR_CODE, AR_CONFORMING, AR_FLAT_CODE64, AR_FLAT_DATA, AR_P, AR_S, checkReturnCode, descriptor, dplOf, isNull, markAccessed, readDescriptor, returnTo, seg, selectorOf, setCode, setReal, setSegment, targetInside, validSize } from '../core/segments';
 import { GP, NP, raise, raiseError, stackFault, trap, UD } from '../core/trap';
@@ -37,6 +38,16 @@ export function hlt(cpu: usize, ip: usize): void {
   store<u64>(cpu, nextOf(ip), RIP);
   store<u32>(cpu, ACTIVITY_HALTED, ACTIVITY);
   updateAttention(cpu);
+}
+
+/** MONITOR: the line of DS:rAX (or another segment) in the address size of the op. */
+export function monitor(cpu: usize, ip: usize): void {
+  const at = load<u8>(ip, OP_ADDRESS_SIZE) == 3 ? load<u64>(cpu, RAX) : <u64>load<u32>(cpu, RAX);
+  armMonitor(cpu, at + load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX)));
+}
+export function mwait(cpu: usize, ip: usize): void {
+  monitorWait(cpu);
+  if (!trap) store<u64>(cpu, nextOf(ip), RIP);
 }
 
 /** One item of the stack at `va`. */
