@@ -34,6 +34,8 @@ export const B_LENGTH: usize = 40;
 /** BREAK_* (u16): a breakpoint of the host, of the debug registers, is at the first instruction. */
 export const B_BREAK: usize = 42;
 export const BREAK_HOST: u16 = 1, BREAK_DEBUG: u16 = 2;
+/** Limit of the code segment that the block was decoded for, FFFFFFFF in 64-bit mode (u32). */
+export const B_LIMIT: usize = 44;
 /** Bytes of the header; the first op follows. */
 export const B_HEADER: usize = 48;
 export const NO_PAGE: u32 = 0xffffffff;

@@ -1,17 +1,18 @@
 import { dropFastWritesTo, fetch, linkGeneration, bumpLinks } from './mmu';
 import {
-  ARENA, ARENA_END, ARENA_TOP, B_BREAK, B_CHARGE, B_HASH_NEXT, B_LENGTH, B_MODE, B_PA, B_PA2, B_PAGE_NEXT, B_PAGE2_NEXT, B_RIP, FLUSHES, HASH, HASH_BITS, JUMP_MASK, JUMPS, MISSING, MODE_CODE32, MODE_USER, NO_PAGE, PAGE_BLOCKS, PAGE_CHUNKS, UNLINKED,
+  ARENA, ARENA_END, ARENA_TOP, B_BREAK, B_CHARGE, B_HASH_NEXT, B_LENGTH, B_LIMIT, B_MODE, B_PA, B_PA2, B_PAGE_NEXT, B_PAGE2_NEXT, B_RIP, FLUSHES, HASH, HASH_BITS, JUMP_MASK, JUMPS, MISSING, MODE_CODE32, MODE_USER, NO_PAGE, PAGE_BLOCKS, PAGE_CHUNKS, UNLINKED,
 } from './block';
 import { PAGE_FLAGS, PF_CODE, ramSize } from './map';
 import { CPU_INDEX, MODE } from './layout';
 import { decodeBlock } from './decode';
-import { trap } from './trap';
+import { codeAddress, codeLimit, legacy } from './linear';
+import { GP, raiseError, trap } from './trap';
 
 // The cache of decoded blocks.
 //
 // A block is a header followed by ops (op.ts), in the arena. It holds instructions of one page; an instruction that crosses
 // into the next page is a block of its own, so that the second page is translated exactly when that instruction is reached. A block
-// is found by its linear RIP, the physical address of its bytes and the mode it was decoded for (the processor's number is part of it:
+// is found by its RIP, the physical address of its bytes, the mode and the code segment's limit that it was decoded for (the processor's number is part of it:
 // links assume the instruction TLB of one processor).
 // block.ts has the layout.
 
@@ -64,23 +65,33 @@ function hashOf(pa: u32, mode: u32): usize {
  * block has one instruction. Translates through the instruction TLB, as every fetch does.
  */
 export function findBlock(cpu: usize, rip: u64, extra: u32): usize {
-  const pa = fetch(cpu, rip);
+  let linear = rip, limit: u32 = 0xffffffff;
+  const outside = legacy(cpu);
+  if (outside) {
+    limit = codeLimit(cpu);
+    if (rip > <u64>limit) { raiseError(cpu, GP, 0); return 0; }
+    linear = codeAddress(cpu, rip);
+  }
+  const pa = fetch(cpu, linear);
   if (trap) return 0;
   const mode = load<u32>(cpu, MODE) | (load<u32>(cpu, CPU_INDEX) << 16) | extra;
   let b = <usize>load<u32>(hashOf(pa, mode));
   while (b != 0) {
-    if (load<u64>(b, B_RIP) == rip && load<u32>(b, B_PA) == pa && load<u32>(b, B_MODE) == mode) {
+    if (load<u64>(b, B_RIP) == rip && load<u32>(b, B_PA) == pa && load<u32>(b, B_MODE) == mode && load<u32>(b, B_LIMIT) == limit) {
       if (load<u32>(b, B_PA2) == NO_PAGE) return b;
-      const second = fetch(cpu, (rip | 0xfff) + 1);
+      const second = fetch(cpu, nextCodePage(linear, outside));
       if (trap) return 0;
       if (load<u32>(b, B_PA2) == second) return b;
     }
     b = <usize>load<u32>(b, B_HASH_NEXT);
   }
-  return newBlock(cpu, rip, pa, mode);
+  return newBlock(cpu, rip, pa, mode, limit);
 }
 
-function newBlock(cpu: usize, rip: u64, pa: u32, mode: u32): usize {
+/** The page after that of `linear`; outside 64-bit mode linear addresses wrap at 4 GiB. */
+export function nextCodePage(linear: u64, outside: bool): u64 { return outside ? <u64>(<u32>(linear | 0xfff) + 1) : (linear | 0xfff) + 1; }
+
+function newBlock(cpu: usize, rip: u64, pa: u32, mode: u32, limit: u32): usize {
   // The longest block has 64 instructions of at most two ops each, and an op that ends it.
   if (<usize>load<u32>(ARENA_TOP) + 160 * 48 > ARENA_END) flushCode();
   const b = <usize>load<u32>(ARENA_TOP);
@@ -88,6 +99,7 @@ function newBlock(cpu: usize, rip: u64, pa: u32, mode: u32): usize {
   store<u32>(b, pa, B_PA);
   store<u32>(b, NO_PAGE, B_PA2);
   store<u32>(b, mode, B_MODE);
+  store<u32>(b, limit, B_LIMIT);
   store<u16>(b, 0, B_BREAK);
   const end = decodeBlock(cpu, b);
   if (trap) return 0;

@@ -11,6 +11,8 @@ export const OP_R2: usize = 8;
 export const OP_BASE: usize = 4;
 export const OP_INDEX: usize = 5;
 export const OP_SCALE: usize = 6;
+/** Outside 64-bit mode, where `base` is EA and has no index: the segment register of the memory operand (0 ES to 5 GS), for functions that address memory themselves. */
+export const OP_SEGMENT: usize = 6;
 /** OPF_* (u8). */
 export const OP_FLAGS: usize = 7;
 /** log2 of the operand size in bytes as the prefixes give it: 1, 2 or 3 (u8). */

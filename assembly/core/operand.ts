@@ -1,6 +1,7 @@
 import { SCRATCH } from './layout';
 import { canonical, ld128, ld16, ld32, ld64, ld8, ldw128, ldw16, ldw32, ldw64, ldw8, st128, st16, st32, st64, st8 } from './mem';
-import { OP_BASE, OP_DISP, OP_FLAGS, OP_INDEX, OP_SCALE, OPF_MEMORY } from './op';
+import { legacy, segmentAddress } from './linear';
+import { OP_ADDRESS_SIZE, OP_BASE, OP_DISP, OP_FLAGS, OP_INDEX, OP_SCALE, OP_SEGMENT, OPF_MEMORY } from './op';
 import { GP, raiseCanonical, raiseError } from './trap';
 
 // Operands of an op for functions that are not in the dense switch. `field` is the op's register field (OP_R0, OP_R1, OP_R2).
@@ -58,6 +59,27 @@ export function rmForWrite<T>(cpu: usize, ip: usize, field: usize): T {
 export function setRm<T>(cpu: usize, ip: usize, field: usize, v: T): void {
   if (isMemory(ip)) setMemory<T>(cpu, ip, v);
   else setRegister<T>(cpu, <usize>load<u8>(ip + field), v);
+}
+
+// ---- operands that no ModRM names: string instructions, XLAT, LOOP, MASKMOV ---------------------------------------------------------
+
+/** `v` truncated to the address size of the op. */
+export function narrowed(ip: usize, v: u64): u64 {
+  const size = load<u8>(ip, OP_ADDRESS_SIZE);
+  return size == 3 ? v : size == 2 ? <u64><u32>v : <u64><u16>v;
+}
+/** An address or count register (offset `at`) in the address size of the op. */
+export function pointer(cpu: usize, ip: usize, at: usize): u64 { return narrowed(ip, load<u64>(cpu + at)); }
+/** Sets it: 32 bits clear the upper half, 16 leave the rest. */
+export function setPointer(cpu: usize, ip: usize, at: usize, v: u64): void {
+  const size = load<u8>(ip, OP_ADDRESS_SIZE);
+  if (size == 1) store<u16>(cpu + at, <u16>v);
+  else store<u64>(cpu + at, size == 2 ? <u64><u32>v : v);
+}
+/** Linear address of `size` bytes at `offset` of DS, or of the segment that a prefix names. Outside 64-bit mode it may fault: `if (trap) return`. */
+export function sourceAddress(cpu: usize, ip: usize, offset: u64, size: u32, write: bool): u64 {
+  if (legacy(cpu)) return segmentAddress(cpu, <usize>load<u8>(ip, OP_SEGMENT), <u32>offset, size, write);
+  return offset + load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX));
 }
 
 /** A memory operand of a vector instruction is not aligned: #GP(0), unless its address is non-canonical, which is the first thing to go wrong. */

@@ -7,6 +7,7 @@ import { deliverFault } from './interrupts';
 import { ACTIVITY, ATTENTION, BRANCHES, CPL, CYCLES, DEBUGCTL, FLAGS_REST, INSTRUCTIONS, INT_SHADOW, MODE, PMC_ACTIVE, REPEATING, RIP, RUN_LIMIT, TIMER_DUE } from './layout';
 import { pmcRoom, pmcSync } from './pmc';
 import { OP_BYTES, OP_CODE, OP_COUNT_AFTER, OP_CYCLES, OP_CYCLES_AFTER, OP_FLAGS, OP_LENGTH, OP_NEXT, OPF_START } from './op';
+import { legacy } from './linear';
 import { clearTrap, DB, entered, forgetEntry, raise, setAlone, trap, TRAP_AGAIN, TRAP_REDO } from './trap';
 import { execute, faultOp } from '../generated/execute';
 import { CODE_COUNT } from '../generated/tables';
@@ -158,7 +159,8 @@ function uncountBranch(cpu: usize, op: usize): void {
 function giveBack(cpu: usize, op: usize): void {
   store<u64>(cpu, load<u64>(cpu, CYCLES) - <u64>load<u16>(op, OP_CYCLES_AFTER) - <u64>load<u8>(op, OP_CYCLES), CYCLES);
   store<u64>(cpu, load<u64>(cpu, INSTRUCTIONS) - <u64>load<u16>(op, OP_COUNT_AFTER) - 1, INSTRUCTIONS);
-  store<u64>(cpu, load<u64>(op, OP_NEXT) - <u64>load<u8>(op, OP_LENGTH), RIP);
+  const rip = load<u64>(op, OP_NEXT) - <u64>load<u8>(op, OP_LENGTH);
+  store<u64>(cpu, legacy(cpu) ? rip & 0xffffffff : rip, RIP);
 }
 
 /**

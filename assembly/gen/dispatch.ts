@@ -28,6 +28,8 @@ export const fixedCodes = [
   'CODE_STOP',
   'CODE_EA',
   'CODE_RAISE',
+  'CODE_EA_SEGMENT',
+  'CODE_RAISE_IF',
 ];
 
 const isRegister = (o: Operand, v: Variant): boolean =>

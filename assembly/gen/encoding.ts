@@ -5,7 +5,7 @@ import type { InsnForm } from '../isa/define.ts';
 /** Opcode maps: one byte, 0F, 0F38, 0F3A, and the last three under VEX. */
 export type OpcodeMap = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 /** What follows opcode and ModRM, in order. */
-export type Follows = 'ib' | 'iw' | 'id' | 'io' | 'cb' | 'cd';
+export type Follows = 'ib' | 'iw' | 'id' | 'io' | 'cb' | 'cw' | 'cd' | 'cp';
 
 /** An encoding taken apart. Every `accept` group is a set of bits; all bits set means "does not matter". */
 export interface Encoding {
@@ -35,7 +35,7 @@ export interface Accept {
   l: number;
   /** 1, 2: REX.B 0, 1. */
   b: number;
-  /** 1, 2: address size 32, 64. */
+  /** 1, 2, 4: address size 16, 32, 64. */
   address: number;
   /** 1, 2: 64-bit mode, other modes. */
   mode: number;
@@ -51,7 +51,7 @@ export const groups: [keyof Accept, number][] = [
   ['mod', 2],
   ['l', 2],
   ['b', 2],
-  ['address', 2],
+  ['address', 3],
   ['mode', 2],
   ['rm', 8],
 ];
@@ -69,6 +69,7 @@ export function acceptMask(a: Accept): number {
 
 const prefixBit: Record<string, number> = { NP: 1, '66': 2, F3: 4, F2: 8 };
 const sizeBit: Record<string, number> = { o16: 1, o32: 2 };
+const addressBit: Record<string, number> = { a16: 1, a32: 2, a64: 4 };
 const vexMaps: Record<string, OpcodeMap> = { '0F': 4, '0F38': 5, '0F3A': 6 };
 
 /** Parses `form.encoding`; throws an Error that names the form when it is not understood. */
@@ -87,7 +88,7 @@ export function parseEncoding(form: InsnForm): Encoding {
     mod: 3,
     l: 3,
     b: 3,
-    address: 3,
+    address: 7,
     mode: form.mode === '64' ? 1 : form.mode === 'not64' ? 2 : 3,
     rm: 255,
   };
@@ -106,8 +107,7 @@ export function parseEncoding(form: InsnForm): Encoding {
       accept.w = 1;
       accept.size = 3;
     } else if (w === 'REX.B0') accept.b = 1;
-    else if (w === 'a32') accept.address = 1;
-    else if (w === 'a64') accept.address = 2;
+    else if (addressBit[w]) accept.address = addressBit[w];
     else if (w === 'NP') accept.prefix = 1;
     else if ((w === '66' || w === 'F3' || w === 'F2') && words.slice(i + 1).some(x => /^[0-9A-F]{2}(\+r\w)?$/.test(x)))
       accept.prefix = prefixBit[w];
@@ -145,7 +145,7 @@ export function parseEncoding(form: InsnForm): Encoding {
     else if (/^\/[0-7]$/.test(w)) {
       e.modrm = true;
       e.digit = Number(w[1]);
-    } else if (/^(ib|iw|id|io|cb|cd)$/.test(w)) e.follows.push(w as Follows);
+    } else if (/^(ib|iw|id|io|cb|cw|cd|cp)$/.test(w)) e.follows.push(w as Follows);
     else if (w === 'mem') accept.mod = 2;
     else if (w === 'reg') accept.mod = 1;
     else fail(`"${w}" is not understood`);

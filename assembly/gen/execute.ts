@@ -30,6 +30,10 @@ const fixed: Record<string, string> = {
   // Segment base in r0, nonzero r1 for a 32-bit address size (SDM vol. 1, 3.3.7: the address is zero-extended, then the base is added).
   CODE_EA: `let va: u64 = ${address}; if (load<u8>(ip, 3) != 0) va = <u64><u32>va; store<u64>(cpu, va + load<u64>(cpu + <usize>load<u8>(ip, 2)), EA); ${next}`,
   CODE_RAISE: 'raiseDecoded(cpu, ip); break;',
+  // Outside 64-bit mode every memory operand goes through here: segment, limit and rights, 16- and 32-bit address arithmetic.
+  CODE_EA_SEGMENT: `segmentOperand(cpu, ip); if (trap) break; ${next}`,
+  // A conditional branch whose target lies outside of the code segment.
+  CODE_RAISE_IF: `if (cond(cpu, <u32>load<u8>(ip, 13))) { raiseError(cpu, GP, 0); break; } ${next}`,
 };
 
 /** Text of generated/execute.ts; \`semantics\` maps a semantic function to its file. */
@@ -47,8 +51,9 @@ import { GP, raiseError, stackFault, trap } from '../core/trap';
 import { linkGeneration } from '../core/mmu';
 import { JUMP_MASK } from '../core/block';
 import { jumpTable } from '../core/blocks';
-import { carry, overflow, parity, sign, zero } from '../core/flags';
+import { carry, cond, overflow, parity, sign, zero } from '../core/flags';
 import { misaligned } from '../core/operand';
+import { segmentOperand } from '../core/linear';
 import { raiseDecoded, transfer } from '../core/transfer';
 ${imports}
 

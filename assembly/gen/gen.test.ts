@@ -68,7 +68,7 @@ function example(f: Form): number[] {
   const bytes: number[] = [];
   // Operand size 16 and a mandatory 66 are the same byte; with F2 or F3 as mandatory prefix both may stand.
   if ((a.size & 6) === 0 || a.prefix === 2) bytes.push(0x66);
-  if (a.address === 1) bytes.push(0x67);
+  if (a.address === 2) bytes.push(0x67);
   if (a.prefix === 4) bytes.push(0xf3);
   if (a.prefix === 8) bytes.push(0xf2);
   if (a.w === 2) bytes.push(0x48);

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from 'node:path';
 import type { InsnForm } from '../isa/define.ts';
 import { coldBody } from './cold.ts';
+import { memoryAccess } from './operands.ts';
 import { dispatchOf, fixedCodes, variantKey, variantsOf, type Dispatch } from './dispatch.ts';
 import { executeText } from './execute.ts';
 import { decodeTables, parseForms, type Form } from './tables.ts';
@@ -12,7 +13,7 @@ const header = '// Made by gen/generate.ts from the records in isa/. Never edite
 
 /** Codes of register places and immediates, as in the generated tables and decode.ts. */
 const placeNames = ['NONE', 'RM', 'REG', 'OPCODE', 'VVVV', 'ACC', 'CL', 'DX', 'RM_NUMBER', 'REG_NUMBER', 'VVVV_NUMBER'];
-const immediateNames = ['NONE', '8', '8S', '16', '32', '32S', '64', 'REL8', 'REL32', 'MOFFS', '16_8', 'ONE'];
+const immediateNames = ['NONE', '8', '8S', '16', '32', '32S', '64', 'REL8', 'REL32', 'MOFFS', '16_8', 'ONE', 'REL16', 'PTR'];
 const placeOf: Record<string, string> = {
   rm: 'RM',
   reg: 'REG',
@@ -41,12 +42,14 @@ const immediateOf: Record<string, string> = {
   imm32s: '32S',
   imm64: '64',
   rel8: 'REL8',
+  rel16: 'REL16',
+  ptr: 'PTR',
   rel32: 'REL32',
   moffs: 'MOFFS',
   imm16_8: '16_8',
   '1': 'ONE',
 };
-const formFlags = { LOCK: 1, ENDS: 2, CPL0: 4, SSE: 8, NO_SEGMENT: 16, ONLY_REGISTER: 32, DIRECT_BRANCH: 64 };
+const formFlags = { LOCK: 1, ENDS: 2, CPL0: 4, SSE: 8, NO_SEGMENT: 16, ONLY_REGISTER: 32, DIRECT_BRANCH: 64, PROTECTED: 128 };
 /** Features whose instructions need CR4.OSFXSR and a clear CR0.EM and CR0.TS. */
 const sseFeature = /^(SSE\d?|SSSE3|SSE4_[12]|SSE4\.[12]|AES|AESNI|PCLMULQDQ|SHA)$/;
 
@@ -94,7 +97,9 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       (sseFeature.test(r.cpuid ?? '') ? formFlags.SSE : 0) |
       (f.operands.some(o => o.place === 'ea') ? formFlags.NO_SEGMENT : 0) |
       (f.operands.some(o => o.place === 'cr' || o.place === 'dr') ? formFlags.ONLY_REGISTER : 0) |
-      (direct ? formFlags.DIRECT_BRANCH : 0);
+      (direct ? formFlags.DIRECT_BRANCH : 0) |
+      (r.protected || f.encoding.vex ? formFlags.PROTECTED : 0);
+    const access = memoryAccess(r, f.operands);
     const cold =
       r.ends === 'jump' ? 'CODE_COLD_JUMP' : r.ends === 'next' ? 'CODE_COLD_NEXT' : r.ends ? 'CODE_COLD_END' : 'CODE_COLD';
     const code = (v: 'reg' | 'mem'): number => d.codes.get(variantKey(f, v)) ?? fixedCodes.indexOf(cold);
@@ -117,8 +122,8 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       fn >> 8,
       fuse('reg'),
       fuse('mem'),
-      0,
-      0,
+      access & 255,
+      access >> 8,
     );
   }
   const data = (name: string, type: string, values: number[]): string =>
@@ -130,10 +135,10 @@ ${immediateNames.map((n, i) => `export const IMM_${n}: u32 = ${i};`).join('\n')}
 ${Object.entries(formFlags)
   .map(([n, v]) => `export const FORM_${n}: u32 = ${v};`)
   .join('\n')}
-/** A form's row: three places, mask of operands with AH..BH, immediate, small constant, cycles, whether performance counters count it as a branch, then u16 flags, code (register, memory), function, u8 fuse classes. */
+/** A form's row: three places, mask of operands with AH..BH, immediate, small constant, cycles, whether performance counters count it as a branch, then u16 flags, code (register, memory), function, u8 fuse classes, u16 memory access (operands.ts). */
 export const FORM_BYTES: usize = 20;
 export const FORM_PLACES: usize = 0, FORM_HIGH_BYTES: usize = 3, FORM_IMMEDIATE: usize = 4, FORM_CC: usize = 5, FORM_CYCLES: usize = 6, FORM_BRANCH: usize = 7, FORM_FLAGS: usize = 8;
-export const FORM_CODE_REGISTER: usize = 10, FORM_CODE_MEMORY: usize = 12, FORM_FUNCTION: usize = 14, FORM_FUSE_REGISTER: usize = 16, FORM_FUSE_MEMORY: usize = 17;
+export const FORM_CODE_REGISTER: usize = 10, FORM_CODE_MEMORY: usize = 12, FORM_FUNCTION: usize = 14, FORM_FUSE_REGISTER: usize = 16, FORM_FUSE_MEMORY: usize = 17, FORM_ACCESS: usize = 18;
 export const FORM_COUNT: u32 = ${forms.length};
 ${data('forms', 'u8', rows)}
 /** By map << 8 | opcode: 1 if ModRM follows. */

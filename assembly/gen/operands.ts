@@ -32,7 +32,9 @@ export type Place =
   | 'imm32s'
   | 'imm64'
   | 'rel8'
+  | 'rel16'
   | 'rel32'
+  | 'ptr'
   | '1';
 
 export interface Operand {
@@ -81,7 +83,9 @@ const places = new Set<string>([
   'imm32s',
   'imm64',
   'rel8',
+  'rel16',
   'rel32',
+  'ptr',
   '1',
 ]);
 /** Other names that records may use for the same place. */
@@ -129,17 +133,40 @@ export function parseOperands(form: InsnForm): Operand[] {
   });
 }
 
+/** Flags of a memory operand's row entry beside its size: it is written; its address is not checked against the segment. */
+export const MEMORY_WRITE = 0x8000,
+  MEMORY_UNCHECKED = 0x4000;
+
+/**
+ * What the segment checks of the modes outside 64-bit mode have to know of a form's memory operand: bytes, with MEMORY_WRITE if it is written. 0 for an address
+ * that is only computed (LEA, hints), or that the function checks itself; MEMORY_UNCHECKED for one to which only the segment's base is added (INVLPG).
+ */
+export function memoryAccess(form: InsnForm, operands: Operand[]): number {
+  const i = operands.findIndex(o => ['rm', 'm', 'moffs', 'xmm/m', 'mm/m'].includes(o.place));
+  if (i < 0) return 0;
+  const text = form.syntax
+    .replace(/^\S+(\s+(?=REP))?/, '')
+    .split(',')
+    .map(t => t.trim())[i];
+  const far = /\bm16[:&](\d+)/.exec(text ?? ''),
+    area = /\bm(\d+)byte/.exec(text ?? '');
+  const bytes = form.bytes ?? (far ? 2 + Math.min(4, Number(far[1]) / 8) : area ? Number(area[1]) : operands[i].bytes);
+  return bytes === 0 || bytes === MEMORY_UNCHECKED ? bytes : bytes | (operands[i].write ? MEMORY_WRITE : 0);
+}
+
 /** Immediate that the encoding carries, checked against the operands that name one. */
 export function immediateOf(form: InsnForm, e: Encoding, operands: Operand[]): string {
   const follows = e.follows.join(' ');
-  const named = operands.find(o => /^(imm|rel|moffs|1$)/.test(o.place))?.place;
+  const named = operands.find(o => /^(imm|rel|ptr|moffs|1$)/.test(o.place))?.place;
   const size: Record<string, string[]> = {
     ib: ['imm8', 'imm8s'],
     iw: ['imm16'],
     id: ['imm32', 'imm32s'],
     io: ['imm64'],
     cb: ['rel8'],
+    cw: ['rel16'],
     cd: ['rel32'],
+    cp: ['ptr'],
   };
   if (named === 'moffs' || named === '1') return named;
   if (follows === 'iw ib') return 'imm16_8';

@@ -47,9 +47,9 @@ function precedence(a: Form, b: Form): number {
   const ab = within(x, y),
     ba = within(y, x);
   if (ab !== ba) return ab ? -1 : 1;
-  // A form with a mandatory prefix comes before one that does not care (CRC32 with 66 before MOVBE, PAUSE before XCHG), then one that names REX.B (NOP before XCHG).
-  for (const group of ['prefix', 'b'] as const) {
-    if (x[group] === y[group]) continue;
+  // A form with a mandatory prefix comes before one that does not care (CRC32 with 66 before MOVBE, PAUSE before XCHG), then one that names REX.B (NOP before XCHG); an operand size counts more than a mode (PUSH r16 before PUSH r64).
+  for (const group of ['prefix', 'b', 'size'] as const) {
+    if (x[group] === y[group] || (group === 'size' && x.mode === y.mode)) continue;
     if ((x[group] & ~y[group]) === 0) return -1;
     if ((y[group] & ~x[group]) === 0) return 1;
   }

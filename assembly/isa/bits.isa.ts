@@ -11,7 +11,7 @@ for (const s of sizes) {
     const access = name === 'BT' ? 'r' : 'rw', info = { flags: 'w=c u=osap', cycles: 1, lock: name !== 'BT' };
     forms.push(
       insn(`${s.prefix} 0F ${hex(opcode as number)} /r reg`, `${name} ${rm}, ${r}`, { ...info, ops: `${access}:rm r:reg`, exec: `${exec}<${t}>` }),
-      insn(`${s.prefix} 0F ${hex(opcode as number)} /r mem`, `${name} ${rm}, ${r}`, { ...info, ops: `${access}:rm r:reg`, exec: `raw:${exec}Far<${t}>`, cycles: 4 }),
+      insn(`${s.prefix} 0F ${hex(opcode as number)} /r mem`, `${name} ${rm}, ${r}`, { ...info, ops: `${access}:rm r:reg`, exec: `raw:${exec}Far<${t}>`, cycles: 4, bytes: 0 }),
       insn(`${s.prefix} 0F BA /${digit} ib`, `${name} ${rm}, imm8`, { ...info, ops: `${access}:rm r:imm8`, exec: `${exec}<${t}>` }),
     );
   });

@@ -7,7 +7,7 @@ export interface FormInfo {
    * Access and place of each operand in syntax order, e.g. `rw:rm r:reg`. Access: `r`, `w`, `rw`. Places:
    * GPR `reg` (ModRM.reg), `rm` (ModRM.rm or memory), `op` (low bits of the opcode), `vvvv` (VEX), `acc` (AL..RAX), `cl`, `dx`; `m` (memory only), `ea` (its address, as LEA);
    * vector `xmm` (ModRM.reg), `xmm/m` (ModRM.rm or memory), `xmm/r` (ModRM.rm, register only), `xmmv` (VEX), `xmm0`, `mm`, `mm/m`;
-   * `sreg`, `cr`, `dr` (ModRM.reg); `moffs`; constants `imm8` (zero-extended), `imm8s`, `imm16`, `imm32`, `imm32s`, `imm64`, `rel8`, `rel32`, `1`.
+   * `sreg`, `cr`, `dr` (ModRM.reg); `moffs`; constants `imm8` (zero-extended), `imm8s`, `imm16`, `imm32`, `imm32s`, `imm64`, `rel8`, `rel16`, `rel32`, `1`, and `ptr`, a far pointer in the instruction (offset in the low half, selector << 32).
    */
   ops?: string;
   /** `r=` flags read, `w=` flags written (oszapc), `u=` left undefined, e.g. `r=c w=oszapc`. */
@@ -28,6 +28,10 @@ export interface FormInfo {
   /** Faults with #GP(0) unless CPL is 0 (checked before anything else of the instruction). */
   cpl0?: boolean;
   mode?: FormMode;
+  /** Does not exist in real-address and virtual-8086 mode: #UD there. */
+  protected?: boolean;
+  /** Bytes of the memory operand where neither exec nor the syntax says it; 0 for an address that the function checks itself (README, "Outside 64-bit mode"). */
+  bytes?: number;
   /** CPUID feature that announces it, as the SDM names it (`BMI1`, `SSE2`). */
   cpuid?: string;
   /** A memory operand must be aligned to this many bytes (#GP(0) otherwise). */

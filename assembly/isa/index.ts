@@ -2,6 +2,7 @@ import type { InsnForm } from './define.ts';
 import { forms as alu } from './alu.isa.ts';
 import { forms as bits } from './bits.isa.ts';
 import { forms as branch } from './branch.isa.ts';
+import { forms as legacy } from './legacy.isa.ts';
 import { forms as misc } from './misc.isa.ts';
 import { forms as move } from './move.isa.ts';
 import { forms as multiply } from './multiply.isa.ts';
@@ -13,4 +14,4 @@ import { forms as string } from './string.isa.ts';
 import { forms as system } from './system.isa.ts';
 
 /** Every instruction form. A form's number in the core (OP_FORM) is its index here plus one. */
-export const allForms: InsnForm[] = [...alu, ...bits, ...branch, ...misc, ...move, ...multiply, ...shift, ...sse, ...sseInteger, ...stack, ...string, ...system];
+export const allForms: InsnForm[] = [...alu, ...bits, ...branch, ...misc, ...move, ...multiply, ...shift, ...sse, ...sseInteger, ...stack, ...string, ...system, ...legacy];

@@ -1,4 +1,4 @@
-import type { InsnForm } from './define.ts';
+import type { FormMode, InsnForm } from './define.ts';
 import { insn } from './define.ts';
 import { sizes } from './families.ts';
 
@@ -60,7 +60,7 @@ const registers: InsnForm[] = [
   insn('0F A2', 'CPUID', { exec: 'raw:cpuid', cycles: 100 }),
   insn('NP 0F 01 D0', 'XGETBV', { exec: 'raw:xgetbv', cycles: 10, cpuid: 'XSAVE' }),
   insn('NP 0F 01 D1', 'XSETBV', { exec: 'raw:xsetbv', cycles: 20, ends: true, cpuid: 'XSAVE' }),
-  insn('0F 01 /7 mem', 'INVLPG m', { ops: 'r:m', exec: 'raw:invlpg', cycles: 60, cpl0: true, ends: true }),
+  insn('0F 01 /7 mem', 'INVLPG m', { ops: 'r:m', exec: 'raw:invlpg', cycles: 60, cpl0: true, ends: true, bytes: 0x4000 }),
   insn('66 0F 38 82 /r mem', 'INVPCID r64, m128', { ops: 'r:reg r:m', exec: 'raw:invpcid', cycles: 60, cpl0: true, ends: true, cpuid: 'INVPCID' }),
   insn('NP 0F 01 EE', 'RDPKRU', { exec: 'raw:rdpkru', cycles: 20, cpuid: 'PKU' }),
   insn('NP 0F 01 EF', 'WRPKRU', { exec: 'raw:wrpkru', cycles: 40, ends: true, cpuid: 'PKU' }),
@@ -68,8 +68,8 @@ const registers: InsnForm[] = [
   insn('0F 09', 'WBINVD', { exec: 'raw:cacheFlush', cycles: 200, cpl0: true }),
   insn('0F 01 /2 mem', 'LGDT m16&64', { ops: 'r:m', exec: 'raw:lgdt', cycles: 20, cpl0: true }),
   insn('0F 01 /3 mem', 'LIDT m16&64', { ops: 'r:m', exec: 'raw:lidt', cycles: 20, cpl0: true }),
-  insn('0F 01 /0 mem', 'SGDT m', { ops: 'w:m', exec: 'raw:sgdt', cycles: 10 }),
-  insn('0F 01 /1 mem', 'SIDT m', { ops: 'w:m', exec: 'raw:sidt', cycles: 10 }),
+  insn('0F 01 /0 mem', 'SGDT m', { ops: 'w:m', exec: 'raw:sgdt', cycles: 10, bytes: 6 }),
+  insn('0F 01 /1 mem', 'SIDT m', { ops: 'w:m', exec: 'raw:sidt', cycles: 10, bytes: 6 }),
 ];
 
 const segments: InsnForm[] = [
@@ -77,31 +77,29 @@ const segments: InsnForm[] = [
   insn('8C /r mem', 'MOV m16, Sreg', { ops: 'w:rm r:sreg', exec: 'raw:movFromSegmentToMemory', cycles: 2 }),
   insn('o16 8C /r reg', 'MOV r16, Sreg', { ops: 'w:rm r:sreg', exec: 'raw:movFromSegment<u16>', cycles: 2 }),
   insn('8C /r reg', 'MOV r64, Sreg', { ops: 'w:rm r:sreg', exec: 'raw:movFromSegment<u64>', cycles: 2 }),
-  insn('0F A0', 'PUSH FS', { exec: 'raw:pushFs<u64>', cycles: 2 }),
-  insn('o16 0F A0', 'PUSH FS', { exec: 'raw:pushFs<u16>', cycles: 2 }),
-  insn('0F A8', 'PUSH GS', { exec: 'raw:pushGs<u64>', cycles: 2 }),
-  insn('o16 0F A8', 'PUSH GS', { exec: 'raw:pushGs<u16>', cycles: 2 }),
-  insn('0F A1', 'POP FS', { exec: 'raw:popFs<u64>', cycles: 10 }),
-  insn('o16 0F A1', 'POP FS', { exec: 'raw:popFs<u16>', cycles: 10 }),
-  insn('0F A9', 'POP GS', { exec: 'raw:popGs<u64>', cycles: 10 }),
-  insn('o16 0F A9', 'POP GS', { exec: 'raw:popGs<u16>', cycles: 10 }),
+  ...[['FS', 'A0', 'A1', 4], ['GS', 'A8', 'A9', 5]].flatMap(([name, push, pop, cc]) => [
+    ...[['', 'u64', '64'], ['', 'u32', 'not64'], ['o16 ', 'u16', 'any']].flatMap(([prefix, type, mode]) => [
+      insn(`${prefix}0F ${push}`, `PUSH ${name}`, { exec: `raw:pushSegment<${type}>`, cycles: 2, cc: cc as number, mode: mode as FormMode }),
+      insn(`${prefix}0F ${pop}`, `POP ${name}`, { exec: `raw:popSegment<${type}>`, cycles: 10, cc: cc as number, mode: mode as FormMode }),
+    ]),
+  ]),
   ...sizes.flatMap(({ bits, prefix, type }) => [
     insn(`${prefix} 0F B2 /r mem`, `LSS r${bits}, m16:${bits}`, { ops: 'w:reg r:m', exec: `raw:lss<${type}>`, cycles: 10, ends: true }),
     insn(`${prefix} 0F B4 /r mem`, `LFS r${bits}, m16:${bits}`, { ops: 'w:reg r:m', exec: `raw:lfs<${type}>`, cycles: 10 }),
     insn(`${prefix} 0F B5 /r mem`, `LGS r${bits}, m16:${bits}`, { ops: 'w:reg r:m', exec: `raw:lgs<${type}>`, cycles: 10 }),
-    insn(`${prefix} 0F 02 /r`, `LAR r${bits}, r/m16`, { ops: 'w:reg r:rm', exec: `raw:lar<${type}>`, flags: 'w=z', cycles: 15 }),
-    insn(`${prefix} 0F 03 /r`, `LSL r${bits}, r/m16`, { ops: 'w:reg r:rm', exec: `raw:lsl<${type}>`, flags: 'w=z', cycles: 15 }),
+    insn(`${prefix} 0F 02 /r`, `LAR r${bits}, r/m16`, { ops: 'w:reg r:rm', exec: `raw:lar<${type}>`, flags: 'w=z', cycles: 15, protected: true }),
+    insn(`${prefix} 0F 03 /r`, `LSL r${bits}, r/m16`, { ops: 'w:reg r:rm', exec: `raw:lsl<${type}>`, flags: 'w=z', cycles: 15, protected: true }),
   ]),
-  insn('0F 00 /4', 'VERR r/m16', { ops: 'r:rm', exec: 'verr<u16>', flags: 'w=z', cycles: 15 }),
-  insn('0F 00 /5', 'VERW r/m16', { ops: 'r:rm', exec: 'verw<u16>', flags: 'w=z', cycles: 15 }),
-  insn('0F 00 /2', 'LLDT r/m16', { ops: 'r:rm', exec: 'lldt<u16>', cycles: 20, cpl0: true }),
-  insn('0F 00 /3', 'LTR r/m16', { ops: 'r:rm', exec: 'ltr<u16>', cycles: 20, cpl0: true }),
-  insn('0F 00 /0 mem', 'SLDT m16', { ops: 'w:rm', exec: 'storeLdtr<u16>', cycles: 2 }),
-  insn('o16 0F 00 /0 reg', 'SLDT r16', { ops: 'w:rm', exec: 'storeLdtr<u16>', cycles: 2 }),
-  insn('0F 00 /0 reg', 'SLDT r64', { ops: 'w:rm', exec: 'storeLdtr<u64>', cycles: 2 }),
-  insn('0F 00 /1 mem', 'STR m16', { ops: 'w:rm', exec: 'storeTr<u16>', cycles: 2 }),
-  insn('o16 0F 00 /1 reg', 'STR r16', { ops: 'w:rm', exec: 'storeTr<u16>', cycles: 2 }),
-  insn('0F 00 /1 reg', 'STR r64', { ops: 'w:rm', exec: 'storeTr<u64>', cycles: 2 }),
+  insn('0F 00 /4', 'VERR r/m16', { ops: 'r:rm', exec: 'verr<u16>', flags: 'w=z', cycles: 15, protected: true }),
+  insn('0F 00 /5', 'VERW r/m16', { ops: 'r:rm', exec: 'verw<u16>', flags: 'w=z', cycles: 15, protected: true }),
+  insn('0F 00 /2', 'LLDT r/m16', { ops: 'r:rm', exec: 'lldt<u16>', cycles: 20, cpl0: true, protected: true }),
+  insn('0F 00 /3', 'LTR r/m16', { ops: 'r:rm', exec: 'ltr<u16>', cycles: 20, cpl0: true, protected: true }),
+  insn('0F 00 /0 mem', 'SLDT m16', { ops: 'w:rm', exec: 'storeLdtr<u16>', cycles: 2, protected: true }),
+  insn('o16 0F 00 /0 reg', 'SLDT r16', { ops: 'w:rm', exec: 'storeLdtr<u16>', cycles: 2, protected: true }),
+  insn('0F 00 /0 reg', 'SLDT r64', { ops: 'w:rm', exec: 'storeLdtr<u64>', cycles: 2, protected: true }),
+  insn('0F 00 /1 mem', 'STR m16', { ops: 'w:rm', exec: 'storeTr<u16>', cycles: 2, protected: true }),
+  insn('o16 0F 00 /1 reg', 'STR r16', { ops: 'w:rm', exec: 'storeTr<u16>', cycles: 2, protected: true }),
+  insn('0F 00 /1 reg', 'STR r64', { ops: 'w:rm', exec: 'storeTr<u64>', cycles: 2, protected: true }),
 ];
 
 const ports: InsnForm[] = [

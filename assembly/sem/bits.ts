@@ -1,7 +1,8 @@
 import { carry, CF, FK_LOGIC, overflow, setCarry, setExplicit, setOverflow, setStatus, ZF } from '../core/flags';
 import { FL_OP, FL_RES } from '../core/layout';
-import { OP_ADDRESS_SIZE, OP_R0, OP_R1 } from '../core/op';
-import { ea, loadAt, loadForWriteAt, register, storeAt } from '../core/operand';
+import { legacy, segmentAddress } from '../core/linear';
+import { OP_ADDRESS_SIZE, OP_R0, OP_R1, OP_SEGMENT } from '../core/op';
+import { ea, loadAt, narrowed, loadForWriteAt, register, storeAt } from '../core/operand';
 import { trap } from '../core/trap';
 import { extend } from './alu';
 
@@ -16,28 +17,38 @@ export function btr<T>(cpu: usize, a: T, n: T): T { bt<T>(cpu, a, n); return <T>
 export function btc<T>(cpu: usize, a: T, n: T): T { bt<T>(cpu, a, n); return <T>(<u64>a ^ (<u64>1 << indexOf<T>(n))); }
 
 /** With memory and a register, the bit number is a signed offset from the operand: the unit that holds the bit is accessed. */
-function unitAddress<T>(cpu: usize, ip: usize): u64 {
+function unitAddress<T>(cpu: usize, ip: usize, write: bool): u64 {
   const unit = extend<T>(register<T>(cpu, ip, OP_R1)) >> (sizeof<T>() == 8 ? 6 : sizeof<T>() == 4 ? 5 : 4);
   const va = ea(cpu, ip) + <u64>(unit * sizeof<T>());
+  // Outside 64-bit mode `ea` is the operand's offset, not checked yet (records: bytes 0).
+  if (legacy(cpu)) return segmentAddress(cpu, <usize>load<u8>(ip, OP_SEGMENT), <u32>narrowed(ip, va), sizeof<T>(), write);
   return load<u8>(ip, OP_ADDRESS_SIZE) == 2 ? <u64><u32>va : va;
 }
 export function btFar<T>(cpu: usize, ip: usize): void {
-  const v = loadAt<T>(cpu, unitAddress<T>(cpu, ip));
+  const va = unitAddress<T>(cpu, ip, false);
+  if (trap) return;
+  const v = loadAt<T>(cpu, va);
   if (trap) return;
   bt<T>(cpu, v, register<T>(cpu, ip, OP_R1));
 }
 export function btsFar<T>(cpu: usize, ip: usize): void {
-  const va = unitAddress<T>(cpu, ip), v = loadForWriteAt<T>(cpu, va);
+  const va = unitAddress<T>(cpu, ip, true);
+  if (trap) return;
+  const v = loadForWriteAt<T>(cpu, va);
   if (trap) return;
   storeAt<T>(cpu, va, bts<T>(cpu, v, register<T>(cpu, ip, OP_R1)));
 }
 export function btrFar<T>(cpu: usize, ip: usize): void {
-  const va = unitAddress<T>(cpu, ip), v = loadForWriteAt<T>(cpu, va);
+  const va = unitAddress<T>(cpu, ip, true);
+  if (trap) return;
+  const v = loadForWriteAt<T>(cpu, va);
   if (trap) return;
   storeAt<T>(cpu, va, btr<T>(cpu, v, register<T>(cpu, ip, OP_R1)));
 }
 export function btcFar<T>(cpu: usize, ip: usize): void {
-  const va = unitAddress<T>(cpu, ip), v = loadForWriteAt<T>(cpu, va);
+  const va = unitAddress<T>(cpu, ip, true);
+  if (trap) return;
+  const v = loadForWriteAt<T>(cpu, va);
   if (trap) return;
   storeAt<T>(cpu, va, btc<T>(cpu, v, register<T>(cpu, ip, OP_R1)));
 }

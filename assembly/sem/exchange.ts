@@ -1,8 +1,8 @@
 import { AF, CF, OF, PF, SF, ZF, getFlags, setStatus } from '../core/flags';
 import { RAX, RBX, RCX, RDX, SCRATCH } from '../core/layout';
 import { ld8, ldw128, ldw64, st128, st64 } from '../core/mem';
-import { ea, isMemory, register, rmForWrite, setRegister, setRm } from '../core/operand';
-import { OP_INDEX, OP_R0, OP_R1, OP_ADDRESS_SIZE } from '../core/op';
+import { ea, isMemory, narrowed, register, rmForWrite, setRegister, setRm, sourceAddress } from '../core/operand';
+import { OP_R0, OP_R1 } from '../core/op';
 import { GP, raiseError, trap } from '../core/trap';
 import { add, cmp } from './alu';
 
@@ -78,11 +78,11 @@ export function cmpxchg16b(cpu: usize, ip: usize): void {
   store<u64>(cpu, hi, RDX);
 }
 
-/** XLATB: AL = [RBX + AL]; the op's index register is the segment base. */
+/** XLATB: AL = [RBX + AL]. */
 export function xlat(cpu: usize, ip: usize): void {
-  let va = load<u64>(cpu, RBX) + <u64>load<u8>(cpu, RAX);
-  if (load<u8>(ip, OP_ADDRESS_SIZE) == 2) va = <u64><u32>va;
-  const v = ld8(cpu, va + load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX)));
+  const va = sourceAddress(cpu, ip, narrowed(ip, load<u64>(cpu, RBX) + <u64>load<u8>(cpu, RAX)), 1, false);
+  if (trap) return;
+  const v = ld8(cpu, va);
   if (trap) return;
   store<u8>(cpu, v, RAX);
 }

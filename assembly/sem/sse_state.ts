@@ -1,10 +1,10 @@
 // MXCSR, FXSAVE and FXRSTOR, MASKMOVDQU: instructions about the SSE state as a whole or with a memory operand of their own kind.
 
-import { CR0, FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MXCSR, RDI, ST, XMM, ZERO } from '../core/layout';
+import { CR0, FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MXCSR, RDI, ST, XMM } from '../core/layout';
 import { ld32, ld64, ld8, probe, st128, st32, st64, st8 } from '../core/mem';
 import { ACCESS_WRITE, CR0_EM, CR0_TS } from '../core/mmu';
-import { OP_ADDRESS_SIZE, OP_INDEX, OP_R0, OP_R1 } from '../core/op';
-import { ea, misaligned } from '../core/operand';
+import { OP_R0, OP_R1 } from '../core/op';
+import { ea, misaligned, pointer, sourceAddress } from '../core/operand';
 import { GP, NM, raise, raiseError, trap } from '../core/trap';
 
 /** Bits of MXCSR that exist; writing others is #GP (the processor announces DAZ through MXCSR_MASK). */
@@ -26,14 +26,11 @@ export function stmxcsr(cpu: usize, ip: usize): void {
 
 /** Stores the bytes of the first operand whose mask byte has bit 7 set, at DS:RDI (or with FS or GS). */
 export function maskmovdqu(cpu: usize, ip: usize): void {
-  const index = load<u8>(ip, OP_INDEX);
   const value = cpu + XMM + (<usize>load<u8>(ip, OP_R0) << 5), mask = cpu + XMM + (<usize>load<u8>(ip, OP_R1) << 5);
   const select = i8x16.bitmask(v128.load(mask));
   if (select == 0) return;
-  let address = load<u64>(cpu, RDI);
-  if (load<u8>(ip, OP_ADDRESS_SIZE) == 2) address &= 0xffffffff;
-  if (index != ZERO) address += load<u64>(cpu + <usize>index);
-  if (!probe(cpu, address, 16, ACCESS_WRITE)) return;
+  const address = sourceAddress(cpu, ip, pointer(cpu, ip, RDI), 16, true);
+  if (trap || !probe(cpu, address, 16, ACCESS_WRITE)) return;
   for (let i: u32 = 0; i < 16; i++) {
     if ((select >> i & 1) == 0) continue;
     st8(cpu, address + i, load<u8>(value + i));

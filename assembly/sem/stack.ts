@@ -1,25 +1,33 @@
 import { AC, DF, getFlags, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, VIF, VIP, VM } from '../core/flags';
-import { CPL, FLAGS_REST, RBP, RIP, RSP } from '../core/layout';
+import { CPL, FLAGS_REST, GPR, RAX, RBP, RBX, RCX, RDI, RDX, RIP, RSI } from '../core/layout';
 import { updateAttention } from '../core/boundary';
-import { canonical } from '../core/mem';
+import { mayBranch, setStackPointer, stackAddress, stackPointer, stackWrap } from '../core/linear';
 import { updateMode } from '../core/mode';
-import { OP_BASE, OP_IMM, OP_NEXT, OP_R0 } from '../core/op';
+import { OP_IMM, OP_NEXT, OP_R0 } from '../core/op';
 import { ea, isMemory, loadAt, loadForWriteAt, rm, setRegister, storeAt } from '../core/operand';
-import { GP, raiseError, stackFault, trap } from '../core/trap';
+import { stackFault, trap } from '../core/trap';
 
-// Stack instructions that are not in the dense switch, and RET with a count. In 64-bit mode the operand is 64 bits, or 16 with the prefix.
+// Stack instructions that are not in the dense switch, and near CALL and RET outside 64-bit mode. In 64-bit mode the operand is 64 bits, or 16 with the
+// prefix, and the stack pointer is RSP; elsewhere the operand is 32 or 16 bits, and SS.B says whether the stack pointer is ESP or SP.
 
 /** Pushes `v`; changes nothing when it faults. */
 export function pushValue<T>(cpu: usize, v: T): void {
-  const sp = load<u64>(cpu, RSP) - sizeof<T>();
-  storeAt<T>(cpu, sp, v);
+  const sp = stackPointer(cpu, -<i64>sizeof<T>()), va = stackAddress(cpu, sp, sizeof<T>(), true);
+  if (trap) return;
+  storeAt<T>(cpu, va, v);
   if (trap) { stackFault(cpu); return; }
-  store<u64>(cpu, sp, RSP);
+  setStackPointer(cpu, sp);
 }
 
 /** The value on top of the stack; RSP is left to the caller. */
 export function topOfStack<T>(cpu: usize): T {
-  const v = loadAt<T>(cpu, load<u64>(cpu, RSP));
+  return stackItem<T>(cpu, stackPointer(cpu, 0));
+}
+/** The value at stack offset `sp`. */
+function stackItem<T>(cpu: usize, sp: u64): T {
+  const va = stackAddress(cpu, sp, sizeof<T>(), false);
+  if (trap) return <T>0;
+  const v = loadAt<T>(cpu, va);
   if (trap) stackFault(cpu);
   return v;
 }
@@ -31,56 +39,100 @@ export function pushRm<T>(cpu: usize, ip: usize): void {
 }
 export function pushConstant<T>(cpu: usize, ip: usize): void { pushValue<T>(cpu, load<T>(ip, OP_IMM)); }
 
-/** POP r/m: an address with RSP as base uses RSP after the increment (SDM vol. 2, POP). */
+/** POP r/m. (An address with RSP as base uses RSP after the increment: the decoder has added it.) */
 export function popRm<T>(cpu: usize, ip: usize): void {
   const v = topOfStack<T>(cpu);
   if (trap) return;
-  const sp = load<u64>(cpu, RSP) + sizeof<T>();
+  const sp = stackPointer(cpu, sizeof<T>());
   if (!isMemory(ip)) {
-    store<u64>(cpu, sp, RSP);
+    setStackPointer(cpu, sp);
     setRegister<T>(cpu, <usize>load<u8>(ip, OP_R0), v);
     return;
   }
-  const adjust: u64 = <usize>load<u8>(ip, OP_BASE) == RSP ? sizeof<T>() : 0;
-  storeAt<T>(cpu, ea(cpu, ip) + adjust, v);
+  storeAt<T>(cpu, ea(cpu, ip), v);
   if (trap) return;
-  store<u64>(cpu, sp, RSP);
+  setStackPointer(cpu, sp);
 }
 
-/** LEAVE with a 16-bit operand. */
-export function leave16(cpu: usize, _ip: usize): void {
-  const bp = load<u64>(cpu, RBP), v = loadAt<u16>(cpu, bp);
-  if (trap) { stackFault(cpu); return; }
-  store<u64>(cpu, bp + 2, RSP);
-  store<u16>(cpu, v, RBP);
+/** LEAVE with an operand of 16 bits, or 32 outside 64-bit mode. */
+export function leave<T>(cpu: usize, _ip: usize): void {
+  const bp = stackWrap(cpu, load<u64>(cpu, RBP)), v = stackItem<T>(cpu, bp);
+  if (trap) return;
+  setStackPointer(cpu, bp + sizeof<T>());
+  setRegister<T>(cpu, RBP, v);
 }
 
 /** ENTER size, level (SDM vol. 2): copies level - 1 frame pointers. The pushes of a faulting one are undefined; registers stay. */
 export function enter<T>(cpu: usize, ip: usize): void {
   const size = load<u64>(ip, OP_IMM) & 0xffff, level = (load<u32>(ip, OP_IMM) >> 16) & 31;
-  let sp = load<u64>(cpu, RSP) - sizeof<T>(), bp = load<u64>(cpu, RBP);
-  storeAt<T>(cpu, sp, <T>bp);
-  if (trap) { stackFault(cpu); return; }
-  const frame = sp;
+  const n = <u64>sizeof<T>(), frame = stackPointer(cpu, -<i64>n);
+  let sp = frame, bp = load<u64>(cpu, RBP);
+  storeItem<T>(cpu, sp, <T>bp);
+  if (trap) return;
   for (let i: u32 = 1; i < level; i++) {
-    bp -= sizeof<T>();
-    const v = loadAt<T>(cpu, bp);
-    if (trap) { stackFault(cpu); return; }
-    sp -= sizeof<T>();
-    storeAt<T>(cpu, sp, v);
-    if (trap) { stackFault(cpu); return; }
+    bp = stackWrap(cpu, bp - n);
+    const v = stackItem<T>(cpu, bp);
+    if (trap) return;
+    sp = stackWrap(cpu, sp - n);
+    storeItem<T>(cpu, sp, v);
+    if (trap) return;
   }
   if (level > 0) {
-    sp -= sizeof<T>();
-    storeAt<T>(cpu, sp, <T>frame);
-    if (trap) { stackFault(cpu); return; }
+    sp = stackWrap(cpu, sp - n);
+    storeItem<T>(cpu, sp, <T>frame);
+    if (trap) return;
   }
-  sp -= size;
+  sp = stackWrap(cpu, sp - size);
   // The stack must be writable where RSP will be (SDM vol. 2, ENTER, "#SS" and "#PF").
-  loadForWriteAt<u8>(cpu, sp);
+  const va = stackAddress(cpu, sp, 1, true);
+  if (trap) return;
+  loadForWriteAt<u8>(cpu, va);
   if (trap) { stackFault(cpu); return; }
   setRegister<T>(cpu, RBP, <T>frame);
-  store<u64>(cpu, sp, RSP);
+  setStackPointer(cpu, sp);
+}
+/** Writes a value at stack offset `sp`. */
+function storeItem<T>(cpu: usize, sp: u64, v: T): void {
+  const va = stackAddress(cpu, sp, sizeof<T>(), true);
+  if (trap) return;
+  storeAt<T>(cpu, va, v);
+  stackFault(cpu);
+}
+
+/** PUSHA, PUSHAD: AX CX DX BX, SP as it was before, BP SI DI. Nothing is written unless there is room for all. */
+export function pushAll<T>(cpu: usize, _ip: usize): void {
+  const n = <u64>sizeof<T>();
+  for (let i: u64 = 1; i <= 8; i++) {
+    const va = stackAddress(cpu, stackPointer(cpu, -<i64>(i * n)), sizeof<T>(), true);
+    if (trap) return;
+    loadForWriteAt<T>(cpu, va);
+    if (trap) { stackFault(cpu); return; }
+  }
+  for (let i: u64 = 0; i < 8; i++) {
+    storeItem<T>(cpu, stackPointer(cpu, -<i64>((i + 1) * n)), load<T>(cpu + GPR + <usize>(i << 3)));
+    if (trap) return;
+  }
+  setStackPointer(cpu, stackPointer(cpu, -<i64>(8 * n)));
+}
+
+/** POPA, POPAD: the stack pointer's image is skipped. */
+export function popAll<T>(cpu: usize, _ip: usize): void {
+  const n = <u64>sizeof<T>();
+  const di = stackItem<T>(cpu, stackPointer(cpu, 0)); if (trap) return;
+  const si = stackItem<T>(cpu, stackPointer(cpu, n)); if (trap) return;
+  const bp = stackItem<T>(cpu, stackPointer(cpu, 2 * n)); if (trap) return;
+  const bx = stackItem<T>(cpu, stackPointer(cpu, 4 * n)); if (trap) return;
+  const dx = stackItem<T>(cpu, stackPointer(cpu, 5 * n)); if (trap) return;
+  const cx = stackItem<T>(cpu, stackPointer(cpu, 6 * n)); if (trap) return;
+  const ax = stackItem<T>(cpu, stackPointer(cpu, 7 * n)); if (trap) return;
+  setStackPointer(cpu, stackPointer(cpu, 8 * n));
+  setRegister<T>(cpu, RDI, di);
+  setRegister<T>(cpu, RSI, si);
+  setRegister<T>(cpu, RBP, bp);
+  setRegister<T>(cpu, RBX, bx);
+  setRegister<T>(cpu, RDX, dx);
+  setRegister<T>(cpu, RCX, cx);
+  setRegister<T>(cpu, RAX, ax);
 }
 
 /** PUSHF: VM and RF are clear in the image. */
@@ -90,10 +142,10 @@ export function pushf<T>(cpu: usize, _ip: usize): void { pushValue<T>(cpu, <T>(g
 export function popf<T>(cpu: usize, ip: usize): void {
   const v = <u32>topOfStack<T>(cpu);
   if (trap) return;
-  store<u64>(cpu, load<u64>(cpu, RSP) + sizeof<T>(), RSP);
+  setStackPointer(cpu, stackPointer(cpu, sizeof<T>()));
   const old = getFlags(cpu), cpl = load<u32>(cpu, CPL);
   let mask = STATUS_FLAGS | TF | DF | NT;
-  if (sizeof<T>() == 8) mask |= AC | ID | RF | VIF | VIP;
+  if (sizeof<T>() > 2) mask |= AC | ID | RF | VIF | VIP;
   if (cpl == 0) mask |= IOPL;
   if (cpl <= (old >> 12 & 3)) mask |= IF;
   setFlags(cpu, (old & ~mask) | (v & mask & ~(RF | VIF | VIP)));
@@ -103,11 +155,27 @@ export function popf<T>(cpu: usize, ip: usize): void {
   store<u64>(cpu, load<u64>(ip, OP_NEXT), RIP);
 }
 
-/** RET imm16. */
-export function retPop(cpu: usize, ip: usize): void {
-  const to = topOfStack<u64>(cpu);
-  if (trap) return;
-  if (!canonical(to)) { raiseError(cpu, GP, 0); return; }
-  store<u64>(cpu, load<u64>(cpu, RSP) + 8 + (load<u64>(ip, OP_IMM) & 0xffff), RSP);
+/** RET and RET imm16, with an operand of T; RET imm16 in 64-bit mode too. */
+export function retNear<T>(cpu: usize, ip: usize): void {
+  const to = <u64>topOfStack<T>(cpu);
+  if (trap || !mayBranch(cpu, to)) return;
+  setStackPointer(cpu, stackPointer(cpu, <i64>sizeof<T>() + <i64>load<u16>(ip, OP_IMM)));
   store<u64>(cpu, to, RIP);
+}
+
+// ---- near branches outside 64-bit mode ---------------------------------------------------------------------------------------------
+
+function callTo<T>(cpu: usize, ip: usize, to: u64): void {
+  if (!mayBranch(cpu, to)) return;
+  pushValue<T>(cpu, <T>load<u64>(ip, OP_NEXT));
+  if (!trap) store<u64>(cpu, to, RIP);
+}
+export function callNear<T>(cpu: usize, ip: usize): void { callTo<T>(cpu, ip, load<u64>(ip, OP_IMM)); }
+export function callNearRm<T>(cpu: usize, ip: usize): void {
+  const to = <u64>rm<T>(cpu, ip, OP_R0);
+  if (!trap) callTo<T>(cpu, ip, to);
+}
+export function jmpNearRm<T>(cpu: usize, ip: usize): void {
+  const to = <u64>rm<T>(cpu, ip, OP_R0);
+  if (!trap && mayBranch(cpu, to)) store<u64>(cpu, to, RIP);
 }

@@ -1,60 +1,72 @@
 import { DF, zero } from '../core/flags';
 import { alone, raiseAgain, trap } from '../core/trap';
-import { ATTENTION, CYCLES, FLAGS_REST, RAX, RCX, RDI, RSI, RUN_LIMIT } from '../core/layout';
+import { inSegment, legacy, segmentAddress } from '../core/linear';
+import { ATTENTION, CYCLES, FLAGS_REST, RAX, RCX, RDI, RSI, RUN_LIMIT, SEG_ES } from '../core/layout';
 import { span } from '../core/mem';
-import { OP_ADDRESS_SIZE, OP_FLAGS, OP_INDEX, OPF_REPNE } from '../core/op';
-import { loadAt, setRegister, storeAt } from '../core/operand';
+import { OP_ADDRESS_SIZE, OP_FLAGS, OP_SEGMENT, OPF_REPNE } from '../core/op';
+import { loadAt, pointer, setPointer, setRegister, sourceAddress, storeAt } from '../core/operand';
 import { cmp } from './alu';
 
-// String instructions (SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS, REP). The source is DS:RSI with an optional FS or GS base, the destination ES:RDI.
+// String instructions (SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS, REP). The source is DS:RSI with an optional FS or GS base (outside 64-bit mode, any segment), the destination ES:RDI.
 //
 // A repeated one ends its block. It costs a cycle an element, charged in CYCLES as it goes, and stops between two elements when the run's limit is
 // reached: its registers say how far it came, and it goes on at its own RIP (TRAP_AGAIN). So it is cut at the same element whatever the slices are.
 
-/** Address registers and count have the address size: with 32 bits, the upper half is cleared when they are written. */
-function pointer(cpu: usize, ip: usize, at: usize): u64 {
-  return load<u8>(ip, OP_ADDRESS_SIZE) == 2 ? <u64>load<u32>(cpu + at) : load<u64>(cpu + at);
+/** Linear address of the source element: DS:SI, or another segment by prefix; of the destination, always ES:DI. After each: `if (trap) return`. */
+function sourceOf<T>(cpu: usize, ip: usize): u64 { return sourceAddress(cpu, ip, pointer(cpu, ip, RSI), sizeof<T>(), false); }
+function targetOf<T>(cpu: usize, ip: usize, write: bool): u64 {
+  const offset = pointer(cpu, ip, RDI);
+  return legacy(cpu) ? segmentAddress(cpu, SEG_ES, <u32>offset, sizeof<T>(), write) : offset;
 }
-function setPointer(cpu: usize, ip: usize, at: usize, v: u64): void {
-  store<u64>(cpu + at, load<u8>(ip, OP_ADDRESS_SIZE) == 2 ? <u64><u32>v : v);
-}
-/** Linear address of the source operand. */
-function sourceOf(cpu: usize, ip: usize): u64 { return pointer(cpu, ip, RSI) + load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX)); }
 /** What is added to a pointer after each element. */
 function stepOf<T>(cpu: usize): u64 { return (load<u32>(cpu, FLAGS_REST) & DF) != 0 ? 0 - <u64>sizeof<T>() : <u64>sizeof<T>(); }
 function advance(cpu: usize, ip: usize, at: usize, by: u64): void { setPointer(cpu, ip, at, pointer(cpu, ip, at) + by); }
 
 export function movs<T>(cpu: usize, ip: usize): void {
-  const v = loadAt<T>(cpu, sourceOf(cpu, ip));
+  const from = sourceOf<T>(cpu, ip);
   if (trap) return;
-  storeAt<T>(cpu, pointer(cpu, ip, RDI), v);
+  const v = loadAt<T>(cpu, from);
+  if (trap) return;
+  const to = targetOf<T>(cpu, ip, true);
+  if (trap) return;
+  storeAt<T>(cpu, to, v);
   if (trap) return;
   const step = stepOf<T>(cpu);
   advance(cpu, ip, RSI, step);
   advance(cpu, ip, RDI, step);
 }
 export function stos<T>(cpu: usize, ip: usize): void {
-  storeAt<T>(cpu, pointer(cpu, ip, RDI), load<T>(cpu, RAX));
+  const to = targetOf<T>(cpu, ip, true);
+  if (trap) return;
+  storeAt<T>(cpu, to, load<T>(cpu, RAX));
   if (trap) return;
   advance(cpu, ip, RDI, stepOf<T>(cpu));
 }
 export function lods<T>(cpu: usize, ip: usize): void {
-  const v = loadAt<T>(cpu, sourceOf(cpu, ip));
+  const from = sourceOf<T>(cpu, ip);
+  if (trap) return;
+  const v = loadAt<T>(cpu, from);
   if (trap) return;
   setRegister<T>(cpu, RAX, v);
   advance(cpu, ip, RSI, stepOf<T>(cpu));
 }
 export function scas<T>(cpu: usize, ip: usize): void {
-  const v = loadAt<T>(cpu, pointer(cpu, ip, RDI));
+  const at = targetOf<T>(cpu, ip, false);
+  if (trap) return;
+  const v = loadAt<T>(cpu, at);
   if (trap) return;
   cmp<T>(cpu, load<T>(cpu, RAX), v);
   advance(cpu, ip, RDI, stepOf<T>(cpu));
 }
 export function cmps<T>(cpu: usize, ip: usize): void {
   // The destination is read first: when both fault, it is the one that is reported.
-  const b = loadAt<T>(cpu, pointer(cpu, ip, RDI));
+  const second = targetOf<T>(cpu, ip, false);
   if (trap) return;
-  const a = loadAt<T>(cpu, sourceOf(cpu, ip));
+  const b = loadAt<T>(cpu, second);
+  if (trap) return;
+  const first = sourceOf<T>(cpu, ip);
+  if (trap) return;
+  const a = loadAt<T>(cpu, first);
   if (trap) return;
   cmp<T>(cpu, a, b);
   const step = stepOf<T>(cpu);
@@ -87,21 +99,39 @@ export function repMovs<T>(cpu: usize, ip: usize): void {
   if (pointer(cpu, ip, RCX) == 0) return;
   while (true) {
     const bulk = movsBulk<T>(cpu, ip);
+    if (trap) return;
     if (bulk == 0) { movs<T>(cpu, ip); if (trap) return; }
     if (!counted(cpu, ip, bulk == 0 ? 1 : bulk)) return;
   }
 }
 
+/** Whether elements may go many at once: upwards, and with addresses that do not wrap within a page. */
+function inBulk(cpu: usize, ip: usize): bool {
+  return !alone && (load<u32>(cpu, FLAGS_REST) & DF) == 0 && (load<u8>(ip, OP_ADDRESS_SIZE) == 3 || legacy(cpu));
+}
+/** Whether all of the next `n` elements lie in their segments and before the place where the address registers wrap. */
+function bulkInSegment<T>(cpu: usize, ip: usize, n: u64, source: bool): bool {
+  if (!legacy(cpu)) return true;
+  const size = n * sizeof<T>(), end: u64 = load<u8>(ip, OP_ADDRESS_SIZE) == 1 ? 0x10000 : <u64>1 << 32, to = pointer(cpu, ip, RDI);
+  if (to + size > end || !inSegment(cpu, SEG_ES, <u32>to, <u32>size, true)) return false;
+  if (!source) return true;
+  const from = pointer(cpu, ip, RSI);
+  return from + size <= end && inSegment(cpu, <usize>load<u8>(ip, OP_SEGMENT), <u32>from, <u32>size, false);
+}
+
 /** Moves as many elements as two pages allow at once; 0 when they must go one by one. */
 function movsBulk<T>(cpu: usize, ip: usize): u64 {
-  if (alone || (load<u32>(cpu, FLAGS_REST) & DF) != 0 || load<u8>(ip, OP_ADDRESS_SIZE) == 2) return 0;
-  const from = sourceOf(cpu, ip), to = load<u64>(cpu, RDI);
+  if (!inBulk(cpu, ip)) return 0;
+  const from = sourceOf<T>(cpu, ip);
+  if (trap) return 0;
+  const to = targetOf<T>(cpu, ip, true);
+  if (trap) return 0;
   const source = span(cpu, from, false), target = span(cpu, to, true);
   if (source == 0 || target == 0) return 0;
-  let n = least(least(load<u64>(cpu, RCX), room(cpu)), least(toPageEnd<T>(from), toPageEnd<T>(to)));
+  let n = least(least(pointer(cpu, ip, RCX), room(cpu)), least(toPageEnd<T>(from), toPageEnd<T>(to)));
   // A target that begins inside of the source reads what was just written: only the distance can go at once.
   if (target > source && <u64>(target - source) < n * sizeof<T>()) n = <u64>(target - source) / sizeof<T>();
-  if (n == 0) return 0;
+  if (n == 0 || !bulkInSegment<T>(cpu, ip, n, true)) return 0;
   memory.copy(target, source, <usize>(n * sizeof<T>()));
   advance(cpu, ip, RSI, n * sizeof<T>());
   advance(cpu, ip, RDI, n * sizeof<T>());
@@ -112,17 +142,20 @@ export function repStos<T>(cpu: usize, ip: usize): void {
   if (pointer(cpu, ip, RCX) == 0) return;
   while (true) {
     const bulk = stosBulk<T>(cpu, ip);
+    if (trap) return;
     if (bulk == 0) { stos<T>(cpu, ip); if (trap) return; }
     if (!counted(cpu, ip, bulk == 0 ? 1 : bulk)) return;
   }
 }
 
 function stosBulk<T>(cpu: usize, ip: usize): u64 {
-  if (alone || (load<u32>(cpu, FLAGS_REST) & DF) != 0 || load<u8>(ip, OP_ADDRESS_SIZE) == 2) return 0;
-  const to = load<u64>(cpu, RDI), target = span(cpu, to, true);
+  if (!inBulk(cpu, ip)) return 0;
+  const to = targetOf<T>(cpu, ip, true);
+  if (trap) return 0;
+  const target = span(cpu, to, true);
   if (target == 0) return 0;
-  const n = least(least(load<u64>(cpu, RCX), room(cpu)), toPageEnd<T>(to)), v = load<T>(cpu, RAX);
-  if (n == 0) return 0;
+  const n = least(least(pointer(cpu, ip, RCX), room(cpu)), toPageEnd<T>(to)), v = load<T>(cpu, RAX);
+  if (n == 0 || !bulkInSegment<T>(cpu, ip, n, false)) return 0;
   if (sizeof<T>() == 1 || v == <T>0) memory.fill(target, <u8>v, <usize>(n * sizeof<T>()));
   else for (let i: u64 = 0; i < n; i++) store<T>(target + <usize>(i * sizeof<T>()), v);
   advance(cpu, ip, RDI, n * sizeof<T>());

@@ -190,6 +190,12 @@ export function jmpFarPointer(cpu: usize, ip: usize): void { jumpTo(cpu, load<u3
 export function callFar<T>(cpu: usize, ip: usize): void {
   const va = ea(cpu, ip), offset = <u64>loadAt<T>(cpu, va); if (trap) return;
   const selector = <u32>loadAt<u16>(cpu, va + sizeof<T>()); if (trap) return;
+  callTo<T>(cpu, ip, selector, offset);
+}
+/** CALL ptr16:16, ptr16:32. */
+export function callFarPointer<T>(cpu: usize, ip: usize): void { callTo<T>(cpu, ip, load<u32>(ip, OP_IMM + 4) & 0xffff, <u64>load<u32>(ip, OP_IMM)); }
+
+function callTo<T>(cpu: usize, ip: usize, selector: u32, offset: u64): void {
   if (!checkFarTarget(cpu, selector) || !targetInside(cpu, descriptor, offset, 0)) return;
   const target = descriptor, n = <u64>sizeof<T>(), sp = load<u64>(cpu, RSP) - 2 * n;
   if (!probe(cpu, sp, <u32>(2 * n), ACCESS_WRITE)) { stackFault(cpu); return; }

@@ -1,11 +1,12 @@
 import { notePort } from '../core/debugregs';
 import { portIn, portOut } from '../core/env';
 import { DF, IOPL } from '../core/flags';
-import { CPL, CYCLES, DEBUG_ACTIVE, FLAGS_REST, RAX, RCX, RDI, RDX, RSI, SEG_BASE, SEG_LIMIT, SEG_TR } from '../core/layout';
+import { CPL, CYCLES, DEBUG_ACTIVE, FLAGS_REST, RAX, RCX, RDI, RDX, RSI, SEG_BASE, SEG_ES, SEG_LIMIT, SEG_TR } from '../core/layout';
+import { legacy, segmentAddress } from '../core/linear';
 import { probe, sysLoad } from '../core/mem';
 import { ACCESS_WRITE } from '../core/mmu';
-import { OP_ADDRESS_SIZE, OP_FLAGS, OP_IMM, OP_INDEX, OPF_REP, OPF_REPNE } from '../core/op';
-import { loadAt, setRegister, storeAt } from '../core/operand';
+import { OP_FLAGS, OP_IMM, OPF_REP, OPF_REPNE } from '../core/op';
+import { loadAt, pointer, setPointer, setRegister, sourceAddress, storeAt } from '../core/operand';
 import { seg } from '../core/segments';
 import { GP, raiseAgain, raiseError, trap } from '../core/trap';
 
@@ -47,42 +48,39 @@ export function inDx<T>(cpu: usize, _ip: usize): void { input<T>(cpu, <u32>load<
 export function outImmediate<T>(cpu: usize, ip: usize): void { output<T>(cpu, <u32>load<u8>(ip, OP_IMM)); }
 export function outDx<T>(cpu: usize, _ip: usize): void { output<T>(cpu, <u32>load<u16>(cpu, RDX)); }
 
-/** RCX, RSI or RDI in the address size of the op. */
-function counter(cpu: usize, ip: usize, register: usize): u64 {
-  return load<u8>(ip, OP_ADDRESS_SIZE) == 3 ? load<u64>(cpu + register) : <u64>load<u32>(cpu + register);
-}
-function setCounter(cpu: usize, ip: usize, register: usize, v: u64): void {
-  store<u64>(cpu + register, load<u8>(ip, OP_ADDRESS_SIZE) == 3 ? v : v & 0xffffffff);
-}
 function repeated(ip: usize): bool { return (load<u8>(ip, OP_FLAGS) & (OPF_REP | OPF_REPNE)) != 0; }
 
 /** After one element: moves the index register on, and with REP counts down and comes back until nothing is left. */
 function elementDone<T>(cpu: usize, ip: usize, index: usize): void {
   const step = (load<u32>(cpu, FLAGS_REST) & DF) != 0 ? ~(<u64>sizeof<T>()) + 1 : <u64>sizeof<T>();
-  setCounter(cpu, ip, index, counter(cpu, ip, index) + step);
+  setPointer(cpu, ip, index, pointer(cpu, ip, index) + step);
   if (!repeated(ip)) return;
-  const left = counter(cpu, ip, RCX) - 1;
-  setCounter(cpu, ip, RCX, left);
+  const left = pointer(cpu, ip, RCX) - 1;
+  setPointer(cpu, ip, RCX, left);
   store<u64>(cpu, load<u64>(cpu, CYCLES) + ELEMENT_CYCLES, CYCLES);
   if (left != 0) raiseAgain();
 }
 
 /** INSB, INSW, INSD: the store is checked before the port is read, because reading it may change the device. */
 export function ins<T>(cpu: usize, ip: usize): void {
-  if (repeated(ip) && counter(cpu, ip, RCX) == 0) return;
-  const port = <u32>load<u16>(cpu, RDX), va = counter(cpu, ip, RDI);
-  if (!portAllowed(cpu, port, sizeof<T>()) || !probe(cpu, va, sizeof<T>(), ACCESS_WRITE)) return;
+  if (repeated(ip) && pointer(cpu, ip, RCX) == 0) return;
+  const port = <u32>load<u16>(cpu, RDX), offset = pointer(cpu, ip, RDI);
+  if (!portAllowed(cpu, port, sizeof<T>())) return;
+  const va = legacy(cpu) ? segmentAddress(cpu, SEG_ES, <u32>offset, sizeof<T>(), true) : offset;
+  if (trap || !probe(cpu, va, sizeof<T>(), ACCESS_WRITE)) return;
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
   storeAt<T>(cpu, va, <T>portIn(port, sizeof<T>()));
   if (!trap) elementDone<T>(cpu, ip, RDI);
 }
 
-/** OUTSB, OUTSW, OUTSD: from DS:RSI, with FS and GS overrides. */
+/** OUTSB, OUTSW, OUTSD: from DS:RSI, or the segment that a prefix names. */
 export function outs<T>(cpu: usize, ip: usize): void {
-  if (repeated(ip) && counter(cpu, ip, RCX) == 0) return;
+  if (repeated(ip) && pointer(cpu, ip, RCX) == 0) return;
   const port = <u32>load<u16>(cpu, RDX);
   if (!portAllowed(cpu, port, sizeof<T>())) return;
-  const v = loadAt<T>(cpu, counter(cpu, ip, RSI) + load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX)));
+  const va = sourceAddress(cpu, ip, pointer(cpu, ip, RSI), sizeof<T>(), false);
+  if (trap) return;
+  const v = loadAt<T>(cpu, va);
   if (trap) return;
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
   portOut(port, sizeof<T>(), <u32>v);

@@ -1,12 +1,14 @@
 import { updateAttention } from '../core/boundary';
 import { getFlags, setStatus, ZF } from '../core/flags';
-import { CPL, RSP, SEG_CS, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../core/layout';
+import { CPL, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../core/layout';
 import { canonical } from '../core/mem';
-import { OP_R0, OP_R1 } from '../core/op';
+import { setStackPointer, stackPointer } from '../core/linear';
+import { OP_CC, OP_R0, OP_R1 } from '../core/op';
 import { ea, loadAt, rm, setRegister, storeAt } from '../core/operand';
 import { accessOf, AR_CODE, AR_CONFORMING, AR_P, AR_READABLE, AR_S, AR_WRITABLE, baseOf, descriptor, descriptorHigh, dplOf, findDescriptor, isNull, limitOf, loadDataSegment, markBusy, selectorOf, setSegment, TYPE_CALL_GATE, TYPE_LDT, TYPE_TSS, TYPE_TSS_BUSY } from '../core/segments';
 import { userProhibited } from './system_state';
-import { GP, NP, raise, raiseError, stackFault, trap, UD } from '../core/trap';
+import { pushValue, topOfStack } from './stack';
+import { GP, NP, raise, raiseError, trap, UD } from '../core/trap';
 
 // Instructions on segment registers, LDTR, TR, and descriptors.
 
@@ -31,23 +33,18 @@ export function movFromSegmentToMemory(cpu: usize, ip: usize): void {
   storeAt<u16>(cpu, ea(cpu, ip), <u16>selectorOf(cpu, index));
 }
 
-function pushSegment<T>(cpu: usize, index: usize): void {
-  const sp = load<u64>(cpu, RSP) - sizeof<T>();
-  storeAt<T>(cpu, sp, <T>selectorOf(cpu, index));
-  stackFault(cpu);
-  if (!trap) store<u64>(cpu, sp, RSP);
-}
-function popSegment<T>(cpu: usize, index: usize): void {
-  const sp = load<u64>(cpu, RSP), v = loadAt<T>(cpu, sp);
-  stackFault(cpu);
+/** PUSH and POP of the segment register that OP_CC names. */
+export function pushSegment<T>(cpu: usize, ip: usize): void { pushValue<T>(cpu, <T>selectorOf(cpu, <usize>load<u8>(ip, OP_CC))); }
+export function popSegment<T>(cpu: usize, ip: usize): void {
+  const index = <usize>load<u8>(ip, OP_CC), v = topOfStack<T>(cpu);
   if (trap) return;
+  // The stack pointer moves on in the stack that it pointed into.
+  const sp = load<u64>(cpu, RSP);
+  setStackPointer(cpu, stackPointer(cpu, sizeof<T>()));
   loadDataSegment(cpu, index, <u32>v & 0xffff);
-  if (!trap) store<u64>(cpu, sp + sizeof<T>(), RSP);
+  if (trap) { store<u64>(cpu, sp, RSP); return; }
+  if (index == SEG_SS) updateAttention(cpu);
 }
-export function pushFs<T>(cpu: usize, _ip: usize): void { pushSegment<T>(cpu, SEG_FS); }
-export function pushGs<T>(cpu: usize, _ip: usize): void { pushSegment<T>(cpu, SEG_GS); }
-export function popFs<T>(cpu: usize, _ip: usize): void { popSegment<T>(cpu, SEG_FS); }
-export function popGs<T>(cpu: usize, _ip: usize): void { popSegment<T>(cpu, SEG_GS); }
 
 /** LSS, LFS, LGS: a far pointer from memory into a segment register and a general register. */
 function loadPointer<T>(cpu: usize, ip: usize, index: usize): void {
@@ -58,6 +55,8 @@ function loadPointer<T>(cpu: usize, ip: usize, index: usize): void {
 }
 /** Unlike MOV SS, LSS does not hold off interrupts: it loads the stack pointer itself. */
 export function lss<T>(cpu: usize, ip: usize): void { loadPointer<T>(cpu, ip, SEG_SS); }
+export function les<T>(cpu: usize, ip: usize): void { loadPointer<T>(cpu, ip, SEG_ES); }
+export function lds<T>(cpu: usize, ip: usize): void { loadPointer<T>(cpu, ip, SEG_DS); }
 export function lfs<T>(cpu: usize, ip: usize): void { loadPointer<T>(cpu, ip, SEG_FS); }
 export function lgs<T>(cpu: usize, ip: usize): void { loadPointer<T>(cpu, ip, SEG_GS); }
 

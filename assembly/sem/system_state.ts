@@ -8,7 +8,8 @@ import { ACCESS_WRITE, CR0_PE, CR0_TS, CR4_OSXSAVE, CR4_PCE, CR4_PCIDE, CR4_PKE,
 import { is64, updateMode } from '../core/mode';
 import { readMsr, settled, timeStamp, writeMsr } from '../core/msr';
 import { readCounter } from '../core/pmc';
-import { OP_R0, OP_R1 } from '../core/op';
+import { OP_R0, OP_R1, OP_SIZE } from '../core/op';
+import { legacy } from '../core/linear';
 import { ea, loadAt, storeAt } from '../core/operand';
 import { GP, raise, raiseError, trap, UD } from '../core/trap';
 
@@ -23,16 +24,19 @@ function setEdxEax(cpu: usize, v: u64): void {
 
 function generalRegister(cpu: usize, ip: usize, field: usize): usize { return cpu + <usize>load<u8>(ip + field); }
 
+/** MOV to and from control and debug registers has 64-bit operands in 64-bit mode, 32-bit ones elsewhere. */
+function sized(cpu: usize, v: u64): u64 { return legacy(cpu) ? v & 0xffffffff : v; }
+
 export function movFromControl(cpu: usize, ip: usize): void {
   const v = readControl(cpu, <u32>load<u8>(ip, OP_R1));
-  if (!trap) store<u64>(generalRegister(cpu, ip, OP_R0), v);
+  if (!trap) store<u64>(generalRegister(cpu, ip, OP_R0), sized(cpu, v));
 }
-export function movToControl(cpu: usize, ip: usize): void { writeControl(cpu, <u32>load<u8>(ip, OP_R0), load<u64>(generalRegister(cpu, ip, OP_R1))); }
+export function movToControl(cpu: usize, ip: usize): void { writeControl(cpu, <u32>load<u8>(ip, OP_R0), sized(cpu, load<u64>(generalRegister(cpu, ip, OP_R1)))); }
 export function movFromDebug(cpu: usize, ip: usize): void {
   const v = readDebug(cpu, <u32>load<u8>(ip, OP_R1));
-  if (!trap) store<u64>(generalRegister(cpu, ip, OP_R0), v);
+  if (!trap) store<u64>(generalRegister(cpu, ip, OP_R0), sized(cpu, v));
 }
-export function movToDebug(cpu: usize, ip: usize): void { writeDebug(cpu, <u32>load<u8>(ip, OP_R0), load<u64>(generalRegister(cpu, ip, OP_R1))); }
+export function movToDebug(cpu: usize, ip: usize): void { writeDebug(cpu, <u32>load<u8>(ip, OP_R0), sized(cpu, load<u64>(generalRegister(cpu, ip, OP_R1)))); }
 
 export function clts(cpu: usize, _ip: usize): void {
   store<u64>(cpu, load<u64>(cpu, CR0) & ~CR0_TS, CR0);
@@ -162,7 +166,8 @@ export function cacheFlush(_cpu: usize, _ip: usize): void {}
 
 function loadTable(cpu: usize, ip: usize, base: usize, limit: usize): void {
   const va = ea(cpu, ip), size = loadAt<u16>(cpu, va); if (trap) return;
-  const at = loadAt<u64>(cpu, va + 2); if (trap) return;
+  // Outside 64-bit mode a base of 32 bits, or 24 with an operand size of 16.
+  const at = legacy(cpu) ? <u64>loadAt<u32>(cpu, va + 2) & (load<u8>(ip, OP_SIZE) == 1 ? 0xffffff : 0xffffffff) : loadAt<u64>(cpu, va + 2); if (trap) return;
   if (!canonical(at)) { raiseError(cpu, GP, 0); return; }
   store<u32>(cpu + limit, <u32>size);
   store<u64>(cpu + base, at);
@@ -170,9 +175,10 @@ function loadTable(cpu: usize, ip: usize, base: usize, limit: usize): void {
 function storeTable(cpu: usize, ip: usize, base: usize, limit: usize): void {
   if (userProhibited(cpu)) return;
   const va = ea(cpu, ip);
-  if (!probe(cpu, va, 10, ACCESS_WRITE)) return;
+  if (!probe(cpu, va, legacy(cpu) ? 6 : 10, ACCESS_WRITE)) return;
   storeAt<u16>(cpu, va, <u16>load<u32>(cpu + limit)); if (trap) return;
-  storeAt<u64>(cpu, va + 2, load<u64>(cpu + base));
+  if (legacy(cpu)) storeAt<u32>(cpu, va + 2, load<u32>(cpu + base));
+  else storeAt<u64>(cpu, va + 2, load<u64>(cpu + base));
 }
 export function lgdt(cpu: usize, ip: usize): void { loadTable(cpu, ip, GDTR_BASE, GDTR_LIMIT); }
 export function lidt(cpu: usize, ip: usize): void { loadTable(cpu, ip, IDTR_BASE, IDTR_LIMIT); }

@@ -121,7 +121,7 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     mod: hasModrm && mod !== 3 ? 2 : 1,
     l: vexL ? 2 : 1,
     b: b ? 2 : 1,
-    address: has67 ? 1 : 2,
+    address: has67 ? 2 : 4,
     mode: 1,
     rm: 1 << (modrm & 7),
   };
