@@ -10,7 +10,7 @@ import { CR4_DE, dropFastAll } from './mmu';
 /** DEBUG_ACTIVE: some enabled breakpoint is on data, on instructions, on ports. */
 export const DEBUG_DATA: u32 = 1, DEBUG_CODE: u32 = 2, DEBUG_PORT: u32 = 4;
 /** DR6.BS. */
-export const DR6_BS: u32 = 0x4000;
+export const DR6_BS: u32 = 0x4000, DR6_BT: u32 = 0x8000;
 const DR7_GD: u64 = 0x2000;
 export const DEBUGCTL_BTF: u64 = 2;
 /** R/W field of DR7: instruction, write, port (with CR4.DE), read or write. */

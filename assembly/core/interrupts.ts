@@ -10,7 +10,7 @@ import { updateMode } from './mode';
 import { accessOf, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, descriptor, dplOf, isNull, markAccessed, readDescriptor, seg, selectorOf, setCode, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
 import { clearTrap, DE, DF, GP, NO_ERROR_CODE, noteEntry, NP, PF, raiseError, settleCanonical, SS, trap, trapError, trapVector, TS } from './trap';
 
-// Delivery of interrupts and exceptions through the 64-bit IDT (SDM vol. 3, 6.14).
+// Delivery of interrupts and exceptions (SDM vol. 3, chapter 6): through the 64-bit IDT here, otherwise interrupts_legacy.ts.
 
 /** What asks for delivery: INT n, INT3, INTO (the gate's DPL counts); an exception; an external interrupt, NMI or INT1. */
 export const SOURCE_SOFTWARE: u32 = 0, SOURCE_EXCEPTION: u32 = 1, SOURCE_EXTERNAL: u32 = 2;
@@ -68,6 +68,20 @@ export function softwareInterrupt(cpu: usize, vector: u32, source: u32, next: u6
 
 /** One attempt. Nothing but accessed flags has changed when it returns false with `trap` set. */
 function enter(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): bool {
+  if (isLong(cpu)) return enterLong(cpu, vector, source, error, rip);
+  const real = (load<u64>(cpu, CR0) & CR0_PE) == 0;
+  if (real ? !enterReal(cpu, vector, rip) : !enterProtected(cpu, vector, source, error, rip)) return false;
+  noteEntry();
+  store<u32>(cpu, 0, INT_SHADOW);
+  store<u32>(cpu, 0, REPEATING);
+  store<u64>(cpu, load<u64>(cpu, CYCLES) + DELIVERY_CYCLES, CYCLES);
+  updateMode(cpu);
+  updateAttention(cpu);
+  return true;
+}
+
+/** IA-32e mode: gates of 16 bytes, handlers in 64-bit code (SDM vol. 3, 6.14). */
+function enterLong(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): bool {
   const ext: u32 = source == SOURCE_SOFTWARE ? 0 : EXT_BIT, gateError = (vector << 3) | IDT_BIT | ext;
   if ((vector << 4) + 15 > load<u32>(cpu, IDTR_LIMIT)) return refuse(cpu, GP, gateError);
   const at = load<u64>(cpu, IDTR_BASE) + <u64>(vector << 4);

@@ -1,8 +1,8 @@
 import { SHADOW_MOV_SS } from './boundary';
-import { CPL, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, INT_SHADOW, SEG, SEG_ACCESS, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SIZE, SEG_SS } from './layout';
+import { CPL, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, INT_SHADOW, SEG, SEG_ACCESS, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SIZE, SEG_SS, SEG_TR } from './layout';
 import { canonical, sysLoad, sysStore } from './mem';
 import { is64, isLong, isReal, isVirtual, systemLinear } from './mode';
-import { GP, NP, SS, raiseError, trap } from './trap';
+import { GP, NP, SS, raiseError, trap, TS } from './trap';
 
 // Segment registers and descriptors (SDM vol. 3, chapters 3 and 5). In 64-bit mode bases and limits of ES, CS, SS and DS are
 // loaded but mean nothing; the bases of FS and GS are at FS_BASE and GS_BASE, where memory operands take them from.
@@ -12,6 +12,10 @@ export const AR_ACCESSED: u32 = 1, AR_WRITABLE: u32 = 2, AR_READABLE: u32 = 2, A
 /** System descriptor types (SDM vol. 3, table 3-2). */
 export const TYPE_LDT: u32 = 2, TYPE_TSS: u32 = 9, TYPE_TSS_BUSY: u32 = 11, TYPE_CALL_GATE: u32 = 12, TYPE_INTERRUPT_GATE: u32 = 14, TYPE_TRAP_GATE: u32 = 15;
 
+/** Type bit that tells a 32-bit TSS or gate from a 16-bit one. */
+export const TSS_WIDE: u32 = 8;
+/** Types outside IA-32e mode. */
+export const TYPE_TSS16: u32 = 1, TYPE_TSS16_BUSY: u32 = 3, TYPE_CALL_GATE16: u32 = 4, TYPE_TASK_GATE: u32 = 5;
 /** Access rights of a segment loaded in virtual-8086 mode, without DPL: present, writable, accessed. */
 const AR_REAL: u32 = 0x93;
 /** Access rights of the flat segments that SYSCALL, SYSRET, SYSENTER and SYSEXIT load without reading a descriptor. */
@@ -67,9 +71,9 @@ export function markAccessed(cpu: usize): void {
   descriptor |= <u64>AR_ACCESSED << 40;
   sysStore(cpu, descriptorAt + 5, 1, (descriptor >> 40) & 0xff);
 }
-/** Sets the busy flag of the TSS descriptor that was read last. */
-export function markBusy(cpu: usize): void {
-  descriptor |= <u64>2 << 40;
+/** Sets or clears the busy flag of the TSS descriptor that was read last. */
+export function setBusy(cpu: usize, busy: bool): void {
+  descriptor = busy ? descriptor | (<u64>2 << 40) : descriptor & ~(<u64>2 << 40);
   sysStore(cpu, descriptorAt + 5, 1, (descriptor >> 40) & 0xff);
 }
 
@@ -149,11 +153,11 @@ export function checkReturnCode(cpu: usize, selector: u32): bool {
   return true;
 }
 
-/** Checks the stack segment that a return to level `cpl` loads. */
-function checkReturnStack(cpu: usize, selector: u32, cpl: u32): bool {
+/** Checks the stack segment that a return to level `cpl` loads; it may be null in 64-bit code (`flat`) below level 3. */
+function checkReturnStack(cpu: usize, selector: u32, cpl: u32, flat: bool): bool {
   if (isNull(selector)) {
     descriptor = 0;
-    if (cpl != 3 && (selector & 3) == cpl) return true;
+    if (flat && cpl != 3 && (selector & 3) == cpl) return true;
     raiseError(cpu, GP, 0);
     return false;
   }
@@ -165,17 +169,17 @@ function checkReturnStack(cpu: usize, selector: u32, cpl: u32): bool {
 }
 
 /**
- * The last part of IRET and far RET: checks `ss` for the level of `cs` (whose descriptor checkReturnCode accepted), marks both
- * descriptors accessed, then loads both registers. Returns false with `trap` set and nothing loaded.
+ * The last part of IRET and far RET that pop SS: checks `ss` for the level of `cs` (whose descriptor checkReturnCode accepted and left), marks both
+ * descriptors accessed, then loads both registers. Returns false with `trap` set and nothing loaded. The caller then calls updateMode.
  */
 export function returnTo(cpu: usize, cs: u32, ss: u32): bool {
-  const level = cs & 3;
-  if (!checkReturnStack(cpu, ss, level)) return false;
+  const level = cs & 3, code = descriptor, codeAt = descriptorAt;
+  if (!checkReturnStack(cpu, ss, level, isLong(cpu) && (accessOf(code) & AR_L) != 0)) return false;
   if (!isNull(ss)) markAccessed(cpu);
   if (trap) return false;
   const stack = descriptor;
-  findDescriptor(cpu, cs, 8);
-  if (!trap) markAccessed(cpu);
+  descriptor = code; descriptorAt = codeAt;
+  markAccessed(cpu);
   if (trap) return false;
   if (isNull(ss)) setSegment(cpu, SEG_SS, ss, level << 5, 0, 0);
   else setFromDescriptor(cpu, SEG_SS, ss, stack);
@@ -183,6 +187,56 @@ export function returnTo(cpu: usize, cs: u32, ss: u32): bool {
   setCode(cpu, cs, level);
   return true;
 }
+
+/** Whether `size` bytes at `offset` lie within a segment's limit; data segments may expand down. */
+export function inLimit(access: u32, limit: u32, offset: u32, size: u32): bool {
+  const more = size - 1;
+  if ((access & (AR_CODE | AR_CONFORMING)) == AR_CONFORMING) {
+    const top: u32 = (access & AR_DB) != 0 ? 0xffffffff : 0xffff;
+    return offset > limit && offset <= top && top - offset >= more;
+  }
+  return offset <= limit && limit - offset >= more;
+}
+
+/** Result of findTssStack: the stack pointer of an inner level and, outside IA-32e mode, its segment. */
+export let stackFromTss: u64 = 0, stackSelector: u32 = 0, stackDescriptor: u64 = 0;
+
+/**
+ * Finds the stack of privilege `level` (or, in IA-32e mode, of IST entry `ist` unless that is 0) in the TSS and checks its segment (SDM vol. 3, 6.12.1): #TS, #SS, #PF.
+ * `ext` goes into the error code.
+ */
+export function findTssStack(cpu: usize, level: u32, ist: u32, ext: u32): bool {
+  const tr = seg(cpu, SEG_TR), wide = (load<u32>(tr, SEG_ACCESS) & TSS_WIDE) != 0, long = isLong(cpu);
+  const offset: u32 = long ? (ist != 0 ? 0x1c + (ist << 3) : 4 + (level << 3)) : wide ? 4 + (level << 3) : 2 + (level << 2);
+  if (offset + (long ? 7 : wide ? 5 : 3) > load<u32>(tr, SEG_LIMIT)) { raiseError(cpu, TS, (load<u32>(tr, SEG_SELECTOR) & 0xfffc) | ext); return false; }
+  const at = systemLinear(cpu, load<u64>(tr, SEG_BASE), offset);
+  stackFromTss = sysLoad(cpu, at, long ? 8 : wide ? 4 : 2);
+  if (trap || long) return !trap;
+  stackSelector = <u32>sysLoad(cpu, at + (wide ? 4 : 2), 2);
+  if (trap) return false;
+  const error = (stackSelector & 0xfffc) | ext;
+  if (isNull(stackSelector)) { raiseError(cpu, TS, ext); return false; }
+  const found = findDescriptor(cpu, stackSelector, 8);
+  if (trap) return false;
+  const access = accessOf(descriptor);
+  if (!found || (stackSelector & 3) != level || dplOf(access) != level || (access & (AR_S | AR_CODE | AR_WRITABLE)) != (AR_S | AR_WRITABLE)) { raiseError(cpu, TS, error); return false; }
+  if ((access & AR_P) == 0) { raiseError(cpu, SS, error); return false; }
+  markAccessed(cpu);
+  if (trap) return false;
+  stackDescriptor = descriptor;
+  return true;
+}
+
+/** Loads SS with what findTssStack found, for `level`; in IA-32e mode with a null selector. */
+export function loadTssStack(cpu: usize, level: u32): void {
+  if (isLong(cpu)) setSegment(cpu, SEG_SS, level, level << 5, 0, 0);
+  else setFromDescriptor(cpu, SEG_SS, stackSelector, stackDescriptor);
+}
+
+/** The descriptor that was read last is put aside while another one is looked at. */
+let savedDescriptor: u64 = 0, savedAt: u64 = 0;
+export function saveDescriptor(): void { savedDescriptor = descriptor; savedAt = descriptorAt; }
+export function restoreDescriptor(): void { descriptor = savedDescriptor; descriptorAt = savedAt; }
 
 /** Whether L and D of a code segment go together: in IA-32e mode not both. */
 export function validSize(cpu: usize, access: u32): bool { return !isLong(cpu) || (access & (AR_L | AR_DB)) != (AR_L | AR_DB); }
