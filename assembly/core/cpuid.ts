@@ -2,7 +2,7 @@ import { MISC_ENABLE_MONITOR, MONITOR_BYTES } from './monitor';
 import { LEAF_A_EAX, LEAF_A_EBX, LEAF_A_EDX } from './pmc';
 import { APIC_BASE, CPU_INDEX, CR4, RAX, RBX, RCX, RDX, XCR0, MISC_ENABLE } from './layout';
 import { cpuCount } from './map';
-import { CR4_OSXSAVE, CR4_PKE } from './mmu';
+import { CR4_OSXSAVE, CR4_PKE } from './crbits';
 
 // What CPUID says (SDM vol. 2, CPUID): a processor of Haswell's family that announces what exists here and nothing else.
 

@@ -1,6 +1,7 @@
 import { ATTENTION_DEBUG } from './boundary';
 import { ATTENTION, CR4, DB_PENDING, DEBUG_ACTIVE, DEBUGCTL, DR, RUN_LIMIT } from './layout';
-import { CR4_DE, dropFastAll } from './mmu';
+import { CR4_DE } from './crbits';
+import { dropFastAll } from './mmu';
 
 // Debug registers (SDM vol. 3, 18.2): what DR0 to DR3, DR6, DR7 and IA32_DEBUGCTL make the processor do. MOV is in control.ts.
 //

@@ -34,7 +34,10 @@ function begin(segmentBase: u64, segmentLimit: u32, segmentAccess: u32, pointer:
 }
 
 /** Adds the next word down. */
-export function frameWord(v: u64): void { store<u64>(WORDS + (<usize>count++ << 3), v); }
+export function frameWord(v: u64): void {
+  store<u64>(WORDS + (<usize>count << 3), v);
+  count++;
+}
 
 /** Checks the stack segment's limit and the translations of the whole frame; #SS(`error`) or #PF. */
 export function checkFrame(cpu: usize, error: u32): bool {

@@ -1,12 +1,14 @@
 import { ACTIVITY_SHUTDOWN, updateAttention } from './boundary';
 import { EVENT_EXCEPTION, tell } from './events';
 import { getFlags, IF, NT, RF, TF, VM } from './flags';
-import { ACTIVITY, CPL, CYCLES, FAST_IMPLICIT, FLAGS_REST, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, REPEATING, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
+import { ACTIVITY, CPL, CR0, CYCLES, FAST_IMPLICIT, FLAGS_REST, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, REPEATING, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
 import { ramSize } from './map';
 import { canonical, sysLoad, sysSpan } from './mem';
+import { CR0_PE } from './crbits';
 import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, enterFast, translateData } from './mmu';
 import { storeTranslated } from './physical';
-import { updateMode } from './mode';
+import { isLong, updateMode } from './mode';
+import { enterProtected, enterReal } from './interrupts_legacy';
 import { accessOf, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, descriptor, dplOf, isNull, markAccessed, readDescriptor, seg, selectorOf, setCode, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
 import { clearTrap, DE, DF, GP, NO_ERROR_CODE, noteEntry, NP, PF, raiseError, settleCanonical, SS, trap, trapError, trapVector, TS } from './trap';
 

@@ -3,7 +3,8 @@ import { MODE_CODE16, MODE_CODE32, MODE_COUNT, MODE_EM, MODE_MP, MODE_NO_AVX, MO
 import { CODE_BASE, CODE_LIMIT, CPL, CR0, CR4, EFER, FAST, FAST_CODE, FAST_IMPLICIT, FLAGS_REST, MODE, SEG, SEG_ACCESS, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SIZE, XCR0 } from './layout';
 import { CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE } from './map';
 import { SET_CHECKED, SET_SUPERVISOR, SET_SUPERVISOR_SMAP, SET_USER } from './mem';
-import { bumpLinks, CR0_AM, CR0_EM, CR0_MP, CR0_PE, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, CR4_SMAP, EFER_LMA } from './mmu';
+import { CR0_AM, CR0_EM, CR0_MP, CR0_PE, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, CR4_SMAP, EFER_LMA } from './crbits';
+import { bumpLinks } from './mmu';
 import { AR_DB, AR_L } from './segments';
 
 // Derived from the architectural state, and kept current by whoever changes that: MODE (what decoded code depends on) and FAST

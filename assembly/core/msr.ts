@@ -1,5 +1,5 @@
-import { updateAttention } from './boundary';
-import { flushTlb, CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from './mmu';
+import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from './crbits';
+import { flushTlb } from './mmu';
 import { readDeadline, timerUpdate, writeDeadline } from './apictimer';
 import { updateAttention } from './boundary';
 import { DEBUGCTL_BTF } from './debugregs';

@@ -19,7 +19,7 @@ export const TYPE_TSS16: u32 = 1, TYPE_TSS16_BUSY: u32 = 3, TYPE_CALL_GATE16: u3
 /** Access rights of a segment loaded in virtual-8086 mode, without DPL: present, writable, accessed. */
 const AR_REAL: u32 = 0x93;
 /** Access rights of the flat segments that SYSCALL, SYSRET, SYSENTER and SYSEXIT load without reading a descriptor. */
-export const AR_FLAT_CODE64: u32 = 0xa09b, AR_FLAT_DATA: u32 = 0xc093;
+export const AR_FLAT_CODE64: u32 = 0xa09b, AR_FLAT_CODE32: u32 = 0xc09b, AR_FLAT_DATA: u32 = 0xc093;
 
 /** Result of readDescriptor: the first 8 bytes and where they are. */
 export let descriptor: u64 = 0;

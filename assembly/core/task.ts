@@ -6,7 +6,7 @@ import { beginFrame, checkFrame, frameWord, writeFrame } from './frame';
 import { deliver, SOURCE_EXCEPTION } from './interrupts';
 import { CPL, CR0, CR3, CYCLES, DR, FLAGS_REST, NMI_BLOCKED, RIP, RSP, SEG_ACCESS, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
 import { sysLoad, sysStore } from './mem';
-import { CR0_PG, CR0_TS } from './mmu';
+import { CR0_PG, CR0_TS } from './crbits';
 import { updateMode } from './mode';
 import { accessOf, AR_CODE, AR_CONFORMING, AR_P, AR_READABLE, AR_S, AR_WRITABLE, baseOf, descriptor, dplOf, findDescriptor, isNull, limitOf, markAccessed, seg, selectorOf, setBusy, setFromDescriptor, setReal, setSegment, targetInside, TSS_WIDE, TYPE_LDT, TYPE_TSS16, TYPE_TSS16_BUSY } from './segments';
 import { clearTrap, GP, NO_ERROR_CODE, NP, raiseError, SS, trap, trapError, trapVector, TS } from './trap';
@@ -55,7 +55,8 @@ function put(cpu: usize, base: u64, offset: u32, bytes: u32, v: u32): void { sys
 /** Switches to the checked TSS whose descriptor was read last. */
 export function switchTask(cpu: usize, selector: u32, reason: u32, ext: u32, rip: u64, error: u32): bool {
   const d = descriptor, access = accessOf(d), wide = (access & TSS_WIDE) != 0, base = baseOf(d), limit = limitOf(d);
-  if (limit < (wide ? <u32>0x67 : <u32>0x2b)) return refuse(cpu, TS, (selector & 0xfffc) | ext);
+  const least: u32 = wide ? 0x67 : 0x2b;
+  if (limit < least) return refuse(cpu, TS, (selector & 0xfffc) | ext);
   const tr = seg(cpu, SEG_TR), old = load<u32>(tr, SEG_SELECTOR), oldWide = (load<u32>(tr, SEG_ACCESS) & TSS_WIDE) != 0, oldBase = load<u64>(tr, SEG_BASE);
 
   // Everything that the switch touches is read, and the writes are checked by rewriting what is there, before anything changes.
@@ -67,7 +68,7 @@ export function switchTask(cpu: usize, selector: u32, reason: u32, ext: u32, rip
   const registers: usize = memory.data(32, 4), segments: usize = memory.data(24, 4);
   for (let i: u32 = 0; i < 8; i++) { store<u32>(registers + (<usize>i << 2), wide ? take(cpu, base, REGISTERS_32 + (i << 2), 4) : take(cpu, base, REGISTERS_16 + (i << 1), 2) | 0xffff0000); if (trap) return false; }
   for (let i: u32 = 0; i < 6; i++) { store<u32>(segments + (<usize>i << 2), wide ? take(cpu, base, SEGMENTS_32 + (i << 2), 2) : i < 4 ? take(cpu, base, SEGMENTS_16 + (i << 1), 2) : 0); if (trap) return false; }
-  const last = oldWide ? <u32>0x5c : <u32>0x28, first = oldWide ? EIP_32 : IP_16;
+  const last: u32 = oldWide ? 0x5c : 0x28, first = oldWide ? EIP_32 : IP_16;
   put(cpu, oldBase, last, 2, take(cpu, oldBase, last, 2)); if (trap) return false;
   put(cpu, oldBase, first, 2, take(cpu, oldBase, first, 2)); if (trap) return false;
 
@@ -127,7 +128,7 @@ function loadSegments(cpu: usize, segments: usize, ldt: u32, ext: u32): void {
   for (let i: usize = 0; i < 6; i++) setSegment(cpu, i, load<u32>(segments + (i << 2)), 0, 0, 0);
   setSegment(cpu, SEG_LDTR, ldt, 0, 0, 0);
   const cs = load<u32>(segments, SEG_CS << 2), virtual = (load<u32>(cpu, FLAGS_REST) & VM) != 0;
-  // Without this a fault below would run in no code segment at all.
+  // The privilege that a fault below has.
   store<u32>(cpu, virtual ? 3 : cs & 3, CPL);
   if (!isNull(ldt)) {
     if ((ldt & 4) != 0 || !findDescriptor(cpu, ldt, 8) || (accessOf(descriptor) & 0x9f) != (AR_P | TYPE_LDT)) { if (!trap) raiseError(cpu, TS, (ldt & 0xfffc) | ext); return; }

@@ -1,6 +1,7 @@
 import { AC as FLAG_AC } from './flags';
 import { CR0, CR3, CR4, EFER, FLAGS_REST, PDPTE, PKRU } from './layout';
-import { ACCESS_EXECUTE, ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, CR0_PG, CR0_WP, CR4_PAE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, ENTRY_D, ENTRY_G, ENTRY_HUGE, ENTRY_KEY, ENTRY_LARGE, ENTRY_NX, ENTRY_U, ENTRY_W } from './mmu';
+import { CR0_PG, CR0_WP, CR4_PAE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './crbits';
+import { ACCESS_EXECUTE, ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, ENTRY_D, ENTRY_G, ENTRY_HUGE, ENTRY_KEY, ENTRY_LARGE, ENTRY_NX, ENTRY_U, ENTRY_W } from './mmu';
 import { ramLoad32, ramLoad64, ramStore32, ramStore64 } from './physical';
 
 // The paging structures (SDM vol. 3, chapter 4): no paging, 32-bit, PAE and 4-level paging.

@@ -1,7 +1,6 @@
 import { beginFrame, beginFrameIn, checkFrame, frameWord, writeFrame } from '../core/frame';
 import { CPL, RIP, RSP, SEG_CS, SEG_LIMIT, SEG_SS } from '../core/layout';
-import { segmentAddress, setStackPointer, stackAddress, stackPointer } from '../core/linear';
-import { canonical } from '../core/mem';
+import { setStackPointer, stackAddress, stackPointer } from '../core/linear';
 import { is64, isLong, isReal, updateMode } from '../core/mode';
 import { OP_IMM, OP_NEXT } from '../core/op';
 import { ea, loadAt } from '../core/operand';
@@ -41,8 +40,8 @@ export function callFar<T>(cpu: usize, ip: usize): void {
   transfer(cpu, ip, selector, offset, sizeof<T>());
 }
 /** JMP and CALL ptr16:16, ptr16:32: the immediate has the offset in its low half and the selector above. */
-export function jmpFarPointer<T>(cpu: usize, ip: usize): void { transfer(cpu, ip, load<u32>(ip, OP_IMM + 4) & 0xffff, <u64>load<T>(ip, OP_IMM), 0); }
-export function callFarPointer<T>(cpu: usize, ip: usize): void { transfer(cpu, ip, load<u32>(ip, OP_IMM + 4) & 0xffff, <u64>load<T>(ip, OP_IMM), sizeof<T>()); }
+export function jmpFarPointer(cpu: usize, ip: usize): void { transfer(cpu, ip, load<u32>(ip, OP_IMM + 4) & 0xffff, <u64>load<u32>(ip, OP_IMM), 0); }
+export function callFarPointer<T>(cpu: usize, ip: usize): void { transfer(cpu, ip, load<u32>(ip, OP_IMM + 4) & 0xffff, <u64>load<u32>(ip, OP_IMM), sizeof<T>()); }
 
 /** A far JMP (`bytes` 0), or a CALL that pushes CS and the instruction pointer in words of `bytes`. */
 function transfer(cpu: usize, ip: usize, selector: u32, offset: u64, bytes: u32): void {

@@ -1,7 +1,7 @@
 import { AF, carry, CF, DF, getFlags, OF, PF, setCarry, setStatus, SF, ZF } from '../core/flags';
 import { CR4, FLAGS_REST, FS_BASE, GS_BASE, RAX } from '../core/layout';
 import { ld8, canonical } from '../core/mem';
-import { CR4_FSGSBASE } from '../core/mmu';
+import { CR4_FSGSBASE } from '../core/crbits';
 import { OP_R0 } from '../core/op';
 import { ea, register, setRegister } from '../core/operand';
 import { GP, raise, raiseError, UD } from '../core/trap';

@@ -2,7 +2,8 @@
 
 import { CR0, FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MXCSR, RDI, ST, XMM } from '../core/layout';
 import { ld32, ld64, ld8, probe, st128, st32, st64, st8 } from '../core/mem';
-import { ACCESS_WRITE, CR0_EM, CR0_TS } from '../core/mmu';
+import { CR0_EM, CR0_TS } from '../core/crbits';
+import { ACCESS_WRITE } from '../core/mmu';
 import { OP_R0, OP_R1 } from '../core/op';
 import { ea, misaligned, pointer, sourceAddress } from '../core/operand';
 import { GP, NM, raise, raiseError, trap } from '../core/trap';

@@ -1,13 +1,13 @@
 import { notePort } from '../core/debugregs';
 import { portIn, portOut } from '../core/env';
-import { DF, IOPL } from '../core/flags';
-import { CPL, CYCLES, DEBUG_ACTIVE, FLAGS_REST, RAX, RCX, RDI, RDX, RSI, SEG_BASE, SEG_ES, SEG_LIMIT, SEG_TR } from '../core/layout';
+import { DF, IOPL, VM } from '../core/flags';
+import { CPL, CYCLES, DEBUG_ACTIVE, FLAGS_REST, RAX, RCX, RDI, RDX, RSI, SEG_ACCESS, SEG_BASE, SEG_ES, SEG_LIMIT, SEG_TR } from '../core/layout';
 import { legacy, segmentAddress } from '../core/linear';
 import { probe, sysLoad } from '../core/mem';
 import { ACCESS_WRITE } from '../core/mmu';
 import { OP_FLAGS, OP_IMM, OPF_REP, OPF_REPNE } from '../core/op';
 import { loadAt, pointer, setPointer, setRegister, sourceAddress, storeAt } from '../core/operand';
-import { seg } from '../core/segments';
+import { seg, TSS_WIDE } from '../core/segments';
 import { GP, raiseAgain, raiseError, trap } from '../core/trap';
 
 // Port input and output. Every access happens in an instruction that ends its block, so the host sees it at its cycle.
@@ -15,11 +15,13 @@ import { GP, raiseAgain, raiseError, trap } from '../core/trap';
 /** Cycles of one element of REP INS and REP OUTS. */
 const ELEMENT_CYCLES: u64 = 20;
 
-/** CPL against IOPL, else the I/O permission bitmap of the TSS (SDM vol. 1, 19.5): every bit of the ports touched must be clear. */
+/** CPL against IOPL (not in virtual-8086 mode), else the I/O permission bitmap of the TSS (SDM vol. 1, 19.5): every bit of the ports touched must be clear. */
 function portAllowed(cpu: usize, port: u32, size: u32): bool {
-  if (load<u32>(cpu, CPL) <= (load<u32>(cpu, FLAGS_REST) & IOPL) >> 12) return true;
+  const flags = load<u32>(cpu, FLAGS_REST);
+  if (load<u32>(cpu, CPL) <= (flags & IOPL) >> 12 && (flags & VM) == 0) return true;
   const tr = seg(cpu, SEG_TR), limit = load<u32>(tr, SEG_LIMIT), base = load<u64>(tr, SEG_BASE);
-  if (limit >= 0x67) {
+  // A 16-bit TSS has no bitmap.
+  if (limit >= 0x67 && (load<u32>(tr, SEG_ACCESS) & TSS_WIDE) != 0) {
     const at = <u32>sysLoad(cpu, base + 0x66, 2) + (port >> 3);
     if (trap) return false;
     // The processor always reads two bytes, which both have to be inside of the TSS.

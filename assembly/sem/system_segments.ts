@@ -3,9 +3,10 @@ import { getFlags, setStatus, ZF } from '../core/flags';
 import { CPL, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../core/layout';
 import { canonical } from '../core/mem';
 import { setStackPointer, stackPointer } from '../core/linear';
+import { isLong } from '../core/mode';
 import { OP_CC, OP_R0, OP_R1 } from '../core/op';
 import { ea, loadAt, rm, setRegister, storeAt } from '../core/operand';
-import { accessOf, AR_CODE, AR_CONFORMING, AR_P, AR_READABLE, AR_S, AR_WRITABLE, baseOf, descriptor, descriptorHigh, dplOf, findDescriptor, isNull, limitOf, loadDataSegment, markBusy, selectorOf, setSegment, TYPE_CALL_GATE, TYPE_LDT, TYPE_TSS, TYPE_TSS_BUSY } from '../core/segments';
+import { accessOf, AR_CODE, AR_CONFORMING, AR_P, AR_READABLE, AR_S, AR_WRITABLE, baseOf, descriptor, descriptorHigh, dplOf, findDescriptor, isNull, limitOf, loadDataSegment, selectorOf, setBusy, setSegment, TYPE_CALL_GATE, TYPE_CALL_GATE16, TYPE_LDT, TYPE_TASK_GATE, TYPE_TSS, TYPE_TSS16, TYPE_TSS16_BUSY, TYPE_TSS_BUSY } from '../core/segments';
 import { userProhibited } from './system_state';
 import { pushValue, topOfStack } from './stack';
 import { GP, NP, raise, raiseError, trap, UD } from '../core/trap';
@@ -63,13 +64,19 @@ export function lgs<T>(cpu: usize, ip: usize): void { loadPointer<T>(cpu, ip, SE
 export function storeLdtr<T>(cpu: usize): T { return userProhibited(cpu) ? <T>0 : <T>selectorOf(cpu, SEG_LDTR); }
 export function storeTr<T>(cpu: usize): T { return userProhibited(cpu) ? <T>0 : <T>selectorOf(cpu, SEG_TR); }
 
-/** Finds the 16-byte descriptor of an LDT or TSS, of system type `type` and present, and its canonical base; else raises. */
-function systemDescriptor(cpu: usize, selector: u32, type: u32): bool {
-  if ((selector & 4) != 0 || !findDescriptor(cpu, selector, 16)) { raiseError(cpu, GP, selector & 0xfffc); return false; }
+/** Base of the LDT or TSS that systemDescriptor found. */
+let systemBase: u64 = 0;
+/** Finds the descriptor of an LDT or TSS (16 bytes in IA-32e mode), of system type `type` (or, outside, `narrow`) and present, and its canonical base; else raises. */
+function systemDescriptor(cpu: usize, selector: u32, type: u32, narrow: u32): bool {
+  const long = isLong(cpu), found = (selector & 4) == 0 && findDescriptor(cpu, selector, long ? 16 : 8);
   if (trap) return false;
-  const access = accessOf(descriptor);
-  if ((access & 0x1f) != type) { raiseError(cpu, GP, selector & 0xfffc); return false; }
+  const access = accessOf(descriptor), actual = access & 0x1f;
+  if (!found || (actual != type && (long || actual != narrow))) { raiseError(cpu, GP, selector & 0xfffc); return false; }
   if ((access & AR_P) == 0) { raiseError(cpu, NP, selector & 0xfffc); return false; }
+  systemBase = baseOf(descriptor);
+  if (!long) return true;
+  systemBase |= descriptorHigh(cpu) << 32; if (trap) return false;
+  if (!canonical(systemBase)) { raiseError(cpu, GP, selector & 0xfffc); return false; }
   return true;
 }
 
@@ -77,21 +84,16 @@ function systemDescriptor(cpu: usize, selector: u32, type: u32): bool {
 export function lldt<T>(cpu: usize, source: T): void {
   const selector = <u32>source;
   if (isNull(selector)) { setSegment(cpu, SEG_LDTR, selector, 0, 0, 0); return; }
-  if (!systemDescriptor(cpu, selector, TYPE_LDT)) return;
-  const base = baseOf(descriptor) | (descriptorHigh(cpu) << 32); if (trap) return;
-  if (!canonical(base)) { raiseError(cpu, GP, selector & 0xfffc); return; }
-  setSegment(cpu, SEG_LDTR, selector, accessOf(descriptor), base, limitOf(descriptor));
+  if (systemDescriptor(cpu, selector, TYPE_LDT, TYPE_LDT)) setSegment(cpu, SEG_LDTR, selector, accessOf(descriptor), systemBase, limitOf(descriptor));
 }
 
-/** LTR: an available 64-bit TSS, which becomes busy. */
+/** LTR: an available TSS, which becomes busy; outside IA-32e mode also a 16-bit one. */
 export function ltr<T>(cpu: usize, source: T): void {
   const selector = <u32>source;
   if (isNull(selector)) { raiseError(cpu, GP, 0); return; }
-  if (!systemDescriptor(cpu, selector, TYPE_TSS)) return;
-  const base = baseOf(descriptor) | (descriptorHigh(cpu) << 32); if (trap) return;
-  if (!canonical(base)) { raiseError(cpu, GP, selector & 0xfffc); return; }
-  markBusy(cpu); if (trap) return;
-  setSegment(cpu, SEG_TR, selector, accessOf(descriptor), base, limitOf(descriptor));
+  if (!systemDescriptor(cpu, selector, TYPE_TSS, TYPE_TSS16)) return;
+  setBusy(cpu, true); if (trap) return;
+  setSegment(cpu, SEG_TR, selector, accessOf(descriptor), systemBase, limitOf(descriptor));
 }
 
 function setZero(cpu: usize, zero: bool): void {
@@ -107,12 +109,17 @@ function visible(cpu: usize, selector: u32): bool {
   return load<u32>(cpu, CPL) <= dpl && (selector & 3) <= dpl;
 }
 
+/** System types of segments: what LSL knows (SDM vol. 2, LSL), and LAR besides gates. */
+function hasLimit(cpu: usize, type: u32): bool {
+  return type == TYPE_LDT || type == TYPE_TSS || type == TYPE_TSS_BUSY || (!isLong(cpu) && (type == TYPE_TSS16 || type == TYPE_TSS16_BUSY));
+}
+
 /** LAR: access rights, descriptor bits 55:52 and 47:40, in place. */
 export function lar<T>(cpu: usize, ip: usize): void {
   const selector = <u32>rm<u16>(cpu, ip, OP_R1); if (trap) return;
   let good = visible(cpu, selector); if (trap) return;
   const access = accessOf(descriptor), type = access & 0x1f;
-  if ((access & AR_S) == 0) good = good && (type == TYPE_LDT || type == TYPE_TSS || type == TYPE_TSS_BUSY || type == TYPE_CALL_GATE);
+  if ((access & AR_S) == 0) good = good && (hasLimit(cpu, type) || type == TYPE_CALL_GATE || (!isLong(cpu) && (type == TYPE_CALL_GATE16 || type == TYPE_TASK_GATE)));
   if (good) setRegister<T>(cpu, <usize>load<u8>(ip, OP_R0), <T>(<u32>(descriptor >> 32) & 0xf0ff00));
   setZero(cpu, good);
 }
@@ -122,7 +129,7 @@ export function lsl<T>(cpu: usize, ip: usize): void {
   const selector = <u32>rm<u16>(cpu, ip, OP_R1); if (trap) return;
   let good = visible(cpu, selector); if (trap) return;
   const access = accessOf(descriptor), type = access & 0x1f;
-  if ((access & AR_S) == 0) good = good && (type == TYPE_LDT || type == TYPE_TSS || type == TYPE_TSS_BUSY);
+  if ((access & AR_S) == 0) good = good && hasLimit(cpu, type);
   if (good) setRegister<T>(cpu, <usize>load<u8>(ip, OP_R0), <T>limitOf(descriptor));
   setZero(cpu, good);
 }
