@@ -86,8 +86,8 @@ const PORT_B = registerTable<Pit>([
   }),
 ]);
 
-/** The timer at ports `base` to `base` + 3 and 0x61; counter 0 on I/O APIC pin `pin`. 0x40 and 2 unless said. */
-export function createI8254(options: { id?: string; base?: number; pin?: number } = {}): Device {
+/** The timer at ports `base` to `base` + 3 and 0x61; counter 0 on I/O APIC pin `pin`, or on the wire `line`. 0x40 and 2 unless said. */
+export function createI8254(options: { id?: string; base?: number; pin?: number; line?: InterruptLine } = {}): Device {
   const { id = 'pit', base = 0x40, pin = 2 } = options;
   const portB = 0x61;
   let p!: Pit;
@@ -98,7 +98,7 @@ export function createI8254(options: { id?: string; base?: number; pin?: number 
       p = {
         device,
         bus,
-        line: bus.interruptLine(pin),
+        line: options.line ?? bus.interruptLine(pin),
         r: {} as Pit['r'],
         s: { counters: [idleCounter(true), idleCounter(true), idleCounter(false)] },
       };

@@ -119,7 +119,9 @@ export function createPciHost(options: { id?: string; slots: readonly PciSlot[];
       h = { bus, r: {} as HostBridge['r'], pci: own, functions };
       connectInterrupts(bus, slots);
       resetRegisters(REGISTERS, h);
-      bus.claimPorts(device, CONFIG_PORTS, 8);
+      // All but CF9h, where chipsets have their reset control register: it is the board's.
+      bus.claimPorts(device, CONFIG_PORTS, 1);
+      bus.claimPorts(device, CONFIG_PORTS + 2, 6);
       bus.claimPorts(device, ioBase, PCI_IO_END - ioBase);
       bus.claimMmio(device, PCI_MEMORY_BASE, PCI_MEMORY_END - PCI_MEMORY_BASE);
     },

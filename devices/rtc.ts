@@ -87,8 +87,8 @@ const REGISTERS = registerTable<Rtc>([
   reg('DATA', { offset: 1, value: c => cell(c, index(c)), onRead: readData, onWrite: writeData }),
 ]);
 
-/** `epoch`: what the clock says at reset, seconds since 1970-01-01 UTC, from 1980 to 2099. Pin 8 unless said. */
-export function createRtc(options: { id?: string; base?: number; pin?: number; epoch: number }): Device {
+/** `epoch`: what the clock says at reset, seconds since 1970-01-01 UTC, from 1980 to 2099. Pin 8 unless said, or the wire `line`. */
+export function createRtc(options: { id?: string; base?: number; pin?: number; line?: InterruptLine; epoch: number }): Device {
   const { id = 'rtc', base = 0x70, pin = 8, epoch } = options;
   if (!Number.isSafeInteger(epoch) || epoch < Date.UTC(1980, 0) / 1000 || epoch >= Date.UTC(2100, 0) / 1000) {
     throw new RangeError(`the clock holds dates from 1980 to 2099, not ${epoch} seconds after 1970`);
@@ -101,7 +101,7 @@ export function createRtc(options: { id?: string; base?: number; pin?: number; e
       c = {
         device,
         bus,
-        line: bus.interruptLine(pin),
+        line: options.line ?? bus.interruptLine(pin),
         epoch,
         r: {} as Rtc['r'],
         s: { cmos: new Uint8Array(128), running: false, started: 0, seconds: 0 },

@@ -45,11 +45,12 @@ export class PcMachine extends Machine {
     const { image, file = 'guest', append = '', modules = [], core = loadCoreFromDisk(), ...rest } = options;
     const config = completeConfig({ ramBytes: DEFAULT_RAM, ...rest });
     const parsed = parseMultiboot(file, image);
+    const { devices, acpi } = createPcBoard(config);
     const machine = new PcMachine({
       core,
       config,
-      devices: createPcBoard(config),
-      firmware: multibootFirmware({ file, image: parsed, commandLine: append, modules }),
+      devices,
+      firmware: multibootFirmware({ file, image: parsed, commandLine: append, modules, acpi }),
     });
     machine.boot();
     return machine;

@@ -5,6 +5,8 @@
 import { CS, DS, ES, FS, GS, SS } from '../../hal/bus/index.ts';
 import type { CpuView, PhysicalMemory } from '../../hal/bus/index.ts';
 import type { Firmware, Machine } from '../machine.ts';
+import { placeAcpi } from './acpi.ts';
+import type { AcpiTables } from './acpi.ts';
 import { acpiArea, BIOS_AREA, E820_RAM, EBDA, memoryMap, ONE_MIB } from './memorymap.ts';
 import { BootImageError } from './multiboot.ts';
 import type { BootImage } from './multiboot.ts';
@@ -21,8 +23,7 @@ export interface BootOptions {
   readonly image: BootImage;
   readonly commandLine: string;
   readonly modules?: readonly BootModule[];
-  /** Writes the ACPI tables, when the machine has them. Returns the address of the FACS. */
-  readonly acpi?: (memory: PhysicalMemory) => number;
+  readonly acpi: AcpiTables;
 }
 
 const LOADER_MAGIC = 0x2badb002;
@@ -35,8 +36,9 @@ const INFO_MEMORY = 0x001,
   INFO_MEMORY_MAP = 0x040,
   INFO_LOADER_NAME = 0x200;
 const INFO_SIZE = 120;
-/** In the BIOS area, as a boot loader's own descriptor table: null, flat code, flat data. */
-const GDT = BIOS_AREA + 0xff00,
+/** In the BIOS area: the RSDP, and as a boot loader's own descriptor table: null, flat code, flat data. */
+const RSDP = BIOS_AREA,
+  GDT = BIOS_AREA + 0xff00,
   CODE_SELECTOR = 0x08,
   DATA_SELECTOR = 0x10,
   CODE32 = 0xc09b,
@@ -59,10 +61,10 @@ const FACS_WAKING_VECTOR = 12;
 
 /** The firmware that boots `options.image`. Its `boot` throws a {@link BootImageError} when image and modules do not fit into the machine's RAM. */
 export function multibootFirmware(options: BootOptions): Firmware {
-  let facs = 0;
+  const facsOf = ({ memory }: Machine): number => acpiArea(memory.size) + options.acpi.offsets.get('FACS')!;
   return {
     boot(machine) {
-      facs = options.acpi?.(machine.memory) ?? 0;
+      placeAcpi(machine.memory, options.acpi, acpiArea(machine.memory.size), RSDP);
       initialisePics(machine.cpus[0]);
       const info = load(machine.memory, options);
       enter32(machine.memory, machine.cpus[0], options.image.entry);
@@ -71,7 +73,7 @@ export function multibootFirmware(options: BootOptions): Firmware {
       virtualWire(machine);
     },
     resume(machine) {
-      const vector = facs === 0 ? 0 : machine.memory.read32(facs + FACS_WAKING_VECTOR);
+      const vector = machine.memory.read32(facsOf(machine) + FACS_WAKING_VECTOR);
       // Nowhere to go: the processors wait for ever, as on a board whose firmware finds no vector.
       if (vector === 0) return;
       enter16(machine.cpus[0], vector);
