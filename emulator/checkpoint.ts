@@ -34,6 +34,8 @@ interface SmallState {
 /** The whole state of a machine at an instruction boundary. Immutable; shares unchanged pages with its neighbours. */
 export interface Checkpoint {
   readonly cycle: number;
+  /** {@link Machine.position}. */
+  readonly position: number;
   /** Processor whose turn it was. */
   readonly cpu: number;
   readonly instructions: number;
@@ -86,6 +88,7 @@ export class StateKeeper {
     this.table = table;
     return {
       cycle: machine.cycle,
+      position: machine.position,
       cpu: machine.currentCpu,
       instructions: machine.instructions,
       config: machine.config,
@@ -120,7 +123,6 @@ export class StateKeeper {
     loadSmall(machine, checkpoint.small);
     machine.inputs.load(checkpoint.inputs, checkpoint.inputPosition);
     machine.output.goTo(checkpoint.output);
-    machine.resumeAt(checkpoint.cpu);
   }
 
   /**

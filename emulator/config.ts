@@ -17,6 +17,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   dpcWatchdogTicks: 64,
   verifier: true,
   seed: 1,
+  scheduleSeed: 1,
 };
 
 /** Fills in defaults and checks ranges; a value that no machine can have throws a RangeError that names it. */
@@ -44,6 +45,7 @@ export function completeConfig(partial: Partial<MachineConfig> = {}): MachineCon
   whole('clockPeriod', 1_000, 10_000_000);
   whole('dpcWatchdogTicks', 1, 1_000_000);
   whole('seed', 0, 0xffff_ffff);
+  whole('scheduleSeed', 0, 0xffff_ffff);
   if (typeof config.verifier !== 'boolean') throw new RangeError(`machine setting 'verifier' is true or false`);
   return config;
 }

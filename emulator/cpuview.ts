@@ -233,6 +233,10 @@ export class Processor implements CpuView {
   get activity(): number {
     return this.u32[ACTIVITY];
   }
+  set activity(value: number) {
+    this.u32[ACTIVITY] = value;
+    this.core.setState(this.index);
+  }
 
   /** The processor loses its state, as in S3: reset, and waiting for whoever starts it. Time goes on. */
   lose(): void {

@@ -27,9 +27,15 @@ export class InputLog {
     return this.next < this.list.length ? this.list[this.next].cycle : Infinity;
   }
 
-  /** Takes the next record if it is due at `cycle`, else null. */
-  takeDue(cycle: number): InputRecord | null {
-    if (this.nextCycle() > cycle) return null;
+  /** Position (see InputRecord) that the next record waits for, or Infinity if it waits for its cycle alone. */
+  nextPosition(): number {
+    return this.next < this.list.length ? (this.list[this.next].position ?? Infinity) : Infinity;
+  }
+
+  /** Takes the next record if it is due at `cycle` and `position`, else null. */
+  takeDue(cycle: number, position: number): InputRecord | null {
+    const record = this.list[this.next];
+    if (record === undefined || record.cycle > cycle || (record.position ?? 0) > position) return null;
     return this.list[this.next++];
   }
 

@@ -125,8 +125,6 @@ export class DriverMachine extends Machine {
   static create(options: CreateOptions = {}): DriverMachine {
     const { core = loadCoreFromDisk(), timeline = false, limitSeconds = 60, boot = true, ...config } = options;
     const complete = completeConfig(config);
-    if (complete.cpus !== 1)
-      throw new RangeError(`the kernel runs on one processor so far: machine setting 'cpus' is 1, not ${complete.cpus}`);
     const { devices, guestOs } = createBoard(complete);
     const machine = new DriverMachine(
       core,

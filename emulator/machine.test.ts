@@ -43,42 +43,45 @@ describe('Machine', () => {
     }
   });
 
-  it('leaves the same state whatever the slices and the stops of a debugger are', () => {
-    const end = 30_000,
-      whole = hashAt(busyMachine(), end);
-    const cut = fc.record({
-      cuts: fc.array(fc.integer({ min: 1, max: end }), { maxLength: 12 }),
-      // Instructions of the loop, both handlers, and the one after STI.
-      breakpoints: fc.uniqueArray(fc.constantFrom(0x2e, 0x41, 0x44, 0x67, 0x6c, 0x6d, 0x79, 0x7a, 0x100, 0x119, 0x140, 0x147), {
-        maxLength: 4,
-      }),
-      watch: fc.option(fc.constantFrom(0x18000, 0x20000, 0x28100)),
-      trace: fc.boolean(),
-      checkpointAt: fc.option(fc.integer({ min: 1, max: end })),
+  for (const cpus of [1, 2, 4]) {
+    it(`leaves the same state whatever the slices and the stops of a debugger are, with ${cpus} processors`, () => {
+      const end = 30_000 / cpus,
+        config = { cpus },
+        whole = hashAt(busyMachine({ config }), end);
+      const cut = fc.record({
+        cuts: fc.array(fc.integer({ min: 1, max: end }), { maxLength: 12 }),
+        // Instructions of the loop, both handlers, and the one after STI.
+        breakpoints: fc.uniqueArray(fc.constantFrom(0x2e, 0x41, 0x44, 0x67, 0x6c, 0x6d, 0x79, 0x7a, 0x100, 0x119, 0x140, 0x147), {
+          maxLength: 4,
+        }),
+        watch: fc.option(fc.constantFrom(0x18000, 0x20000, 0x28100)),
+        trace: fc.boolean(),
+        checkpointAt: fc.option(fc.integer({ min: 1, max: end })),
+      });
+      fc.assert(
+        fc.property(cut, ({ cuts, breakpoints, watch, trace, checkpointAt }) => {
+          const machine = busyMachine({ config });
+          machine.setBreakpoints(breakpoints.map(b => CODE + b));
+          if (watch !== null) machine.setWatches([{ start: watch, end: watch + 16, physical: true, read: false, write: true }]);
+          let told = 0;
+          if (trace) machine.addCoreSink(() => void told++);
+          for (const at of [...cuts].sort((a, b) => a - b)) machine.run(at);
+          if (checkpointAt !== null && machine.cycle < checkpointAt) {
+            runTo(machine, checkpointAt);
+            const checkpoint = machine.checkpoint(),
+              hash = machine.stateHash();
+            machine.run(end);
+            machine.restore(checkpoint);
+            expect(machine.stateHash()).toBe(hash);
+          }
+          runTo(machine, end);
+          expect(machine.stateHash()).toBe(whole);
+          if (trace) expect(told).toBeGreaterThan(0);
+        }),
+        { numRuns: 40 },
+      );
     });
-    fc.assert(
-      fc.property(cut, ({ cuts, breakpoints, watch, trace, checkpointAt }) => {
-        const machine = busyMachine();
-        machine.setBreakpoints(breakpoints.map(b => CODE + b));
-        if (watch !== null) machine.setWatches([{ start: watch, end: watch + 16, physical: true, read: false, write: true }]);
-        let told = 0;
-        if (trace) machine.addCoreSink(() => void told++);
-        for (const at of [...cuts].sort((a, b) => a - b)) machine.run(at);
-        if (checkpointAt !== null && machine.cycle < checkpointAt) {
-          runTo(machine, checkpointAt);
-          const checkpoint = machine.checkpoint(),
-            hash = machine.stateHash();
-          machine.run(end);
-          machine.restore(checkpoint);
-          expect(machine.stateHash()).toBe(hash);
-        }
-        runTo(machine, end);
-        expect(machine.stateHash()).toBe(whole);
-        if (trace) expect(told).toBeGreaterThan(0);
-      }),
-      { numRuns: 40 },
-    );
-  });
+  }
 
   it('stops at breakpoints before the instruction and passes them when it goes on', () => {
     const machine = busyMachine();
@@ -189,17 +192,49 @@ describe('Machine', () => {
     expect(machine.cpus[0].gprLo(3)).toBe(7);
   });
 
-  it('runs several processors, the same whatever the slices', () => {
-    const run = (slice: number): string => {
-      const machine = busyMachine({ config: { cpus: 2 } });
-      for (let at = slice; at < 20_000; at += slice) machine.run(at);
-      machine.run(20_000);
-      expect(Math.abs(machine.cpus[0].cycle - machine.cpus[1].cycle)).toBeLessThan(2500);
-      return machine.stateHash();
-    };
-    expect(new Set([run(20_000), run(331), run(7)]).size).toBe(1);
+  it('keeps several processors in step', () => {
+    const machine = busyMachine({ config: { cpus: 4 } });
+    for (let at = 331; at < 20_000; at += 331) {
+      expect(machine.run(at).reason).toBe('limit');
+      expect(machine.cycle).toBeGreaterThanOrEqual(at);
+      const cycles = machine.cpus.filter(cpu => !cpu.halted).map(cpu => cpu.cycle);
+      if (cycles.length > 0) expect(Math.max(...cycles) - Math.min(...cycles)).toBeLessThan(1200);
+    }
+    expect(machine.cpus.every(cpu => cpu.instructions > 1000)).toBe(true);
+  });
+
+  it('takes other turns with another schedule seed, and the same ones with the same', () => {
+    const states = [1, 2, 3, 1, 2, 3].map(scheduleSeed => counterRace(scheduleSeed, false).ram.read32(COUNTER));
+    expect(states.slice(3)).toEqual(states.slice(0, 3));
+    expect(new Set(states).size).toBeGreaterThan(1);
+  });
+
+  it('loses updates of an unlocked counter in as many ways as there are seeds, and none of a locked one', () => {
+    const results = new Set<number>();
+    for (let seed = 0; seed < 100; seed++) {
+      const result = counterRace(seed, false).ram.read32(COUNTER);
+      expect(result).toBeLessThanOrEqual(4 * ROUNDS);
+      results.add(result);
+      expect(counterRace(seed, true).ram.read32(COUNTER)).toBe(4 * ROUNDS);
+    }
+    expect(results.size).toBeGreaterThan(20);
+    expect(Math.max(...results)).toBeLessThan(4 * ROUNDS);
   });
 });
+
+const COUNTER = 0x18000,
+  ROUNDS = 500;
+
+/** Four processors count to ROUNDS each in one variable, with or without LOCK, and halt. */
+function counterRace(scheduleSeed: number, locked: boolean): Machine {
+  // mov ecx,500 ; L: mov eax,[18000h] ; inc eax ; mov [18000h],eax ; dec ecx ; jnz L ; cli ; hlt
+  const unlocked = 'b9f4010000 8b042500800100 ffc0 890425 00800100 ffc9 75ec fa f4';
+  // mov ecx,500 ; L: lock inc dword [18000h] ; dec ecx ; jnz L ; cli ; hlt
+  const code = hex(locked ? 'b9f4010000 f0ff042500800100 ffc9 75f4 fa f4' : unlocked);
+  const machine = bareMachine({ code, config: { cpus: 4, scheduleSeed, ramBytes: 1 << 20 } });
+  expect(machine.run().reason).toBe('idle');
+  return machine;
+}
 
 function bareGuest(gate: (cpu: CpuView) => void): GuestOs {
   return {

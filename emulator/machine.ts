@@ -32,8 +32,6 @@ const TWO_32 = 0x1_0000_0000;
 /** Stands for "no limit": any cycle that is reached is below it. */
 const FOREVER = Number.MAX_SAFE_INTEGER;
 const PAGE_SIZE = 0x1000;
-/** With several processors, how far one runs before the next has its turn. On a fixed grid, so that slices do not show. */
-const QUANTUM = 1000;
 
 /** The name under which the guest's debugger output (DbgPrint) stands in the output log. */
 export const DEBUG_OUTPUT = 'debug';
@@ -139,11 +137,13 @@ export class Machine implements Platform {
   /** Called before an input or a change from outside: a timeline that stands in the past starts a branch. */
   beforeChange: () => void = () => {};
 
-  /** Processor whose turn it is: the one that the clock shows. */
-  private current = 0;
+  /** Shared with the core: the latest cycle that software of several processors has read from a clock (two halves). */
+  private readonly clockSeen: Uint32Array;
   private running = false;
   /** Cycle up to which the core has been told to run: an event scheduled before it stops the core. */
   private limit = 0;
+  /** With several processors: the event cycle that the core was told, which none of them passes. */
+  private eventLimit = Infinity;
   /** Cycle of the event that is being fired, or -1. */
   private firing = -1;
   private stopAsked = false;
@@ -201,19 +201,25 @@ export class Machine implements Platform {
     this.core.init(ramBytes, cpus);
     this.core.setCpuidConfig(this.config.tscHz, 0);
     this.core.setApicDivider(this.config.tscHz / this.config.apicHz);
+    this.core.setScheduleSeed(this.config.scheduleSeed);
+    this.clockSeen = new Uint32Array(this.linear.buffer, abi.CLOCK_SEEN, 2);
     this.pageFlags = new Uint8Array(this.linear.buffer, this.core.pageFlags() >>> 0, ramBytes / PAGE_SIZE);
     this.ram = new GuestRam(this.linear, this.core.ramBase() >>> 0, ramBytes, this.pageFlags, (pa, length) =>
       this.core.hostWrote(pa, length),
     );
     this.memory = this.ram;
     this.clock = {
-      now: () => (this.firing >= 0 ? this.firing : this.cpus[this.current].cycle),
+      now: () => (this.firing >= 0 ? this.firing : this.clockCycle()),
       frequency: this.config.tscHz,
       schedule: (device, name, cycle, arg = 0) => {
         this.events.schedule(device.id, name, cycle, arg);
         if (cycle < this.limit) this.interruptCore(cycle);
+        else this.eventsChanged();
       },
-      cancel: (device, name) => this.events.cancel(device.id, name),
+      cancel: (device, name) => {
+        this.events.cancel(device.id, name);
+        this.eventsChanged();
+      },
     };
     this.bus = new MachineBus({
       clock: this.clock,
@@ -261,13 +267,17 @@ export class Machine implements Platform {
     this.firmware?.boot(this);
   }
 
-  /** The machine's position in time: cycles of the processor whose turn it is. */
+  /** The machine's time: the cycle that every processor has reached (which is awake: a sleeping one comes to where the others are). */
   get cycle(): number {
-    return this.cpus[this.current].cycle;
+    return this.cpus.length === 1 ? this.cpus[0].cycle : this.core.frontierCycle();
+  }
+  /** A number that grows with every boundary of any processor, and so tells any two moments apart. With one processor it is the cycle. */
+  get position(): number {
+    return this.cpus.length === 1 ? this.cpus[0].cycle : this.core.schedulePosition();
   }
   /** Number of the processor whose turn it is. */
   get currentCpu(): number {
-    return this.current;
+    return this.cpus.length === 1 ? 0 : this.core.currentCpu();
   }
   /** Instructions retired by all processors. */
   get instructions(): number {
@@ -283,7 +293,21 @@ export class Machine implements Platform {
     this.running = true;
     this.stopAsked = false;
     try {
-      return this.loop(until);
+      return this.loop(until, Infinity);
+    } finally {
+      this.running = false;
+      this.limit = 0;
+    }
+  }
+
+  /** As {@link run}, until the machine is at {@link position} `position`; or past it, if that is none of its boundaries. */
+  runToPosition(position: number): Stop {
+    if (this.cpus.length === 1) return this.run(position);
+    if (this.running) throw new Error('the machine is running already: runToPosition() was called from inside of it');
+    this.running = true;
+    this.stopAsked = false;
+    try {
+      return this.loop(Infinity, position);
     } finally {
       this.running = false;
       this.limit = 0;
@@ -296,12 +320,13 @@ export class Machine implements Platform {
     if (this.running) this.core.requestStop();
   }
 
-  private loop(until: number): Stop {
+  private loop(until: number, position: number): Stop {
+    const several = this.cpus.length > 1;
+    if (several && this.dead()) return this.stopped('bugcheck');
     for (;;) {
-      const cpu = this.pick();
-      const now = cpu.cycle;
+      const now = this.cycle;
       if (this.stopAsked) return this.stopped('stopped');
-      if (now >= until) return this.stopped('limit');
+      if (now >= until || (several && this.position >= position)) return this.stopped('limit');
       this.fireDue(now);
       if (this.powerAsked !== null) {
         const stop = this.takePower(this.powerAsked);
@@ -309,11 +334,12 @@ export class Machine implements Platform {
         continue;
       }
 
-      const next = Math.min(until, this.events.nextCycle(), this.inputs.nextCycle(), this.turnEnd(now));
+      const next = Math.min(until, this.events.nextCycle(), this.inputs.nextCycle());
       const target = Math.min(next, FOREVER);
       this.limit = target;
-      const reason = this.core.run(cpu.index, target >>> 0, Math.floor(target / TWO_32));
+      const reason = several ? this.runAll(until, position) : this.core.run(0, target >>> 0, Math.floor(target / TWO_32));
       this.limit = 0;
+      const cpu = this.cpus[this.currentCpu];
       // The guest may have changed its page tables, which other processors may share.
       for (const { mem } of this.cpus) mem.invalidate();
       if (this.failure !== null) {
@@ -333,11 +359,17 @@ export class Machine implements Platform {
           break;
         case abi.EXIT_GATE:
           if (this.guestOs === null) throw new Error('a gate instruction, but no guest operating system');
+          if (several) this.core.clockRead(cpu.index);
           this.guestOs.gate(cpu);
+          break;
+        case abi.EXIT_ASLEEP:
+          if (this.dead()) return this.stopped('bugcheck');
           break;
         case abi.EXIT_HALT: {
           if (this.guestOs !== null && !this.interruptible(cpu) && this.guestOs.bugCheck() !== null)
             return this.stopped('bugcheck');
+          // Several processors sleep inside of the core; here nothing can wake any of them.
+          if (several) return this.stopped('idle');
           // Nothing is deliverable: time goes on to the next thing that happens.
           const halted = cpu.cycle,
             timer = this.core.nextTimer(cpu.index);
@@ -370,35 +402,44 @@ export class Machine implements Platform {
   }
 
   private stopped(reason: StopReason): Stop {
-    return { reason, cpu: this.current, cycle: this.cycle };
+    return { reason, cpu: this.currentCpu, cycle: this.cycle };
+  }
+
+  /** The guest operating system has stopped with a bug check, and the processor that ran into it has come to its last instruction. */
+  private dead(): boolean {
+    if (this.guestOs === null || this.guestOs.bugCheck() === null) return false;
+    return this.cpus.some(cpu => cpu.halted && !this.interruptible(cpu));
   }
 
   private interruptible(cpu: CpuView): boolean {
     return (cpu.rflags & 0x200) !== 0;
   }
 
-  /**
-   * Whose turn it is. Time is cut into quanta; in each, the processors run one after the other. The choice depends on their cycles alone, so
-   * where a run was stopped does not matter.
-   */
-  private pick(): Processor {
-    const cpus = this.cpus;
-    if (cpus.length === 1) return cpus[0];
-    let best = 0,
-      bestTurn = Infinity;
-    for (let i = 0; i < cpus.length; i++) {
-      const turn = Math.floor(cpus[i].cycle / QUANTUM);
-      if (turn < bestTurn) {
-        best = i;
-        bestTurn = turn;
-      }
+  /** Runs all processors in turn (assembly/core/schedule.ts) to the next event, input or limit, or an exit of one of them. */
+  private runAll(until: number, position: number): number {
+    const event = (this.eventLimit = Math.min(this.events.nextCycle(), FOREVER));
+    const input = this.inputs.nextCycle(),
+      due = input <= this.cycle;
+    // An input whose cycle is there waits for its position only.
+    const soft = Math.min(until, due ? FOREVER : input, FOREVER),
+      at = Math.min(position, due ? this.inputs.nextPosition() : FOREVER, FOREVER);
+    this.limit = event;
+    try {
+      return this.core.runAll(...halves(event), ...halves(soft), ...halves(at));
+    } finally {
+      this.eventLimit = Infinity;
     }
-    this.current = best;
-    return cpus[best];
   }
 
-  private turnEnd(now: number): number {
-    return this.cpus.length === 1 ? Infinity : (Math.floor(now / QUANTUM) + 1) * QUANTUM;
+  /** With several processors the core goes by the next event, also when that has gone away: it must hear of the change at once, as it would after a stop. */
+  private eventsChanged(): void {
+    if (this.limit !== 0 && this.cpus.length > 1 && this.events.nextCycle() !== this.eventLimit) this.core.requestStop();
+  }
+
+  /** Cycle of the processor whose turn it is, but never less than what software on another one has seen. */
+  private clockCycle(): number {
+    const { cycle } = this.cpus[this.currentCpu];
+    return this.cpus.length === 1 ? cycle : Math.max(cycle, this.clockSeen[1] * TWO_32 + this.clockSeen[0]);
   }
 
   /** Fires the events and lets in the inputs that are due, by cycle; at the same cycle events come first. */
@@ -408,19 +449,28 @@ export class Machine implements Platform {
         inputCycle = this.inputs.nextCycle();
       if (eventCycle > now && inputCycle > now) return;
       if (eventCycle <= inputCycle) {
-        const event = this.events.takeDue(now);
-        if (event === null) return;
-        this.firing = event.cycle;
-        try {
-          this.device(event.device).event?.(event.name, event.arg);
-        } finally {
-          this.firing = -1;
-        }
+        this.fireEvent(now);
       } else {
-        const record = this.inputs.takeDue(now);
-        if (record === null) return;
+        const record = this.inputs.takeDue(now, this.position);
+        if (record === null) {
+          // It waits for its position; an event that is due already does not wait for it.
+          if (eventCycle > now) return;
+          this.fireEvent(now);
+          continue;
+        }
         this.enter(record);
       }
+    }
+  }
+
+  private fireEvent(now: number): void {
+    const event = this.events.takeDue(now);
+    if (event === null) return;
+    this.firing = event.cycle;
+    try {
+      this.device(event.device).event?.(event.name, event.arg);
+    } finally {
+      this.firing = -1;
     }
   }
 
@@ -450,7 +500,7 @@ export class Machine implements Platform {
     if (this.device(device).input === undefined) throw new Error(`device '${device}' takes no input`);
     if (!Number.isSafeInteger(cycle) || cycle < this.cycle)
       throw new RangeError(`an input for cycle ${cycle}; the machine is at ${this.cycle}`);
-    this.inputs.add({ cycle, device, channel, data: data.slice() });
+    this.inputs.add({ cycle, ...this.place(cycle), device, channel, data: data.slice() });
   }
 
   /** Changes memory or a register from outside (the debugger). It is an input like a key, except that it is visible at once. */
@@ -460,9 +510,14 @@ export class Machine implements Platform {
     const data = encodePoke(change);
     // What is due here comes first, as it would if the change were replayed from the log.
     this.fireDue(this.cycle);
-    const record = { cycle: this.cycle, device: DEBUGGER, channel: change.kind, data };
+    const record = { cycle: this.cycle, ...this.place(this.cycle), device: DEBUGGER, channel: change.kind, data };
     this.enter(record);
     this.inputs.addEntered(record);
+  }
+
+  /** What a record needs besides its cycle to enter, when it is replayed, at the boundary at which it entered now. */
+  private place(cycle: number): { position?: number } {
+    return this.cpus.length > 1 && cycle <= this.cycle ? { position: this.position } : {};
   }
 
   private putOut(device: string, channel: string, data: Uint8Array): void {
@@ -494,10 +549,6 @@ export class Machine implements Platform {
   stateHash(): string {
     this.mustStand('stateHash');
     return this.keeper.hash();
-  }
-  /** Part of a restore: the processor whose turn it is. */
-  resumeAt(cpu: number): void {
-    this.current = cpu;
   }
   private mustStand(what: string): void {
     if (this.running) throw new Error(`${what}() while the machine runs`);
@@ -579,7 +630,7 @@ export class Machine implements Platform {
 
   /** When something happens next that could wake a halted processor: cycle of the next event, input or timer, at least one cycle from now, at most `limit`. */
   nextActivity(limit: number): number {
-    const timer = this.core.nextTimer(this.current);
+    const timer = Math.min(...this.cpus.map(cpu => this.core.nextTimer(cpu.index)));
     return Math.min(limit, Math.max(this.cycle + 1, Math.min(this.events.nextCycle(), this.inputs.nextCycle(), timer)));
   }
 
@@ -595,4 +646,9 @@ export class Machine implements Platform {
     this.core.requestStop();
     return 0xffffffff;
   }
+}
+
+/** A cycle as the core takes it: lower and upper half; {@link FOREVER} as all ones, its "never". */
+function halves(cycle: number): [number, number] {
+  return cycle === FOREVER ? [-1, -1] : [cycle >>> 0, Math.floor(cycle / TWO_32)];
 }

@@ -4,6 +4,7 @@ import { requestExtInt } from './intr';
 import { ioapicEoi } from './ioapic';
 import { ACTIVITY, APIC, APIC_BASE, CPU_INDEX, CR8, NMI_PENDING, SIPI } from './layout';
 import { cpuAt, cpuCount } from './map';
+import { arrived } from './turns';
 import { LVT_TIMER, timerInitial, timerModeWritten, timerRead, timerReset, timerDivideWritten } from './apictimer';
 
 // The local APIC (SDM vol. 3, chapter 11), xAPIC mode. Its registers are part of the CPU structure, from cpu + APIC on.
@@ -82,7 +83,7 @@ export function requestInterrupt(cpu: usize, vector: u32, levelTriggered: bool):
   if ((load<u32>(cpu, SVR) & SVR_ENABLED) == 0) return;
   setBit(cpu + IRR, vector);
   if (levelTriggered) setBit(cpu + TMR, vector); else clearBit(cpu + TMR, vector);
-  updateAttention(cpu);
+  arrived(cpu);
 }
 
 /** Sends what a local vector table entry says. */
@@ -234,7 +235,7 @@ function addressed(cpu: usize, destination: u32, logical: bool): bool {
 function arrive(cpu: usize, mode: u32, vector: u32, levelTriggered: bool): void {
   switch (mode) {
     case MESSAGE_FIXED: case MESSAGE_LOWEST: requestInterrupt(cpu, vector, levelTriggered); break;
-    case MESSAGE_NMI: store<u32>(cpu, 1, NMI_PENDING); updateAttention(cpu); break;
+    case MESSAGE_NMI: store<u32>(cpu, 1, NMI_PENDING); arrived(cpu); break;
     case MESSAGE_INIT:
       // The host resets the processor when it starts it; until then it waits.
       apicReset(cpu, true);

@@ -14,6 +14,10 @@ import { DB, NMI, NO_ERROR_CODE } from './trap';
 
 /** Exit reasons of `run`. */
 export const EXIT_BUDGET: u32 = 0, EXIT_HALT: u32 = 1, EXIT_GATE: u32 = 2, EXIT_BREAKPOINT: u32 = 3, EXIT_WATCH: u32 = 4, EXIT_TRIPLE_FAULT: u32 = 5, EXIT_STOP: u32 = 6, EXIT_STEP: u32 = 7;
+/** The processor's turn is over (schedule.ts); `run` itself never gives it to the host. */
+export const EXIT_TURN: u32 = 8;
+/** Of several processors one halted with interrupts disabled; the others may go on. */
+export const EXIT_ASLEEP: u32 = 9;
 /** Answers of boundary() besides exit reasons: go on at RIP; or run exactly one instruction, whatever the budget, and come back. */
 export const GO: u32 = 0x100, GO_ONE: u32 = 0x101;
 
@@ -37,9 +41,11 @@ export function setRunning(cpu: usize): void {
   if (cpu != 0) updateAttention(cpu);
 }
 
-/** Makes `run` return `reason` at the next boundary: after the current instruction, or at once in the next `run`. The first request wins. */
+export function runningCpu(): usize { return running; }
+
+/** Makes `run` return `reason` at the next boundary: after the current instruction, or at once in the next `run`. The first request wins; the end of a turn, which is remembered elsewhere, gives way to any other. */
 export function requestExit(reason: u32): void {
-  if (pendingExit == 0) pendingExit = reason + 1;
+  if (pendingExit == 0 || pendingExit == EXIT_TURN + 1) pendingExit = reason + 1;
   if (running != 0) store<u32>(running, load<u32>(running, ATTENTION) | ATTENTION_EXIT, ATTENTION);
 }
 
@@ -112,11 +118,17 @@ export function boundary(cpu: usize): u32 {
   updateAttention(cpu);
   if (activity == ACTIVITY_HALTED) return EXIT_HALT;
   if (activity == ACTIVITY_MWAIT) {
-    if (!monitorDone(cpu, highestPending(cpu) != 0)) return EXIT_HALT;
-    wake(cpu);
-    updateAttention(cpu);
+    if (!endMonitor(cpu)) return EXIT_HALT;
   }
   return (load<u32>(cpu, FLAGS_REST) & (TF | RF)) != 0 ? GO_ONE : GO;
+}
+
+/** Ends an MWAIT whose line was written, or that a masked interrupt breaks. Returns whether it did. */
+export function endMonitor(cpu: usize): bool {
+  if (!monitorDone(cpu, highestPending(cpu) != 0)) return false;
+  wake(cpu);
+  updateAttention(cpu);
+  return true;
 }
 
 /** A halted or waiting processor runs again. */

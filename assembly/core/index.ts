@@ -9,6 +9,8 @@ import { ioapicReset } from './ioapic';
 import { forgetExit, updateAttention, requestExit, EXIT_STOP } from './boundary';
 import { updateMode } from './mode';
 import { resetProcessor } from './reset';
+import { frontier, position, runProcessors, seedSchedule } from './schedule';
+import { clockCycle } from './turns';
 
 // The exports of the core: README, "The ABI". A `cpu` here is a processor's number.
 
@@ -21,6 +23,7 @@ export { ioapicLine, ioapicRead, ioapicWrite } from './ioapic';
 export { intrLine } from './intr';
 export { msi } from './apic';
 export { getApicDivider, setApicDivider } from './apictimer';
+export { currentCpu, setTurnLimit } from './schedule';
 export { setGateRange, setWatch, watchAddressHi, watchAddressLo, watchHit, watchKind, watchTable } from './debug';
 
 /** Bytes of linear memory that a machine with that much RAM needs. */
@@ -46,6 +49,22 @@ export function pageFlags(): u32 { return <u32>PAGE_FLAGS; }
 
 /** Executes until CYCLES >= until at an instruction boundary, or an exit; returns the exit reason (EXIT_* in boundary.ts). */
 export function run(cpu: u32, untilLo: u32, untilHi: u32): u32 { return runCpu(cpuAt(cpu), (<u64>untilHi << 32) | <u64>untilLo); }
+
+/**
+ * Runs all processors in turn, as `schedule.ts` says, until every processor has reached cycle `event` or `until`, or the position `at`, or an exit of one of them (the current one then).
+ * No processor runs past `event`. All ones: never.
+ */
+export function runAll(eventLo: u32, eventHi: u32, untilLo: u32, untilHi: u32, atLo: u32, atHi: u32): u32 {
+  return runProcessors((<u64>eventHi << 32) | <u64>eventLo, (<u64>untilHi << 32) | <u64>untilLo, (<u64>atHi << 32) | <u64>atLo);
+}
+/** The cycle that every processor has reached. */
+export function frontierCycle(): f64 { return <f64>frontier(); }
+/** A number that grows with every boundary of any processor. */
+export function schedulePosition(): f64 { return <f64>position(); }
+/** Software on `cpu` looks at a clock of the host's: what it shows from now on is never less than what this processor's counter says. */
+export function clockRead(cpu: u32): void { clockCycle(cpuAt(cpu)); }
+/** The seed of the interleaving. */
+export function setScheduleSeed(seed: u32): void { seedSchedule(seed); }
 
 /** Makes the run that is under way (from inside an import) or the next one return STOP. */
 export function requestStop(): void { requestExit(EXIT_STOP); }

@@ -1,8 +1,8 @@
 import { hearsIntr } from './apic';
-import { updateAttention } from './boundary';
 import { interruptAcknowledge } from './env';
 import { APIC_BASE, CPU_INDEX, EXTINT_PENDING } from './layout';
 import { BOARD, cpuAt, cpuCount } from './map';
+import { arrived } from './turns';
 
 // External interrupts of an 8259 (SDM vol. 3, 11.5.1 and 7.3.1). Its output is the wire INTR. A processor hears it through LINT0 when that local vector table
 // entry is unmasked with delivery mode ExtINT, directly when its local APIC is off, or as an ExtINT message of the I/O APIC. The vector comes from the 8259 in the
@@ -15,7 +15,7 @@ const INTR: usize = BOARD + 0x200;
 export function intrLine(level: u32): void {
   if (load<u32>(INTR) == level) return;
   store<u32>(INTR, level);
-  for (let n: u32 = 0; n < cpuCount; n++) updateAttention(cpuAt(n));
+  for (let n: u32 = 0; n < cpuCount; n++) arrived(cpuAt(n));
 }
 
 /** Whether an external interrupt would be delivered at the next boundary with IF set. */
@@ -30,7 +30,7 @@ export function intrPending(cpu: usize): bool {
 /** An ExtINT message arrives. */
 export function requestExtInt(cpu: usize): void {
   store<u32>(cpu, 1, EXTINT_PENDING);
-  updateAttention(cpu);
+  arrived(cpu);
 }
 
 /** The interrupt-acknowledge cycle: the vector that the 8259 gives (its spurious one if the request has gone). */

@@ -8,6 +8,7 @@ import { updateMode } from './mode';
 import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, DEBUGCTL, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, PMC_ACTIVE, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_AUX, TSC_OFFSET } from './layout';
 import { isPmcMsr, readPmcMsr, writePmcMsr } from './pmc';
 import { alone, GP, raiseError, raiseRedo } from './trap';
+import { clockCycle } from './turns';
 
 // Model-specific registers (SDM vol. 4). An unknown one, a reserved bit or a bad value is #GP(0).
 
@@ -22,7 +23,8 @@ const PHYSICAL_MASK: u64 = 0xfffff000;
 export const MISC_ENABLE_RESET: u64 = 0x40081;
 const MISC_ENABLE_MASK: u64 = 0x400c51889;
 
-export function timeStamp(cpu: usize): u64 { return load<u64>(cpu, CYCLES) + load<u64>(cpu, TSC_OFFSET); }
+/** The time-stamp counter as software reads it. */
+export function timeStamp(cpu: usize): u64 { return clockCycle(cpu) + load<u64>(cpu, TSC_OFFSET); }
 
 /** Counters are current only at a boundary that the run loop sees: while they count, an instruction that reads them runs alone. */
 export function settled(cpu: usize): bool {

@@ -7,6 +7,7 @@ import { mmioRead, mmioWrite } from './env';
 import { ioapicRead, ioapicWrite } from './ioapic';
 import { PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, ramSize } from './map';
 import { dropFastWrites } from './mmu';
+import { clockCycle } from './turns';
 
 // The physical address space: RAM from 0, the local APIC page where IA32_APIC_BASE says, the I/O APIC at FEC00000, and the host's devices.
 
@@ -35,6 +36,7 @@ export function ramStored(pa: u32, size: u32): void {
 export function deviceRead(cpu: usize, pa: u32, size: u32): u64 {
   if (isLocalApic(cpu, pa)) return <u64>(apicRead(cpu, pa & 0xff0) >> ((pa & 3) << 3)) & sizeMask(size);
   if ((pa & 0xfffff000) == IOAPIC_ADDRESS) return <u64>ioapicRead(pa & 0xfff) & sizeMask(size);
+  clockCycle(cpu);
   mmioHigh = 0;
   const lo = mmioRead(pa, size);
   return size == 8 ? <u64>lo | (<u64>mmioHigh << 32) : <u64>lo & sizeMask(size);
@@ -44,7 +46,10 @@ export function deviceRead(cpu: usize, pa: u32, size: u32): u64 {
 export function deviceWrite(cpu: usize, pa: u32, size: u32, v: u64): void {
   if (isLocalApic(cpu, pa)) apicWrite(cpu, pa & 0xff0, <u32>v);
   else if ((pa & 0xfffff000) == IOAPIC_ADDRESS) ioapicWrite(pa & 0xfff, <u32>v);
-  else mmioWrite(pa, size, <u32>(v & sizeMask(size)), size == 8 ? <u32>(v >> 32) : 0);
+  else {
+    clockCycle(cpu);
+    mmioWrite(pa, size, <u32>(v & sizeMask(size)), size == 8 ? <u32>(v >> 32) : 0);
+  }
 }
 
 function sizeMask(size: u32): u64 { return size == 8 ? ~(<u64>0) : ((<u64>1 << (size << 3)) - 1); }

@@ -35,7 +35,8 @@ export function forgetBreakpoint(): void { stoppedCpu = 0; }
  */
 export function runCpu(cpu: usize, until: u64): u32 {
   const pass = stoppedCpu == cpu && load<u64>(cpu, RIP) == stoppedAt;
-  stoppedCpu = 0;
+  // Another processor's turn does not move the one that stopped.
+  if (stoppedCpu == cpu) stoppedCpu = 0;
   setRunning(cpu);
   const reason = loop(cpu, until, pass ? stoppedAt : NOWHERE);
   setRunning(0);

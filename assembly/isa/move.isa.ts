@@ -19,7 +19,7 @@ export const forms: InsnForm[] = [
   insn('86 /r', 'XCHG r/m8, r8', { ops: 'rw:rm rw:reg', exec: 'raw:xchg<u8>', cycles: 1, lock: true }),
   // With REX.B the opcode is XCHG R8, RAX.
   insn('REX.B0 90', 'NOP', { exec: 'nop', cycles: 1, hot: true }),
-  insn('F3 90', 'PAUSE', { exec: 'nop', cycles: 10 }),
+  insn('F3 90', 'PAUSE', { exec: 'raw:pause', cycles: 10, ends: true }),
   insn('REX.W 98', 'CDQE', { ops: 'w:acc r:acc', exec: 'movsx<u64,u32>', cycles: 1, hot: true }),
   insn('o32 98', 'CWDE', { ops: 'w:acc r:acc', exec: 'movsx<u32,u16>', cycles: 1 }),
   insn('o16 98', 'CBW', { ops: 'w:acc r:acc', exec: 'movsx<u16,u8>', cycles: 1 }),

@@ -9,6 +9,7 @@ import { OP_FLAGS, OP_IMM, OPF_REP, OPF_REPNE } from '../core/op';
 import { loadAt, pointer, setPointer, setRegister, sourceAddress, storeAt } from '../core/operand';
 import { seg, TSS_WIDE } from '../core/segments';
 import { GP, raiseAgain, raiseError, trap } from '../core/trap';
+import { clockCycle } from '../core/turns';
 
 // Port input and output. Every access happens in an instruction that ends its block, so the host sees it at its cycle.
 
@@ -38,11 +39,13 @@ function portAllowed(cpu: usize, port: u32, size: u32): bool {
 function input<T>(cpu: usize, port: u32): void {
   if (!portAllowed(cpu, port, sizeof<T>())) return;
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
+  clockCycle(cpu);
   setRegister<T>(cpu, RAX, <T>portIn(port, sizeof<T>()));
 }
 function output<T>(cpu: usize, port: u32): void {
   if (!portAllowed(cpu, port, sizeof<T>())) return;
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
+  clockCycle(cpu);
   portOut(port, sizeof<T>(), <u32>load<T>(cpu, RAX));
 }
 export function inImmediate<T>(cpu: usize, ip: usize): void { input<T>(cpu, <u32>load<u8>(ip, OP_IMM)); }
@@ -71,6 +74,7 @@ export function ins<T>(cpu: usize, ip: usize): void {
   const va = legacy(cpu) ? segmentAddress(cpu, SEG_ES, <u32>offset, sizeof<T>(), true) : offset;
   if (trap || !probe(cpu, va, sizeof<T>(), ACCESS_WRITE)) return;
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
+  clockCycle(cpu);
   storeAt<T>(cpu, va, <T>portIn(port, sizeof<T>()));
   if (!trap) elementDone<T>(cpu, ip, RDI);
 }
@@ -85,6 +89,7 @@ export function outs<T>(cpu: usize, ip: usize): void {
   const v = loadAt<T>(cpu, va);
   if (trap) return;
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
+  clockCycle(cpu);
   portOut(port, sizeof<T>(), <u32>v);
   elementDone<T>(cpu, ip, RSI);
 }

@@ -1,3 +1,4 @@
+import { MAX_CPUS } from '../config.ts';
 import { parseBoot } from './bootargs.ts';
 import type { BootCommand } from './bootargs.ts';
 import { UsageError } from './usage.ts';
@@ -28,6 +29,10 @@ export interface RunCommand {
   trace: string | null;
   /** Ends the run at this cycle; null: the default limit of guest time. */
   cycles: number | null;
+  /** Processors, 1 to 8. */
+  cpus: number;
+  /** Chooses how the processors take turns. */
+  scheduleSeed: number;
   json: boolean;
 }
 
@@ -47,6 +52,8 @@ Options of run (operations are done in the order in which they are given):
   --unload                     unload the driver at the end
   --trace FILE.json            write a trace that ui.perfetto.dev and chrome://tracing open
   --cycles N                   stop at cycle N (default: 60 seconds of guest time)
+  --cpus N                     processors, 1 to 8 (default 1)
+  --schedule-seed S            how the processors take turns: the same seed, the same interleaving (default 1)
   --json                       print one JSON object instead of text
 
 Exit status: 0 done, 1 wrong usage or bad file, 2 the machine stopped with a bug check.
@@ -89,6 +96,8 @@ function parseRun(args: readonly string[]): Command {
     unload: false,
     trace: null,
     cycles: null,
+    cpus: 1,
+    scheduleSeed: 1,
     json: false,
   };
   for (let i = 0; i < args.length; i++) {
@@ -129,6 +138,13 @@ function parseRun(args: readonly string[]): Command {
         break;
       case '--cycles':
         out.cycles = parseNumber(value(), '--cycles', Number.MAX_SAFE_INTEGER);
+        break;
+      case '--cpus':
+        out.cpus = parseNumber(value(), '--cpus', MAX_CPUS);
+        if (out.cpus < 1) throw new UsageError(`--cpus: there are 1 to ${MAX_CPUS} processors`);
+        break;
+      case '--schedule-seed':
+        out.scheduleSeed = parseNumber(value(), '--schedule-seed', 0xffffffff);
         break;
       case '--json':
         out.json = flag();

@@ -93,7 +93,10 @@ export const EXIT_BUDGET = 0,
   EXIT_WATCH = 4,
   EXIT_TRIPLE_FAULT = 5,
   EXIT_STOP = 6,
-  EXIT_STEP = 7;
+  EXIT_STEP = 7,
+  EXIT_TURN = 8,
+  EXIT_ASLEEP = 9;
+export const CLOCK_SEEN = 0x300258;
 export const ACTIVITY_RUNNING = 0,
   ACTIVITY_HALTED = 1,
   ACTIVITY_SHUTDOWN = 2,
@@ -124,6 +127,13 @@ export interface CoreExports {
   ramBase(): number;
   pageFlags(): number;
   run(cpu: number, untilLo: number, untilHi: number): number;
+  runAll(eventLo: number, eventHi: number, untilLo: number, untilHi: number, atLo: number, atHi: number): number;
+  frontierCycle(): number;
+  schedulePosition(): number;
+  currentCpu(): number;
+  clockRead(cpu: number): void;
+  setScheduleSeed(seed: number): void;
+  setTurnLimit(cycles: number): void;
   requestStop(): void;
   setState(cpu: number): void;
   flagsGet(cpu: number): number;

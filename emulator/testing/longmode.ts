@@ -71,6 +71,8 @@ export function bareMachine(options: BareOptions): Machine {
     cpu.setIdtr(IDT, 0xfff);
     cpu.setCr(0, CR0);
     cpu.rip = CODE;
+    // Every processor starts here, without a start-up IPI.
+    cpu.activity = 0;
     for (let n = 0; n < 16; n++) cpu.setGpr(n, 0n);
     cpu.setGpr(RSP, BigInt(STACK - cpu.index * 0x1000));
   }

@@ -95,7 +95,10 @@ export interface RegisterRow {
 
 /** One thing that came from outside, at the cycle at which it entered. The list of them is all that a replay needs. */
 export interface InputRecord {
+  /** It enters at the first boundary at which every processor has reached this cycle... */
   cycle: number;
+  /** ...and, with several processors, the machine this position: cycles alone do not tell their boundaries apart. */
+  position?: number;
   device: string;
   channel: string;
   data: Uint8Array;

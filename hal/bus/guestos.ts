@@ -22,6 +22,8 @@ export interface MachineConfig {
   verifier: boolean;
   /** Seed of everything that is random for the guest (security cookies, RDRAND). */
   seed: number;
+  /** Seed of the interleaving of several processors: with the same seed they always take the same turns. Default 1. */
+  scheduleSeed: number;
 }
 
 /** What the platform gives the guest operating system's host-side code. */

@@ -68,6 +68,7 @@ const CONFIG: MachineConfig = {
   clockPeriod: 156250,
   dpcWatchdogTicks: 64,
   verifier: false,
+  scheduleSeed: 1,
   seed: 1,
 };
 
