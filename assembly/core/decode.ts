@@ -189,6 +189,11 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
     return finish(o, rip, <u32>(at - start), flags);
   }
 
+  // There is no segment register 6 or 7, and CS is not loaded by MOV: known before the operand is looked at.
+  if (opcode == 0x8c || opcode == 0x8e) {
+    const register = (modrm >> 3) & 7;
+    if (register > 5 || (opcode == 0x8e && register == 1)) { raiseOp(o, UD, NO_ERROR_CODE); return finish(o, rip, <u32>(at - start), flags); }
+  }
   const info = forms + <usize>form * FORM_BYTES, formFlags = <u32>load<u16>(info, FORM_FLAGS);
   const viaModrm = modrmFollows && mod != 3 && (formFlags & FORM_ONLY_REGISTER) == 0;
   let isMemory = viaModrm;

@@ -22,7 +22,10 @@ export function segmentBase(cpu: usize, index: usize): u32 {
   return load<u32>(cpu + SEG + index * SEG_SIZE, SEG_BASE);
 }
 
-/** Whether `size` bytes (1 or more) at `offset` may be read, or written, through segment register `index`. */
+/**
+ * Whether `size` bytes (1 or more) at `offset` may be read, or written, through segment register `index`. An access that
+ * wraps at the end of a segment of 4 GiB is allowed: the SDM leaves that to the processor (vol. 3, 5.3), and Intel's wrap.
+ */
 export function inSegment(cpu: usize, index: usize, offset: u32, size: u32, write: bool): bool {
   const s = cpu + SEG + index * SEG_SIZE, access = load<u32>(s, SEG_ACCESS), limit = load<u32>(s, SEG_LIMIT), more = size - 1;
   if ((load<u32>(cpu, MODE) & MODE_REAL) == 0) {
@@ -32,9 +35,9 @@ export function inSegment(cpu: usize, index: usize, offset: u32, size: u32, writ
   }
   if ((access & (CODE | EXPAND_DOWN)) == EXPAND_DOWN) {
     const top: u32 = (access & BIG) != 0 ? 0xffffffff : 0xffff;
-    return offset > limit && offset <= top && top - offset >= more;
+    return offset > limit && offset <= top && (top - offset >= more || top == 0xffffffff);
   }
-  return offset <= limit && limit - offset >= more;
+  return (offset <= limit && limit - offset >= more) || limit == 0xffffffff;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { codeOverlaps } from './blocks';
 import { noteData } from './debugregs';
 import { CPL, DEBUG_ACTIVE, FAST, FAST_CODE, FAST_IMPLICIT } from './layout';
+import { legacy } from './linear';
 import { FAST_SETS, FAST_WRITE, PAGE_FLAGS, PF_CODE, RAM_BASE, ramSize } from './map';
 import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, codeWriteIndex, enterFast, translateData } from './mmu';
 import { loadSized, loadTranslated, mustBeAlone, storeSized, storeTranslated } from './physical';
@@ -167,6 +168,9 @@ function besideCode(cpu: usize, va: u64, size: u32): usize {
   return (load<u8>(PAGE_FLAGS + <usize>(pa >> 12)) & PF_CODE) == 0 || codeOverlaps(pa, size) ? 0 : <usize>at;
 }
 
+/** Linear addresses wrap at 4 GiB outside 64-bit mode. */
+function wrapped(cpu: usize, va: u64): u64 { return va >> 32 != 0 && legacy(cpu) ? va & 0xffffffff : va; }
+
 /** Bytes of an access of `size` at `va` that lie in its first page. */
 function inFirstPage(va: u64, size: u32): u32 {
   const room: u32 = 0x1000 - (<u32>va & 0xfff);
@@ -181,20 +185,21 @@ function putOff(cpu: usize, va: u64, pa: u32, pb: u32, first: u32, size: u32, wr
   return true;
 }
 
-function loadAs(cpu: usize, va: u64, size: u32, access: u32): u64 {
+function loadAs(cpu: usize, at: u64, size: u32, access: u32): u64 {
+  const va = wrapped(cpu, at);
   if (!addressable(cpu, va, size)) return 0;
-  const first = inFirstPage(va, size);
+  const first = inFirstPage(va, size), second = wrapped(cpu, va + first);
   const pa = translateData(cpu, va, access);
   if (trap) return 0;
   let pb: u32 = 0;
   if (first != size) {
-    pb = translateData(cpu, va + first, access);
+    pb = translateData(cpu, second, access);
     if (trap) return 0;
   }
   if (putOff(cpu, va, pa, pb, first, size, false)) return 0;
   if (first == size) return readAt(cpu, va, pa, size);
   let v: u64 = 0;
-  for (let i: u32 = 0; i < size; i++) v |= readAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1) << (i << 3);
+  for (let i: u32 = 0; i < size; i++) v |= (i < first ? readAt(cpu, va + i, pa + i, 1) : readAt(cpu, second + (i - first), pb + (i - first), 1)) << (i << 3);
   return v;
 }
 
@@ -205,22 +210,26 @@ function readAt(cpu: usize, va: u64, pa: u32, size: u32): u64 {
   return loadTranslated(cpu, va, pa, size);
 }
 
-function storeSlow(cpu: usize, va: u64, size: u32, v: u64): void {
+function storeSlow(cpu: usize, address: u64, size: u32, v: u64): void {
+  const va = wrapped(cpu, address);
   const at = besideCode(cpu, va, size);
   if (at != 0) { storeSized(at, size, v); return; }
   if (!addressable(cpu, va, size)) return;
   const access = dataAccess(cpu, ACCESS_WRITE);
-  const first = inFirstPage(va, size);
+  const first = inFirstPage(va, size), second = wrapped(cpu, va + first);
   const pa = translateData(cpu, va, access);
   if (trap) return;
   let pb: u32 = 0;
   if (first != size) {
-    pb = translateData(cpu, va + first, access);
+    pb = translateData(cpu, second, access);
     if (trap) return;
   }
   if (putOff(cpu, va, pa, pb, first, size, true)) return;
   if (first == size) { writeAt(cpu, va, pa, size, v); return; }
-  for (let i: u32 = 0; i < size; i++) writeAt(cpu, va + i, i < first ? pa + i : pb + (i - first), 1, (v >> (i << 3)) & 0xff);
+  for (let i: u32 = 0; i < size; i++) {
+    const byte = (v >> (i << 3)) & 0xff;
+    if (i < first) writeAt(cpu, va + i, pa + i, 1, byte); else writeAt(cpu, second + (i - first), pb + (i - first), 1, byte);
+  }
 }
 
 /** One write that lies in one page and has been checked. */
@@ -259,7 +268,7 @@ export function probe(cpu: usize, va: u64, size: u32, access: u32): bool {
   if (trap) return false;
   let pb: u32 = 0;
   if (first != size) {
-    pb = translateData(cpu, va + first, as);
+    pb = translateData(cpu, wrapped(cpu, va + first), as);
     if (trap) return false;
   }
   return !putOff(cpu, va, pa, pb, first, size, access != 0);

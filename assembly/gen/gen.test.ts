@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { allForms } from '../isa/index.ts';
 import { insn, type InsnForm } from '../isa/define.ts';
-import { CODE, createBox, load, run, set } from '../core/testbox.ts';
+import { CODE, createBox, load, run, set, setSegment } from '../core/testbox.ts';
 import * as abi from '../../emulator/core/abi.ts';
+import { fixedCodes } from './dispatch.ts';
 import { parseEncoding } from './encoding.ts';
 import { parseOperands } from './operands.ts';
 import { decodeTables, parseForms, type Form } from './tables.ts';
@@ -43,11 +44,23 @@ describe('opcodes', () => {
   });
 });
 
-/** Bytes of a form's plainest instruction: registers 0 (1 in the opcode, where 90 is NOP), memory [rax], constants 0. */
-function example(f: Form): number[] {
+type Bits = 64 | 32 | 16;
+
+/** Whether the form has an encoding in code of that size. */
+function existsIn(f: Form, bits: Bits): boolean {
+  const a = f.encoding.accept;
+  if ((a.mode & (bits === 64 ? 1 : 2)) === 0) return false;
+  // 67 gives 32 and 64, or 16 and 32; REX.W is for 64-bit mode, as is VEX.W where it makes a general register wider.
+  if ((a.address & (bits === 64 ? 6 : 3)) === 0) return false;
+  if (bits === 64 || a.w !== 2) return true;
+  return f.encoding.vex && !f.operands.some(o => ['reg', 'rm', 'vvvv'].includes(o.place));
+}
+
+/** Bytes of a form's plainest instruction: registers 0 (1 in the opcode, where 90 is NOP), memory at [0] by register 0 (or BX and SI), constants 0. */
+function example(f: Form, bits: Bits): number[] {
   const e = f.encoding,
     a = e.accept,
-    follows: Record<string, number> = { ib: 1, iw: 2, id: 4, io: 8, cb: 1, cd: 4 };
+    follows: Record<string, number> = { ib: 1, iw: 2, id: 4, io: 8, cb: 1, cw: 2, cd: 4, cp: 6 };
   const mod = a.mod & 1 ? 3 : 0,
     rm = Math.log2(a.rm & -a.rm);
   const modrm = e.modrm ? [(mod << 6) | (Math.max(e.digit, 0) << 3) | rm] : [];
@@ -67,8 +80,8 @@ function example(f: Form): number[] {
     ];
   const bytes: number[] = [];
   // Operand size 16 and a mandatory 66 are the same byte; with F2 or F3 as mandatory prefix both may stand.
-  if ((a.size & 6) === 0 || a.prefix === 2) bytes.push(0x66);
-  if (a.address === 2) bytes.push(0x67);
+  if ((a.size & { 64: 6, 32: 2, 16: 1 }[bits]) === 0 || a.prefix === 2) bytes.push(0x66);
+  if ((a.address & { 64: 4, 32: 2, 16: 1 }[bits]) === 0) bytes.push(0x67);
   if (a.prefix === 4) bytes.push(0xf3);
   if (a.prefix === 8) bytes.push(0xf2);
   if (a.w === 2) bytes.push(0x48);
@@ -81,27 +94,31 @@ const ARENA = 0x1400000,
   HEADER = 48,
   OP_FORM = 42,
   OP_CODE = 0,
-  CODE_EA = 5;
+  ADDRESS_CODES = [fixedCodes.indexOf('CODE_EA'), fixedCodes.indexOf('CODE_EA_SEGMENT')];
 
-test('the core decodes an example of every form as that form', () => {
+test.each([64, 32, 16] as const)('the core decodes an example of every form as that form in %i-bit code', bits => {
   const b = createBox('f4'),
     wrong: string[] = [];
   // SSE on, so that nothing is refused before it is decoded.
   set(b, abi.CR4, 0x6a0n | 0x10000n);
-  b.core.setState(0);
+  let count = 0;
   for (const f of parseForms(allForms)) {
-    if (f.encoding.accept.mode === 2) continue;
-    const bytes = example(f);
+    if (!existsIn(f, bits)) continue;
+    count++;
+    const bytes = example(f, bits);
     b.core.flushCode();
     load(b, CODE, Uint8Array.from([...bytes, 0xf4]));
-    set(b, abi.RIP, BigInt(CODE));
+    set(b, abi.RIP, BigInt(bits === 16 ? 0 : CODE));
     b.view.setUint32(b.cpu + abi.ACTIVITY, abi.ACTIVITY_RUNNING, true);
     // SYSRET leaves for CPL 3.
     b.view.setUint32(b.cpu + abi.CPL, 0, true);
+    if (bits === 64) setSegment(b, abi.SEG_CS, 8, 0xa09b);
+    else if (bits === 32) setSegment(b, abi.SEG_CS, 8, 0xc09b);
+    else setSegment(b, abi.SEG_CS, 8, 0x9b, BigInt(CODE), 0xffff);
     b.core.setState(0);
     run(b, 1);
     let op = ARENA + HEADER;
-    if (b.view.getUint16(op + OP_CODE, true) === CODE_EA) op += 48;
+    if (ADDRESS_CODES.includes(b.view.getUint16(op + OP_CODE, true))) op += 48;
     const got = b.view.getUint16(op + OP_FORM, true);
     if (got !== f.number)
       wrong.push(
@@ -109,4 +126,5 @@ test('the core decodes an example of every form as that form', () => {
       );
   }
   expect(wrong).toEqual([]);
+  expect(count).toBeGreaterThan(bits === 64 ? 1100 : 900);
 });

@@ -92,6 +92,13 @@ export function decodeTables(forms: Form[]): DecodeTables {
     }
   }
   const known = new Map<string, number>();
+  // VEX.W chooses the size of general registers in 64-bit mode only; elsewhere it is ignored, and they have 32 bits (SDM vol. 2, 2.3.5).
+  const general = (f: Form) => f.encoding.vex && f.operands.some(o => ['reg', 'rm', 'vvvv'].includes(o.place));
+  const masks = (f: Form): number[] => {
+    const a = f.encoding.accept;
+    if (!general(f) || a.w === 3) return [acceptMask(a)];
+    return a.w === 2 ? [acceptMask({ ...a, mode: a.mode & 1 })] : [acceptMask(a), acceptMask({ ...a, w: 3, mode: a.mode & 2 })];
+  };
   for (const [key, list] of byOpcode) {
     if (list.some(f => f.encoding.modrm !== list[0].encoding.modrm))
       throw new Error(`opcode ${key.toString(16)}: ModRM in ${list.map(f => f.record.encoding).join('; ')} differs`);
@@ -104,7 +111,8 @@ export function decodeTables(forms: Form[]): DecodeTables {
       if (at === undefined) {
         at = candidates.length;
         known.set(id, at);
-        here.forEach((f, i) => candidates.push([acceptMask(f.encoding.accept), f.number, i === here.length - 1 ? 1 : 0]));
+        const rows = here.flatMap(f => masks(f).map((mask): [number, number] => [mask, f.number]));
+        rows.forEach(([mask, number], i) => candidates.push([mask, number, i === rows.length - 1 ? 1 : 0]));
       }
       opcodeIndex[(key << 3) | reg] = at;
     }

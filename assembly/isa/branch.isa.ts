@@ -14,7 +14,9 @@ export const forms: InsnForm[] = [
   insn('E0 cb', 'LOOPNE rel8', { ops: 'r:rel8', exec: 'raw:loopCount', flags: 'r=z', cycles: 2, ends: 'jump', cc: 0 }),
   insn('E1 cb', 'LOOPE rel8', { ops: 'r:rel8', exec: 'raw:loopCount', flags: 'r=z', cycles: 2, ends: 'jump', cc: 1 }),
   insn('E2 cb', 'LOOP rel8', { ops: 'r:rel8', exec: 'raw:loopCount', cycles: 2, ends: 'jump', cc: 2 }),
-  insn('E3 cb', 'JRCXZ rel8', { ops: 'r:rel8', exec: 'raw:jumpIfCountZero', cycles: 2, ends: 'jump' }),
+  insn('a64 E3 cb', 'JRCXZ rel8', { ops: 'r:rel8', exec: 'raw:jumpIfCountZero', cycles: 2, ends: 'jump' }),
+  insn('a32 E3 cb', 'JECXZ rel8', { ops: 'r:rel8', exec: 'raw:jumpIfCountZero', cycles: 2, ends: 'jump' }),
+  insn('a16 E3 cb', 'JCXZ rel8', { ops: 'r:rel8', exec: 'raw:jumpIfCountZero', cycles: 2, ends: 'jump' }),
 ];
 
 conditions.forEach((name, cc) => {

@@ -49,7 +49,7 @@ sizes.forEach((s, i) => {
   else {
     forms.push(
       insn(`${s.prefix} 0F C8+rd`, `BSWAP r${s.bits}`, { ops: 'rw:op', exec: `byteSwap<${t}>`, cycles: 1, hot: true }),
-      insn(`NP ${s.prefix} 0F C3 /r`, `MOVNTI m${s.bits}, r${s.bits}`, { ops: 'w:m r:reg', exec: `mov<${t}>`, cycles: 1 }),
+      insn(`NP ${s.bits === 64 ? 'REX.W' : 'REX.W0'} 0F C3 /r`, `MOVNTI m${s.bits}, r${s.bits}`, { ops: 'w:m r:reg', exec: `mov<${t}>`, cycles: 1 }),
     );
   }
 });

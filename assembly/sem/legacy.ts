@@ -2,7 +2,7 @@ import { AF, CF, FK_LOGIC, getFlags, OF, PF, setStatus, SF, ZF, carry, overflow 
 import { SOURCE_SOFTWARE, softwareInterrupt } from '../core/interrupts';
 import { FL_OP, FL_RES, RAX } from '../core/layout';
 import { OP_IMM, OP_NEXT, OP_R0, OP_R1 } from '../core/op';
-import { ea, loadAt, register, rmForWrite, setRm } from '../core/operand';
+import { ea, loadAt, register, rm, setRm } from '../core/operand';
 import { BR, DE, OF_TRAP, raise, trap } from '../core/trap';
 import { extend } from './alu';
 
@@ -74,7 +74,7 @@ export function bound<T>(cpu: usize, ip: usize): void {
 
 /** ARPL: raises the RPL of the destination to that of the source; ZF says whether it did. */
 export function arpl(cpu: usize, ip: usize): void {
-  const selector = rmForWrite<u16>(cpu, ip, OP_R0); if (trap) return;
+  const selector = rm<u16>(cpu, ip, OP_R0); if (trap) return;
   const rpl = register<u16>(cpu, ip, OP_R1) & 3, raised = (selector & 3) < rpl;
   if (raised) { setRm<u16>(cpu, ip, OP_R0, (selector & 0xfffc) | rpl); if (trap) return; }
   setStatus(cpu, (getFlags(cpu) & (CF | PF | AF | SF | OF)) | (raised ? ZF : 0));

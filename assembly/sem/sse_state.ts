@@ -4,6 +4,7 @@ import { CR0, FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MXCSR, RDI, ST, XMM } from 
 import { ld32, ld64, ld8, probe, st128, st32, st64, st8 } from '../core/mem';
 import { CR0_EM, CR0_TS } from '../core/crbits';
 import { ACCESS_WRITE } from '../core/mmu';
+import { legacy } from '../core/linear';
 import { OP_R0, OP_R1 } from '../core/op';
 import { ea, misaligned, pointer, sourceAddress } from '../core/operand';
 import { GP, NM, raise, raiseError, trap } from '../core/trap';
@@ -57,7 +58,7 @@ function fxArea(cpu: usize, ip: usize, access: u32): u64 {
 function top(cpu: usize): u32 { return (load<u32>(cpu, FSW) >> 11) & 7; }
 
 function save(cpu: usize, ip: usize, wide: bool): void {
-  const area = fxArea(cpu, ip, ACCESS_WRITE);
+  const area = fxArea(cpu, ip, ACCESS_WRITE), registers: u32 = legacy(cpu) ? 8 : 16;
   if (trap) return;
   const head: u64 = <u64>load<u32>(cpu, FCW) | (<u64>load<u32>(cpu, FSW) << 16) | (<u64>load<u32>(cpu, FTW) << 32) | (<u64>load<u32>(cpu, FPU_OP) << 48);
   st64(cpu, area, head);
@@ -70,13 +71,13 @@ function save(cpu: usize, ip: usize, wide: bool): void {
     st64(cpu, at, load<u64>(register));
     st64(cpu, at + 8, <u64>load<u16>(register, 8));
   }
-  for (let i: u32 = 0; i < 16; i++) st128(cpu, area + FX_XMM + (<u64>i << 4), cpu + XMM + (<usize>i << 5));
+  for (let i: u32 = 0; i < registers; i++) st128(cpu, area + FX_XMM + (<u64>i << 4), cpu + XMM + (<usize>i << 5));
 }
 export function fxsave(cpu: usize, ip: usize): void { save(cpu, ip, false); }
 export function fxsave64(cpu: usize, ip: usize): void { save(cpu, ip, true); }
 
 function restore(cpu: usize, ip: usize, wide: bool): void {
-  const area = fxArea(cpu, ip, 0);
+  const area = fxArea(cpu, ip, 0), registers: u32 = legacy(cpu) ? 8 : 16;
   if (trap) return;
   const mxcsr = ld32(cpu, area + 24);
   if (trap) return;
@@ -99,7 +100,7 @@ function restore(cpu: usize, ip: usize, wide: bool): void {
     store<u64>(register, ld64(cpu, at));
     store<u64>(register, ld64(cpu, at + 8) & 0xffff, 8);
   }
-  for (let i: u32 = 0; i < 32; i++) store<u64>(cpu + XMM + (<usize>(i >> 1) << 5) + (<usize>(i & 1) << 3), ld64(cpu, area + FX_XMM + (<u64>i << 3)));
+  for (let i: u32 = 0; i < registers << 1; i++) store<u64>(cpu + XMM + (<usize>(i >> 1) << 5) + (<usize>(i & 1) << 3), ld64(cpu, area + FX_XMM + (<u64>i << 3)));
 }
 export function fxrstor(cpu: usize, ip: usize): void { restore(cpu, ip, false); }
 export function fxrstor64(cpu: usize, ip: usize): void { restore(cpu, ip, true); }

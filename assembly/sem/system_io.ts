@@ -68,9 +68,9 @@ function elementDone<T>(cpu: usize, ip: usize, index: usize): void {
 
 /** INSB, INSW, INSD: the store is checked before the port is read, because reading it may change the device. */
 export function ins<T>(cpu: usize, ip: usize): void {
-  if (repeated(ip) && pointer(cpu, ip, RCX) == 0) return;
+  // The right to the port counts even when nothing is moved.
   const port = <u32>load<u16>(cpu, RDX), offset = pointer(cpu, ip, RDI);
-  if (!portAllowed(cpu, port, sizeof<T>())) return;
+  if (!portAllowed(cpu, port, sizeof<T>()) || (repeated(ip) && pointer(cpu, ip, RCX) == 0)) return;
   const va = legacy(cpu) ? segmentAddress(cpu, SEG_ES, <u32>offset, sizeof<T>(), true) : offset;
   if (trap || !probe(cpu, va, sizeof<T>(), ACCESS_WRITE)) return;
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) notePort(cpu, port, sizeof<T>());
@@ -81,9 +81,8 @@ export function ins<T>(cpu: usize, ip: usize): void {
 
 /** OUTSB, OUTSW, OUTSD: from DS:RSI, or the segment that a prefix names. */
 export function outs<T>(cpu: usize, ip: usize): void {
-  if (repeated(ip) && pointer(cpu, ip, RCX) == 0) return;
   const port = <u32>load<u16>(cpu, RDX);
-  if (!portAllowed(cpu, port, sizeof<T>())) return;
+  if (!portAllowed(cpu, port, sizeof<T>()) || (repeated(ip) && pointer(cpu, ip, RCX) == 0)) return;
   const va = sourceAddress(cpu, ip, pointer(cpu, ip, RSI), sizeof<T>(), false);
   if (trap) return;
   const v = loadAt<T>(cpu, va);

@@ -2,14 +2,14 @@ import { updateAttention } from '../core/boundary';
 import { getFlags, setStatus, ZF } from '../core/flags';
 import { CPL, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../core/layout';
 import { canonical } from '../core/mem';
-import { setStackPointer, stackPointer } from '../core/linear';
+import { setStackPointer, stackAddress, stackPointer } from '../core/linear';
 import { isLong } from '../core/mode';
 import { OP_CC, OP_R0, OP_R1 } from '../core/op';
 import { ea, loadAt, rm, setRegister, storeAt } from '../core/operand';
 import { accessOf, AR_CODE, AR_CONFORMING, AR_P, AR_READABLE, AR_S, AR_WRITABLE, baseOf, descriptor, descriptorHigh, dplOf, findDescriptor, isNull, limitOf, loadDataSegment, selectorOf, setBusy, setSegment, TYPE_CALL_GATE, TYPE_CALL_GATE16, TYPE_LDT, TYPE_TASK_GATE, TYPE_TSS, TYPE_TSS16, TYPE_TSS16_BUSY, TYPE_TSS_BUSY } from '../core/segments';
 import { userProhibited } from './system_state';
 import { pushValue, topOfStack } from './stack';
-import { GP, NP, raise, raiseError, trap, UD } from '../core/trap';
+import { GP, NP, raise, raiseError, stackFault, trap, UD } from '../core/trap';
 
 // Instructions on segment registers, LDTR, TR, and descriptors.
 
@@ -35,7 +35,16 @@ export function movFromSegmentToMemory(cpu: usize, ip: usize): void {
 }
 
 /** PUSH and POP of the segment register that OP_CC names. */
-export function pushSegment<T>(cpu: usize, ip: usize): void { pushValue<T>(cpu, <T>selectorOf(cpu, <usize>load<u8>(ip, OP_CC))); }
+export function pushSegment<T>(cpu: usize, ip: usize): void {
+  const selector = selectorOf(cpu, <usize>load<u8>(ip, OP_CC));
+  if (sizeof<T>() != 4) { pushValue<T>(cpu, <T>selector); return; }
+  // With 32 bits, Intel's processors since Core write the selector alone (SDM vol. 2, PUSH).
+  const sp = stackPointer(cpu, -4), va = stackAddress(cpu, sp, 4, true);
+  if (trap) return;
+  storeAt<u16>(cpu, va, <u16>selector);
+  if (trap) { stackFault(cpu); return; }
+  setStackPointer(cpu, sp);
+}
 export function popSegment<T>(cpu: usize, ip: usize): void {
   const index = <usize>load<u8>(ip, OP_CC), v = topOfStack<T>(cpu);
   if (trap) return;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { disassemble, registerName } from './disassemble.ts';
+import type { CodeBits } from './fetch.ts';
 
 // Against GNU objdump 2.40 (testdata/make.ts says how it was asked).
 
@@ -24,12 +25,13 @@ function known(file: string): Known[] {
 /** Names that objdump gives to what others call otherwise. */
 const SAME: readonly (readonly [RegExp, string | ((m: string, ...groups: string[]) => string)])[] = [
   [/\s*<[^>]*>/g, ''],
-  [/\b(data16|addr32|rex(\.[WRXB]+)?|[cdefgs]s(?= [a-z]))\s+/g, ''],
+  [/\b(data16|addr32|data32|addr16|rex(\.[WRXB]+)?|[cdefgs]s(?= [a-z]))\s+/g, ''],
   [/\+[re]iz(\*\d)?/g, ''],
   [/\[[re]iz\*\d\+/g, '['],
   // Sizes that objdump leaves out or adds, and SDM vol. 2's MOVSXD r16, r/m16.
   [/^(invlpg) BYTE PTR/, '$1'],
-  [/^(lddqu .*,)\[/, '$1XMMWORD PTR ['],
+  [/^((?:lddqu|invpcid) .*,)(?=\[|ds:)/, '$1XMMWORD PTR '],
+  [/^(mov +[c-gs]s,)e/, '$1'],
   [
     /^(movsxd r?\w\w?w?),e?(\w+)d?$/,
     (m, head: string, r: string) =>
@@ -41,7 +43,7 @@ const SAME: readonly (readonly [RegExp, string | ((m: string, ...groups: string[
   [/^movabs/, 'mov'],
   // Undocumented /6 of the shift group, which processors take for SHL; the ISA has the other of the two names.
   [/^sal\b/, 'shl'],
-  [/^xchg +ax,ax$/, 'nop'],
+  [/^xchg +e?ax,e?ax$/, 'nop'],
   [/^(push|pop|iret|pushf|popf|retf)[wq]\b/, '$1'],
   [/^(iret|sysret|sysexit)d?\b/, '$1'],
   [/^(pcmpestr[im])q\b/, '$1'],
@@ -55,6 +57,12 @@ const SAME: readonly (readonly [RegExp, string | ((m: string, ...groups: string[
   [/^(enter|leave)[wq]\b/, '$1'],
   // An address without a register.
   [/\bds:(0x[0-9a-f]+)/, '[$1]'],
+  [/\b([c-gs]s):(0x[0-9a-f]+)/, '$1:[$2]'],
+  [/\[eiz\*\d-(0x[0-9a-f]+)\]/, (_m, digits: string) => `[0x${BigInt.asUintN(32, -BigInt(digits)).toString(16)}]`],
+  // Suffixes for operand sizes, and BOUND's pair of bounds.
+  [/^([sl][gi]dt)[wd]\b/, '$1'],
+  [/^(bound .*,)[DQ]?WORD PTR /, '$1'],
+  [/^(pusha|popa|pushf|popf|push|pop|enter|leave|ret|retf|call|jmp)[wd]?\b/, '$1'],
   [/\[riz\*\d-(0x[0-9a-f]+)\]/, (_m, digits: string) => `[0x${BigInt.asUintN(64, -BigInt(digits)).toString(16)}]`],
   // Hints of later processors, which are NOPs before them.
   [/^prefetch(w|wt1|) .*$/, 'prefetchw'],
@@ -67,12 +75,18 @@ const SAME: readonly (readonly [RegExp, string | ((m: string, ...groups: string[
     /\b(movs|stos|lods|scas|cmps|ins|outs|xlat) .*?\b(BYTE|WORD|DWORD|QWORD) PTR.*$/,
     (_m, name: string, width: string) => `${name}${width[0]!.toLowerCase()}`,
   ],
+  // The predicate of a comparison in its name.
+  [
+    /^cmp(eq|lt|le|unord|neq|nlt|nle|ord)([ps][sd]) (.*)$/,
+    (_m, predicate: string, kind: string, operands: string) =>
+      `cmp${kind} ${operands},0x${['eq', 'lt', 'le', 'unord', 'neq', 'nlt', 'nle', 'ord'].indexOf(predicate)}`,
+  ],
   // XMM0 is implied.
   [/^((?:p?blendv|sha256rnds2).*),xmm0$/, '$1'],
 ];
 
 /** objdump's text in our words: lower case, absolute RIP-relative addresses, no scale of one, no displacement of zero. */
-function normal({ text }: Known): string {
+function normal({ text }: Known, bits: CodeBits): string {
   let t = text;
   for (const [from, to] of SAME) t = t.replace(from, to as string);
   const comment = /\s+#\s*(?:0x)?([0-9a-f]+)\s*$/.exec(t);
@@ -85,6 +99,12 @@ function normal({ text }: Known): string {
     .replace(/,(?! )/g, ', ')
     .trim();
   if (/^(j|call|loop|jrcxz)[a-z]* [0-9a-f]/.test(t)) t = t.replace(/ ([0-9a-f]+)$/, ' 0x$1');
+  // The file is longer than a 16-bit segment, whose number objdump keeps.
+  if (bits === 16)
+    t = t.replace(
+      /^((?:j|call|loop)[a-z]* )0x1([0-9a-f]{4})$/,
+      (_m, name: string, ip: string) => `${name}0x${parseInt(ip, 16).toString(16)}`,
+    );
   return t;
 }
 
@@ -93,6 +113,8 @@ function spelled(text: string): string {
   return text
     .replace(/^sal\b/, 'shl')
     .replace(/^(push|pop|pushf|popf|retf)q\b/, '$1')
+    .replace(/^(pusha|popa|pushf|popf)d\b/, '$1')
+    .replace(/^((?:smsw|sldt|str) )e/, '$1r')
     .replace(/^(iret|sysret|sysexit)[dq]\b/, '$1')
     .replace(/tbyte ptr/, 'fword ptr')
     .replace(/^(prefetchw|ud[01]) .*$/, '$1');
@@ -105,25 +127,30 @@ function same(text: string, expected: string): boolean {
 }
 const LATER = /^(prefetchit\d|cldemote|bnd[a-z]+)$/;
 
-function ours({ at, bytes }: Known): { length: number; text: string } {
-  const d = disassemble(bytes, at);
+function ours({ at, bytes }: Known, bits: CodeBits): { length: number; text: string } {
+  const d = disassemble(bytes, at, bits);
   return { length: d.length, text: d.text };
 }
 
-describe.each(['samples.tsv', 'forms.tsv'])('instructions of %s', file => {
+describe.each([
+  ['samples.tsv', 64],
+  ['forms.tsv', 64],
+  ['forms32.tsv', 32],
+  ['forms16.tsv', 16],
+] as const)('instructions of %s', (file, bits) => {
   const list = known(file);
 
   it('have the length that objdump gives', () => {
     const wrong = list
-      .filter(k => ours(k).length !== k.bytes.length)
-      .map(k => `${Buffer.from(k.bytes).toString('hex')} ${k.text}: ${JSON.stringify(ours(k))}`);
+      .filter(k => ours(k, bits).length !== k.bytes.length)
+      .map(k => `${Buffer.from(k.bytes).toString('hex')} ${k.text}: ${JSON.stringify(ours(k, bits))}`);
     expect(wrong).toEqual([]);
   });
 
   it('read as objdump writes them', () => {
     const wrong = list
-      .filter(k => !same(ours(k).text, normal(k)))
-      .map(k => `${Buffer.from(k.bytes).toString('hex')}: ${ours(k).text} | ${normal(k)}`);
+      .filter(k => !same(ours(k, bits).text, normal(k, bits)))
+      .map(k => `${Buffer.from(k.bytes).toString('hex')}: ${ours(k, bits).text} | ${normal(k, bits)}`);
     expect(wrong).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { decodeTables, parseForms } from '../../assembly/gen/tables.ts';
 import type { Form } from '../../assembly/gen/tables.ts';
 import type { Operand } from '../../assembly/gen/operands.ts';
 import { fetch } from './fetch.ts';
-import type { Fetched } from './fetch.ts';
+import type { CodeBits, Fetched } from './fetch.ts';
 
 // The disassembler reads the same records as the processor's decoder, through the same tables: an instruction that the core executes has a name here.
 
@@ -22,11 +22,12 @@ export interface Disassembly {
 }
 
 /**
- * Disassembles the instruction at the start of `bytes` (up to 15 of them; fewer at the end of mapped memory), which lies at `rip`.
+ * Disassembles the instruction at the start of `bytes` (up to 15 of them; fewer at the end of mapped memory), which lies at `rip` in
+ * 64-bit code, or in 32- or 16-bit code: then `rip` is an offset in its segment.
  * Never throws: what is no instruction comes back as one `db`.
  */
-export function disassemble(bytes: Uint8Array, rip: number): Disassembly {
-  const f = fetch(bytes, tables, forms);
+export function disassemble(bytes: Uint8Array, rip: number, bits: CodeBits = 64): Disassembly {
+  const f = fetch(bytes, tables, forms, bits);
   const form = f === null ? undefined : forms[f.form - 1];
   if (f === null || form === undefined) {
     const first = bytes.length > 0 ? hex(bytes[0]!) : '??';
@@ -126,7 +127,9 @@ function renderOperand(
   // ENTER has two immediates; the other is the nesting level.
   if (place === 'imm16' && f.firstImmediate !== null) return hex(BigInt.asUintN(16, f.firstImmediate));
   // A NOP's operand has the size of its prefixes; nothing is read, so one record does for all.
-  const bytes = form.record.exec === 'nop' && text === 'r/m32' ? f.operandSize : operand?.bytes || widthOf(text, f);
+  const named = form.record.exec === 'nop' && text === 'r/m32' ? f.operandSize : operand?.bytes || widthOf(text, f);
+  // What has 64 bits in 64-bit mode whatever the prefixes say (control registers, MOV from a segment register) has 32 elsewhere.
+  const bytes = named === 8 && f.bits !== 64 && /^(rm|reg|op|acc)$/.test(place) && !/m64/.test(text) ? 4 : named;
   switch (place) {
     case 'reg':
       return registerName(f.reg, bytes || f.operandSize, f.rex);
@@ -173,14 +176,18 @@ function renderOperand(
     case 'dr':
       return `dr${f.reg}`;
     case 'moffs': {
-      if (BigInt.asIntN(48, f.immediate) === f.immediate) target.address = Number(f.immediate);
+      if (BigInt.asIntN(48, f.immediate) === f.immediate && f.segment === '') target.address = Number(f.immediate);
       return `${POINTERS[bytes || f.operandSize]} ptr ${segment(f)}[${hex(BigInt.asUintN(64, f.immediate))}]`;
     }
     case 'rel8':
+    case 'rel16':
     case 'rel32': {
       target.address = next + Number(BigInt.asIntN(64, f.immediate));
+      if (f.bits !== 64) target.address = Number(BigInt.asUintN(f.operandSize * 8, BigInt(target.address)));
       return address(target.address);
     }
+    case 'ptr':
+      return `${hex(f.selector)}:${hex(f.immediate)}`;
     case 'imm8':
     case 'imm16':
     case 'imm32':
@@ -200,7 +207,7 @@ function implied(text: string): string {
   if (/^r\/m\d*$/.test(text)) return 'rm';
   if (/^r\d+$/.test(text)) return 'reg';
   if (/^m(\d|$)/.test(text)) return 'm';
-  if (/^rel(8|32)$/.test(text)) return text;
+  if (/^rel(8|16|32)$/.test(text)) return text;
   if (/^imm(8|16|32|64)$/.test(text)) return text;
   if (/^Sreg$/i.test(text)) return 'sreg';
   if (/^xmm\d?\/m/.test(text)) return 'xmm/m';
@@ -217,7 +224,9 @@ function immediateWidth(form: Form, f: Fetched): number {
   return first === undefined || /^imm/.test(first)
     ? f.operandSize === 2
       ? 2
-      : 8
+      : f.bits === 64
+        ? 8
+        : 4
     : form.operands[0]?.bytes || widthOf(first, f) || f.operandSize;
 }
 
@@ -240,7 +249,11 @@ const segment = (f: Fetched): string => (f.segment === '' ? '' : `${f.segment}:`
 
 function memory(f: Fetched, bytes: number, next: number, target: { address: number | null }): string {
   const keyword = bytes > 0 && POINTERS[bytes] ? `${POINTERS[bytes]} ptr ` : '';
-  const wide = f.address32 ? 4 : 8;
+  const wide = f.addressSize;
+  if (f.ripRelative && f.bits !== 64) {
+    if (f.segment === '') target.address = f.displacement >>> 0;
+    return `${keyword}${segment(f)}[${hex(f.displacement >>> 0)}]`;
+  }
   if (f.ripRelative) {
     target.address = next + f.displacement;
     return `${keyword}${segment(f)}[${address(target.address)}]`;
@@ -249,8 +262,9 @@ function memory(f: Fetched, bytes: number, next: number, target: { address: numb
   if (f.base >= 0) inner = registerName(f.base, wide);
   if (f.index >= 0) inner += `${inner ? '+' : ''}${registerName(f.index, wide)}${f.scale > 0 ? `*${1 << f.scale}` : ''}`;
   if (inner === '') {
-    if (f.segment === '') target.address = f.displacement;
-    inner = f.displacement < 0 ? address(f.displacement) : hex(f.displacement);
+    const at = f.bits === 64 ? f.displacement : f.displacement >>> 0;
+    if (f.segment === '') target.address = at;
+    inner = at < 0 ? address(at) : hex(at);
   } else if (f.displacement !== 0) inner += f.displacement < 0 ? `-${hex(-f.displacement)}` : `+${hex(f.displacement)}`;
   return `${keyword}${segment(f)}[${inner}]`;
 }

@@ -1,18 +1,22 @@
 import { groups } from '../../assembly/gen/encoding.ts';
 import type { DecodeTables, Form } from '../../assembly/gen/tables.ts';
 
-/** An instruction taken apart: which form, and every field that an operand can be in. 64-bit mode. */
+/** Default operand and address size of code: 64-bit mode, and code segments of the other modes with D set or clear. */
+export type CodeBits = 64 | 32 | 16;
+
+/** An instruction taken apart: which form, and every field that an operand can be in. */
 export interface Fetched {
   /** Form number (1-based). */
   form: number;
   length: number;
   operandSize: 2 | 4 | 8;
-  address32: boolean;
+  bits: CodeBits;
+  addressSize: 2 | 4 | 8;
   rex: boolean;
   lock: boolean;
   /** 0, 0xf2 or 0xf3. */
   repeat: number;
-  segment: '' | 'fs' | 'gs';
+  segment: '' | 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs';
   /** No ModRM and no immediate. */
   operandless: boolean;
   reg: number;
@@ -23,7 +27,10 @@ export interface Fetched {
   base: number;
   index: number;
   scale: number;
+  /** Displacement alone, relative to the next instruction in 64-bit mode, absolute elsewhere. */
   ripRelative: boolean;
+  /** Selector of a far pointer in the instruction, whose offset is `immediate`. */
+  selector: number;
   displacement: number;
   /** As encoded, sign-extended to 64 bits. */
   immediate: bigint;
@@ -31,10 +38,19 @@ export interface Fetched {
   firstImmediate: bigint | null;
 }
 
-const SIZES: { readonly [follow: string]: number } = { ib: 1, cb: 1, iw: 2, id: 4, cd: 4, io: 8 };
+const SIZES: { readonly [follow: string]: number } = { ib: 1, cb: 1, iw: 2, cw: 2, id: 4, cd: 4, io: 8 };
+const SEGMENT_PREFIXES: { readonly [byte: number]: Fetched['segment'] } = {
+  0x26: 'es',
+  0x2e: 'cs',
+  0x36: 'ss',
+  0x3e: 'ds',
+  0x64: 'fs',
+  0x65: 'gs',
+};
 
 /** Reads prefixes, opcode, ModRM, displacement and immediate by the decoder's tables; null when no form matches or bytes are missing. */
-export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly Form[]): Fetched | null {
+export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly Form[], bits: CodeBits = 64): Fetched | null {
+  const legacy = bits !== 64;
   let at = 0;
   let overflow = false;
   const byte = (): number => {
@@ -64,10 +80,9 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     else if (opcode === 0x67) has67 = true;
     else if (opcode === 0xf0) lock = true;
     else if (opcode === 0xf2 || opcode === 0xf3) repeat = opcode;
-    else if (opcode === 0x64) segment = 'fs';
-    else if (opcode === 0x65) segment = 'gs';
-    else if (opcode === 0x2e || opcode === 0x36 || opcode === 0x3e || opcode === 0x26) segment = segment === '' ? '' : segment;
-    else if ((opcode & 0xf0) === 0x40) {
+    else if (SEGMENT_PREFIXES[opcode] !== undefined) {
+      if (legacy || opcode >= 0x64) segment = SEGMENT_PREFIXES[opcode]!;
+    } else if ((opcode & 0xf0) === 0x40 && !legacy) {
       rex = opcode;
       continue;
     } else break;
@@ -82,7 +97,7 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     x = (rex >> 1) & 1,
     b = rex & 1;
   let mandatory = repeat === 0xf3 ? 4 : repeat === 0xf2 ? 8 : has66 ? 2 : 1;
-  if (opcode === 0xc4 || opcode === 0xc5) {
+  if ((opcode === 0xc4 || opcode === 0xc5) && (!legacy || (bytes[at] ?? 0) >= 0xc0)) {
     const p1 = byte();
     const p2 = opcode === 0xc4 ? byte() : p1;
     r = ((p1 >> 7) & 1) ^ 1;
@@ -97,6 +112,11 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     vvvv = (~p2 >> 3) & 15;
     vexL = (p2 >> 2) & 1;
     mandatory = [1, 2, 4, 8][p2 & 3]!;
+    // Eight registers: the bits that would name others are ignored.
+    if (legacy) {
+      r = x = b = 0;
+      vvvv &= 7;
+    }
     opcode = byte();
   } else if (opcode === 0x0f) {
     map = 1;
@@ -113,28 +133,30 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
   const mod = modrm >> 6;
   const first = tables.opcodeIndex[(key << 3) | ((modrm >> 3) & 7)]!;
   if (first === 0 || overflow) return null;
-  const operandSize = w === 1 ? 8 : has66 ? 2 : 4;
+  const size16 = has66 !== (bits === 16);
+  const operandSize = w === 1 && !(legacy && map >= 4) ? 8 : size16 ? 2 : 4;
+  const addressSize = legacy ? (has67 !== (bits === 16) ? 2 : 4) : has67 ? 4 : 8;
   const context: { [g: string]: number } = {
     prefix: mandatory,
-    size: w === 1 ? 4 : has66 ? 1 : 2,
+    size: w === 1 && map < 4 ? 4 : size16 ? 1 : 2,
     w: w === 1 ? 2 : 1,
     mod: hasModrm && mod !== 3 ? 2 : 1,
     l: vexL ? 2 : 1,
     b: b ? 2 : 1,
-    address: has67 ? 2 : 4,
-    mode: 1,
+    address: addressSize >> 1,
+    mode: legacy ? 2 : 1,
     rm: 1 << (modrm & 7),
   };
-  let bits = 0,
+  let accepted = 0,
     shift = 0;
   for (const [name, width] of groups) {
-    bits |= context[name]! << shift;
+    accepted |= context[name]! << shift;
     shift += width;
   }
   let form = 0;
   for (let i = first; ; i++) {
     const [mask, number, last] = tables.candidates[i]!;
-    if ((bits & ~mask) === 0) {
+    if ((accepted & ~mask) === 0) {
       form = number;
       break;
     }
@@ -145,7 +167,8 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     form,
     length: 0,
     operandSize,
-    address32: has67,
+    bits,
+    addressSize,
     rex: rex !== 0,
     lock,
     repeat,
@@ -160,20 +183,50 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     index: -1,
     scale: 0,
     ripRelative: false,
+    selector: 0,
     displacement: 0,
     immediate: 0n,
     firstImmediate: null,
   };
-  if (out.memory) readAddress(out, modrm, x, b, byte, signed);
+  if (out.memory) {
+    if (addressSize === 2) readAddress16(out, modrm, signed);
+    else readAddress(out, modrm, x, b, byte, signed);
+  }
   const { encoding, immediate } = forms[form - 1]!;
   // Too wide for a displacement: it is kept where 64 bits are.
-  if (immediate === 'moffs') out.immediate = has67 ? BigInt.asUintN(32, signed(4)) : signed(8);
+  if (immediate === 'moffs') out.immediate = addressSize === 8 ? signed(8) : BigInt.asUintN(8 * addressSize, signed(addressSize));
   encoding.follows.forEach((f, i) => {
     if (i > 0) out.firstImmediate = out.immediate;
-    out.immediate = signed(SIZES[f]!);
+    if (f === 'cp') {
+      out.immediate = BigInt.asUintN(8 * operandSize, signed(operandSize));
+      out.selector = Number(BigInt.asUintN(16, signed(2)));
+    } else out.immediate = signed(SIZES[f]!);
   });
   out.length = at;
   return overflow ? null : out;
+}
+
+/** Base and index of 16-bit addressing by ModRM.rm (SDM vol. 2, table 2-1). */
+const PAIRS: readonly (readonly [base: number, index: number])[] = [
+  [3, 6],
+  [3, 7],
+  [5, 6],
+  [5, 7],
+  [6, -1],
+  [7, -1],
+  [5, -1],
+  [3, -1],
+];
+
+function readAddress16(out: Fetched, modrm: number, signed: (size: number) => bigint): void {
+  const mod = modrm >> 6;
+  if (mod === 0 && (modrm & 7) === 6) {
+    out.ripRelative = true;
+    out.displacement = Number(BigInt.asUintN(16, signed(2)));
+    return;
+  }
+  [out.base, out.index] = PAIRS[modrm & 7]! as [number, number];
+  if (mod > 0) out.displacement = Number(signed(mod));
 }
 
 function readAddress(

@@ -13,7 +13,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { allForms as records } from '../../../assembly/isa/index.ts';
 import { decodeTables, parseForms } from '../../../assembly/gen/tables.ts';
-import { fetch } from '../fetch.ts';
+import { fetch, type CodeBits } from '../fetch.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const OBJDUMP = process.env.OBJDUMP ?? 'x86_64-w64-mingw32-objdump';
@@ -37,7 +37,7 @@ function samples(): string[] {
 }
 
 /** Encodings of every form, found by trying: prefixes, then bytes of a fixed sequence of pseudo-random numbers, until the decoder's tables name the form. */
-function forms(): string[] {
+function forms(bits: CodeBits): string[] {
   const parsed = parseForms(records);
   const tables = decodeTables(parsed);
   const wanted = new Map<number, string[]>();
@@ -55,8 +55,8 @@ function forms(): string[] {
     for (let n = 0; n < 4000 && found.length < 4; n++) {
       const bytes = [...LEGACY[random(LEGACY.length)]!];
       const vex = map > 3;
-      if (!vex && random(2) === 0) bytes.push(0x40 | random(16));
-      if (vex) bytes.push(0xc4, (random(8) << 5) | (map - 3), random(256));
+      if (!vex && random(2) === 0 && bits === 64) bytes.push(0x40 | random(16));
+      if (vex) bytes.push(0xc4, ((bits === 64 ? random(8) : 7) << 5) | (map - 3), random(256) | (bits === 64 ? 0 : 0x40));
       else bytes.push(...[[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]][map]!);
       bytes.push(opcode + (form.encoding.plusRegister ? random(8) : 0));
       // ModRM with the digit or operand that the encoding names, SIB, displacement, immediate.
@@ -65,13 +65,15 @@ function forms(): string[] {
       const fixed = form.record.encoding.split(' ').pop()!;
       if (/^[CDEF][0-9A-F]$/.test(fixed) && form.encoding.digit >= 0) after[0] = parseInt(fixed, 16);
       bytes.push(...after);
-      const f = fetch(Uint8Array.from(bytes), tables, parsed);
+      const f = fetch(Uint8Array.from(bytes), tables, parsed, bits);
       if (f === null || f.form !== form.number) continue;
       // Prefixes that mean nothing there are written differently by every disassembler.
       if (f.repeat !== 0 && !/F[23]/.test(form.record.encoding) && !STRING.test(form.record.syntax)) continue;
       if ((f.segment !== '' && !f.memory) || (map > 3 && bytes[0] !== 0xc4)) continue;
-      if (f.address32 && !f.memory && !/moffs/.test(form.record.syntax)) continue;
+      const has67 = f.addressSize * 8 !== bits;
+      if (has67 && !f.memory && !/moffs|CXZ/.test(form.record.syntax)) continue;
       if (
+        bits === 64 &&
         bytes.includes(0x66) &&
         bytes.indexOf(0x66) < 3 &&
         !/o16|\b66\b/.test(form.record.encoding) &&
@@ -79,7 +81,7 @@ function forms(): string[] {
       )
         continue;
       // Intel's processors ignore 66 before a near branch in 64-bit mode (SDM vol. 2, Jcc); objdump reads a 16-bit displacement, as AMD's do.
-      if (bytes[0] === 0x66 && /rel/.test(form.record.syntax)) continue;
+      if (bits === 64 && bytes[0] === 0x66 && /rel/.test(form.record.syntax)) continue;
       const shape = `${f.memory}${f.base < 0}${f.index < 0}${f.ripRelative}${f.rex}`;
       if (shapes.has(shape) && n < 400) continue;
       shapes.add(shape);
@@ -92,7 +94,12 @@ function forms(): string[] {
     }
     wanted.set(form.number, found);
   }
-  const missing = parsed.filter(f => wanted.get(f.number)!.length === 0);
+  const missing = parsed.filter(
+    f =>
+      wanted.get(f.number)!.length === 0 &&
+      f.record.mode !== (bits === 64 ? 'not64' : '64') &&
+      !/a(16|32|64)/.test(f.record.encoding),
+  );
   for (const f of missing) console.error(`no encoding was found for ${f.record.encoding}  ${f.record.syntax}`);
   const list = [...new Set([...wanted.values()].flat())];
   // Each starts at a multiple of 32, among NOPs, so that a disagreement on one does not spread to the next.
@@ -102,7 +109,14 @@ function forms(): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'kmode-forms-'));
   try {
     writeFileSync(join(folder, 'forms.bin'), image);
-    const lines = objdump('-D', '-b', 'binary', '-m', 'i386:x86-64', join(folder, 'forms.bin'));
+    const lines = objdump(
+      '-D',
+      '-b',
+      'binary',
+      '-m',
+      { 64: 'i386:x86-64', 32: 'i386', 16: 'i8086' }[bits],
+      join(folder, 'forms.bin'),
+    );
     return lines.filter(line => parseInt(line, 16) % SLOT === 0);
   } finally {
     rmSync(folder, { recursive: true });
@@ -112,7 +126,9 @@ function forms(): string[] {
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   for (const [name, lines] of [
     ['samples', samples()],
-    ['forms', forms()],
+    ['forms', forms(64)],
+    ['forms32', forms(32)],
+    ['forms16', forms(16)],
   ] as const) {
     writeFileSync(join(HERE, `${name}.tsv`), `${lines.join('\n')}\n`);
     console.log(`${name}.tsv: ${lines.length} instructions`);
