@@ -58,6 +58,9 @@ function existsIn(f: Form, bits: Bits): boolean {
 
 /** Bytes of a form's plainest instruction: registers 0 (1 in the opcode, where 90 is NOP), memory at [0] by register 0 (or BX and SI), constants 0. */
 function example(f: Form, bits: Bits): number[] {
+  // Of two forms, one of them for 16 bits, the other is for the rest.
+  const rest16 =
+    bits === 16 && allForms.some(g => /^(o16 |.* o16 )/.test(g.encoding) && g.encoding.replace('o16 ', '') === f.record.encoding);
   const e = f.encoding,
     a = e.accept,
     follows: Record<string, number> = { ib: 1, iw: 2, id: 4, io: 8, cb: 1, cw: 2, cd: 4, cp: 6 };
@@ -80,7 +83,7 @@ function example(f: Form, bits: Bits): number[] {
     ];
   const bytes: number[] = [];
   // Operand size 16 and a mandatory 66 are the same byte; with F2 or F3 as mandatory prefix both may stand.
-  if ((a.size & { 64: 6, 32: 2, 16: 1 }[bits]) === 0 || a.prefix === 2) bytes.push(0x66);
+  if ((a.size & { 64: 6, 32: 2, 16: 1 }[bits]) === 0 || a.prefix === 2 || rest16) bytes.push(0x66);
   if ((a.address & { 64: 4, 32: 2, 16: 1 }[bits]) === 0) bytes.push(0x67);
   if (a.prefix === 4) bytes.push(0xf3);
   if (a.prefix === 8) bytes.push(0xf2);
