@@ -5,6 +5,7 @@ import type { ArgTypes, ArgValues, ExportInfo, IrqlName, IrqlRule, Outcome, Retu
 import type { BuiltImage, Gate, KernelImages } from './image/build.ts';
 import { callOfAbsentRoutine } from './image/absent.ts';
 import { stopMachine } from './ke/bugcheck.ts';
+import { shootDown } from './ke/shootdown.ts';
 import { switchThread } from './ke/swap.ts';
 import { BugCheckSignal, type Kernel } from './kernel.ts';
 import { applyOutcome, costOf, readEntryArgs, runStep, setReturnValue } from './steps.ts';
@@ -162,5 +163,10 @@ export function dispatchGate(k: Kernel, gates: GateTable, cpu: CpuView): void {
     } else throw error;
   } finally {
     k.gate = null;
+  }
+  if (k.stale.length !== 0) {
+    const stale = k.stale;
+    k.stale = [];
+    shootDown(k, cpu, stale);
   }
 }

@@ -44,7 +44,8 @@ class NtOs implements GuestOs {
   boot(platform: Platform): void {
     const { images } = kernelImages();
     const boot = buildMemory(platform.memory, images, platform.cpus.length);
-    for (const cpu of platform.cpus) enablePaging(cpu, boot.directoryTable);
+    // The kernel starts the other processors itself.
+    enablePaging(platform.cpus[0]!, boot.directoryTable);
     platform.setGateRanges([images.nt, images.hal].map(i => ({ start: i.base, end: i.base + i.bytes.length })));
     this.kernel = new Kernel(platform, images);
     const k = this.kernel;

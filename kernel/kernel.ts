@@ -50,6 +50,8 @@ export class Kernel {
   mem: VirtualMemory;
   /** The gate that runs, for `arg` and `vararg`; null outside a gate (boot, the debugger). */
   gate: Gate | null = null;
+  /** Addresses whose translations the gate that runs took back. */
+  stale: number[] = [];
 
   constructor(platform: Platform, images: KernelImages) {
     this.platform = platform;
@@ -191,8 +193,15 @@ export class Kernel {
     kdPrint(this, text);
   }
 
-  /** Edits of page tables by the kernel: INVLPG on every processor. */
-  invalidate(va?: number): void {
-    for (const cpu of this.platform.cpus) cpu.invalidate(va);
+  /**
+   * The kernel took a translation back: INVLPG on this processor, and at the end of the gate on the others (ke/shootdown.ts). Outside a gate the machine stands, and all
+   * processors drop it at once.
+   */
+  invalidate(va: number): void {
+    if (this.gate === null) for (const cpu of this.platform.cpus) cpu.invalidate(va);
+    else {
+      this.cpu.invalidate(va);
+      if (this.platform.cpus.length > 1) this.stale.push(va);
+    }
   }
 }

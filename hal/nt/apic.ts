@@ -5,6 +5,8 @@ import type { CpuView } from '../bus/cpu.ts';
 const LOCAL_APIC = 0xfee00000,
   IO_APIC = 0xfec00000;
 const EOI = 0xb0,
+  ICR_LOW = 0x300,
+  ICR_HIGH = 0x310,
   DESTINATION_FORMAT = 0xe0,
   LOGICAL_DESTINATION = 0xd0,
   SPURIOUS = 0xf0;
@@ -22,11 +24,20 @@ const APIC_ENABLE = 0x100,
   TIMER_PERIODIC = 0x20000,
   DIVIDE_BY_1 = 0xb;
 
+/** Fields of the interrupt command register (Intel SDM vol. 3, 10.6.1). */
+const ICR_NMI = 0x400,
+  ICR_INIT = 0x500,
+  ICR_STARTUP = 0x600,
+  ICR_ASSERT = 0x4000,
+  ICR_SELF = 0x40000;
+
 const IOREGSEL = 0,
   IOWIN = 0x10;
 const IOAPIC_VERSION = 1,
   REDIRECTION = 0x10;
-const ENTRY_MASKED = 0x10000,
+const ENTRY_LOWEST_PRIORITY = 0x100,
+  ENTRY_LOGICAL = 0x800,
+  ENTRY_MASKED = 0x10000,
   ENTRY_LEVEL = 0x8000,
   ENTRY_ACTIVE_LOW = 0x2000;
 
@@ -35,6 +46,36 @@ const write = (cpu: CpuView, register: number, value: number): void => cpu.physW
 /** Ends the interrupt in service with the highest priority. */
 export function endOfInterrupt(cpu: CpuView): void {
   write(cpu, EOI, 0);
+}
+
+/** Sends a fixed interrupt to this processor: the local APIC holds it back while the priority masks it. */
+export function sendSelfInterrupt(cpu: CpuView, vector: number): void {
+  write(cpu, ICR_LOW, ICR_SELF | ICR_ASSERT | vector);
+}
+
+function sendMessage(cpu: CpuView, apicId: number, command: number): void {
+  write(cpu, ICR_HIGH, apicId << 24);
+  write(cpu, ICR_LOW, ICR_ASSERT | command);
+}
+
+/** Sends a fixed interrupt to the processor with this APIC ID. */
+export function sendInterrupt(cpu: CpuView, apicId: number, vector: number): void {
+  sendMessage(cpu, apicId, vector);
+}
+
+/** Sends a non-maskable interrupt to another processor. */
+export function sendNmi(cpu: CpuView, apicId: number): void {
+  sendMessage(cpu, apicId, ICR_NMI);
+}
+
+/** Resets another processor: it then waits for a start-up message (Intel SDM vol. 3, 8.4.4.1). */
+export function sendInit(cpu: CpuView, apicId: number): void {
+  sendMessage(cpu, apicId, ICR_INIT);
+}
+
+/** Starts a processor that waits, in real mode at physical address `page` * 4096 (0-255). One that runs takes no notice. */
+export function sendStartup(cpu: CpuView, apicId: number, page: number): void {
+  sendMessage(cpu, apicId, ICR_STARTUP | page);
 }
 
 /** Enables the local APIC of a processor: flat logical destinations, everything but the timer masked, LINT1 is NMI. */
@@ -69,17 +110,22 @@ export interface PinRoute {
   vector: number;
   level: boolean;
   activeLow: boolean;
-  /** Number of the processor that gets the interrupt. */
-  processor: number;
+  /** The processors that may get the interrupt, a bit each: one is addressed by its ID, of several the one with the lowest priority takes it. */
+  processors: number;
 }
 
 /** Routes a pin and lets its interrupts through. */
 export function enablePin(cpu: CpuView, pin: number, route: PinRoute): void {
-  ioApicWrite(cpu, REDIRECTION + pin * 2 + 1, route.processor << 24);
+  const { processors } = route;
+  const single = (processors & (processors - 1)) === 0;
+  ioApicWrite(cpu, REDIRECTION + pin * 2 + 1, (single ? 31 - Math.clz32(processors) : processors) << 24);
   ioApicWrite(
     cpu,
     REDIRECTION + pin * 2,
-    route.vector | (route.level ? ENTRY_LEVEL : 0) | (route.activeLow ? ENTRY_ACTIVE_LOW : 0),
+    route.vector |
+      (single ? 0 : ENTRY_LOGICAL | ENTRY_LOWEST_PRIORITY) |
+      (route.level ? ENTRY_LEVEL : 0) |
+      (route.activeLow ? ENTRY_ACTIVE_LOW : 0),
   );
 }
 

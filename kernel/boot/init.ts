@@ -12,7 +12,7 @@ import type { Kernel } from '../kernel.ts';
 import { ldrInitialize } from '../ldr/modules.ts';
 import { mmInitialize } from '../mm/init.ts';
 import type { BootMemory } from '../mm/layout.ts';
-import { KUSER_SHARED_DATA as SHARED_PAGE } from '../mm/layout.ts';
+import { KUSER_SHARED_DATA as SHARED_PAGE, prcbAddress } from '../mm/layout.ts';
 import { obInitNamespace, obInitTypes, obSetDeleteProcedure } from '../ob/init.ts';
 import { exportedType } from '../ob/type.ts';
 import { initializeCidTable } from '../ps/cid.ts';
@@ -23,6 +23,7 @@ import { KPRCB } from '../types/prcb.ts';
 import { EPROCESS } from '../types/ps.ts';
 import { u32 } from '../types/struct.ts';
 import { PHASE_0, PHASE_1 } from './phases.ts';
+import { initializeProcessor } from './startup.ts';
 
 const P = KPRCB.f;
 
@@ -37,13 +38,14 @@ function bootMemory(k: Kernel): BootMemory {
   };
 }
 
-/** The dispatcher's part of the KPRCB: empty ready queues and timer table. */
-export function initializeDispatcher(k: Kernel): void {
-  for (let priority = 0; priority < 32; priority++) initializeListHead(k.mem, readyListHead(k, priority));
-  initializeListHead(k.mem, k.prcb + P.WaitListHead.offset);
-  initializeTimerTable(k);
-  P.MaximumDpcQueueDepth.set(k.mem, k.prcb, DEFAULT_MAXIMUM_DPC_QUEUE_DEPTH);
-  P.MinimumDpcRate.set(k.mem, k.prcb, 3);
+/** The dispatcher's part of a processor's KPRCB: empty ready queues and timer table. */
+export function initializeDispatcher(k: Kernel, processor: number): void {
+  const prcb = prcbAddress(processor);
+  for (let priority = 0; priority < 32; priority++) initializeListHead(k.mem, readyListHead(prcb, priority));
+  initializeListHead(k.mem, prcb + P.WaitListHead.offset);
+  initializeTimerTable(k, processor);
+  P.MaximumDpcQueueDepth.set(k.mem, prcb, DEFAULT_MAXIMUM_DPC_QUEUE_DEPTH);
+  P.MinimumDpcRate.set(k.mem, prcb, 3);
 }
 
 const BUILD_NUMBER = 19045;
@@ -85,9 +87,9 @@ function phase0(k: Kernel): void {
   k.global.set('KeActiveProcessors', 1n);
   k.global.set('KiRandomState', BigInt.asUintN(64, BigInt(Math.trunc(k.config.seed))));
   mmInitialize(k, boot);
-  initializeDispatcher(k);
+  initializeDispatcher(k, 0);
   initializeListHead(k.mem, k.global.address('PsActiveProcessHead'));
-  initializeIdleThread(k, initializeIdleProcess(k));
+  initializeIdleThread(k, initializeIdleProcess(k), k.global.address('KiInitialThread'), 0);
   initializeSharedPage(k, boot.pages);
   ldrInitialize(k);
 
@@ -127,12 +129,12 @@ export const bootRoutines: readonly NtExport[] = [
   ntExport({
     name: 'KiInitializeKernel',
     internal: true,
-    doc: 'Phase 0 of initialization, on the boot processor with interrupts off.',
+    doc: 'Initialization with interrupts off: of the system (phase 0) on the boot processor, of itself on every other one.',
     args: {},
     returns: VOID,
     cycles: 100000,
     status: 'full',
-    impl: k => phase0(k),
+    impl: k => (k.cpu.index === 0 ? phase0(k) : initializeProcessor(k)),
   }),
   ntSteps({
     name: 'Phase1Initialization',

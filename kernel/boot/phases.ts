@@ -13,4 +13,4 @@ import { pnpInit } from '../pnp/enumerate.ts';
 export const PHASE_0: readonly ((k: Kernel) => void)[] = [exInitialize, mmInitializeSections, cmInitialize, ioInit, pnpInit];
 
 /** Phase 1 runs in a system thread at PASSIVE_LEVEL: internal routines (usually step routines) without arguments that return an NTSTATUS, by symbol. */
-export const PHASE_1: readonly string[] = ['nt!ReqInitialize', 'nt!ConInitialize'];
+export const PHASE_1: readonly string[] = ['nt!KeStartAllProcessors', 'nt!ReqInitialize', 'nt!ConInitialize'];

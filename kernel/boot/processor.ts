@@ -29,12 +29,12 @@ export const KGDT64_R0_CODE = 0x10,
 const IST_DOUBLE_FAULT = 1,
   IST_NMI = 2,
   IST_MACHINE_CHECK = 3;
-const GDT_LIMIT = 0x57,
-  IDT_LIMIT = 0xfff,
-  TSS_LIMIT = 0x67;
+export const GDT_LIMIT = 0x57,
+  IDT_LIMIT = 0xfff;
+const TSS_LIMIT = 0x67;
 
 // CR0: PE MP ET NE WP AM PG. CR4: DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT SMEP (Intel SDM vol. 3, 2.5). EFER: SCE LME LMA NXE.
-const CR0 = 0x80050033,
+export const CR0 = 0x80050033,
   CR4 = 0x1006f8,
   EFER = 0xd01n;
 const MSR_EFER = 0xc0000080,
@@ -44,7 +44,11 @@ const MSR_EFER = 0xc0000080,
   MSR_GS_BASE = 0xc0000101,
   MSR_KERNEL_GS_BASE = 0xc0000102;
 
-function writeGdt(k: Kernel, gdt: number, tss: number): void {
+/** Access bytes of a TSS descriptor: LTR makes the first the second. */
+const TSS_AVAILABLE = 0x89n,
+  TSS_BUSY = 0x8bn;
+
+function writeGdt(k: Kernel, gdt: number, tss: number, tssAccess: bigint): void {
   const descriptor = (selector: number, value: bigint): void => k.mem.write64(gdt + selector, value);
   descriptor(KGDT64_R0_CODE, 0x00209b0000000000n);
   descriptor(KGDT64_R0_DATA, 0x0040930000000000n);
@@ -54,7 +58,7 @@ function writeGdt(k: Kernel, gdt: number, tss: number): void {
   descriptor(KGDT64_R3_CMTEB, 0x0040f3000000ffffn);
   const base = BigInt.asUintN(64, BigInt(tss));
   const low = (base & 0xffffffn) << 16n;
-  descriptor(KGDT64_SYS_TSS, BigInt(TSS_LIMIT) | low | (0x8bn << 40n) | (((base >> 24n) & 0xffn) << 56n));
+  descriptor(KGDT64_SYS_TSS, BigInt(TSS_LIMIT) | low | (tssAccess << 40n) | (((base >> 24n) & 0xffn) << 56n));
   descriptor(KGDT64_SYS_TSS + 8, base >> 32n);
 }
 
@@ -99,7 +103,7 @@ function writeTss(k: Kernel, tss: number, area: number): void {
 }
 
 /** The KPCR and the parts of the KPRCB that never change. */
-function writePcr(k: Kernel, cpu: CpuView, pcr: number): void {
+function writePcr(k: Kernel, index: number, pcr: number): void {
   const f = KPCR.f,
     p = KPRCB.f;
   const prcb = pcr + f.Prcb.offset;
@@ -112,11 +116,11 @@ function writePcr(k: Kernel, cpu: CpuView, pcr: number): void {
   f.MinorVersion.set(k.mem, pcr, 1);
   f.StallScaleFactor.set(k.mem, pcr, Math.max(1, Math.round(k.config.tscHz / 1e6)));
   p.MxCsr.set(k.mem, prcb, 0x1f80);
-  p.Number.set(k.mem, prcb, cpu.index);
-  p.LegacyNumber.set(k.mem, prcb, cpu.index);
-  p.GroupIndex.set(k.mem, prcb, cpu.index);
-  p.GroupSetMember.set(k.mem, prcb, 1n << BigInt(cpu.index));
-  p.InitialApicId.set(k.mem, prcb, cpu.index);
+  p.Number.set(k.mem, prcb, index);
+  p.LegacyNumber.set(k.mem, prcb, index);
+  p.GroupIndex.set(k.mem, prcb, index);
+  p.GroupSetMember.set(k.mem, prcb, 1n << BigInt(index));
+  p.InitialApicId.set(k.mem, prcb, index);
   p.MajorVersion.set(k.mem, prcb, 1);
   p.MinorVersion.set(k.mem, prcb, 1);
   p.MHz.set(k.mem, prcb, Math.round(k.config.tscHz / 1e6));
@@ -133,16 +137,31 @@ export function enablePaging(cpu: CpuView, directoryTable: number): void {
   cpu.setCr(0, CR0);
 }
 
-/** Descriptor tables, segments, MSRs and the processor's own structures; it stands at KiSystemStartup on the idle thread's stack, at HIGH_LEVEL, interrupts off. */
+/** Descriptor tables and the structures of processor `index`. With `loaded` its task register stands on the TSS already, else it is free for LTR. */
+export function writeProcessorArea(k: Kernel, index: number, loaded: boolean): void {
+  const pcr = pcrAddress(index);
+  writeGdt(k, pcr + GDT_OFFSET, pcr + TSS_OFFSET, loaded ? TSS_BUSY : TSS_AVAILABLE);
+  writeIdt(k, pcr + IDT_OFFSET);
+  writeTss(k, pcr + TSS_OFFSET, pcr);
+  writePcr(k, index, pcr);
+}
+
+/** MSRs of system calls and of the segment bases; `pcr` is the processor's KPCR. */
+export function setProcessorMsrs(cpu: CpuView, pcr: number): void {
+  cpu.wrmsr(MSR_STAR, (BigInt(KGDT64_R3_CMCODE | 3) << 48n) | (BigInt(KGDT64_R0_CODE) << 32n));
+  cpu.wrmsr(MSR_SFMASK, 0x4700n);
+  cpu.wrmsr(MSR_FS_BASE, 0n);
+  cpu.wrmsr(MSR_GS_BASE, BigInt.asUintN(64, BigInt(pcr)));
+  cpu.wrmsr(MSR_KERNEL_GS_BASE, 0n);
+}
+
+/** The boot processor's descriptor tables, segments, MSRs and own structures; it stands at KiSystemStartup on the idle thread's stack, at HIGH_LEVEL, interrupts off. */
 export function setUpProcessor(k: Kernel, cpu: CpuView): void {
   const pcr = pcrAddress(cpu.index);
   const gdt = pcr + GDT_OFFSET,
     idt = pcr + IDT_OFFSET,
     tss = pcr + TSS_OFFSET;
-  writeGdt(k, gdt, tss);
-  writeIdt(k, idt);
-  writeTss(k, tss, pcr);
-  writePcr(k, cpu, pcr);
+  writeProcessorArea(k, cpu.index, true);
   cpu.setGdtr(gdt, GDT_LIMIT);
   cpu.setIdtr(idt, IDT_LIMIT);
   cpu.setSegment(CS, { selector: KGDT64_R0_CODE, base: 0, limit: 0, access: 0x209b });
@@ -152,11 +171,7 @@ export function setUpProcessor(k: Kernel, cpu: CpuView): void {
   cpu.setSegment(LDTR, { selector: 0, base: 0, limit: 0, access: 0 });
   cpu.setSegment(TR, { selector: KGDT64_SYS_TSS, base: tss, limit: TSS_LIMIT, access: 0x008b });
   cpu.cpl = 0;
-  cpu.wrmsr(MSR_STAR, (BigInt(KGDT64_R3_CMCODE | 3) << 48n) | (BigInt(KGDT64_R0_CODE) << 32n));
-  cpu.wrmsr(MSR_SFMASK, 0x4700n);
-  cpu.wrmsr(MSR_FS_BASE, 0n);
-  cpu.wrmsr(MSR_GS_BASE, BigInt.asUintN(64, BigInt(pcr)));
-  cpu.wrmsr(MSR_KERNEL_GS_BASE, 0n);
+  setProcessorMsrs(cpu, pcr);
   cpu.mxcsr = 0x1f80;
   cpu.rflags = 2;
   cpu.cr8 = HIGH_LEVEL;

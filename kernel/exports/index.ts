@@ -1,7 +1,10 @@
 import { bootRoutines } from '../boot/init.ts';
 import { apcRoutines } from '../ke/apc.ts';
 import { apcWaitRoutines } from '../ke/apcwait.ts';
+import { startupRoutines } from '../boot/startup.ts';
 import { clockRoutines } from '../ke/clock.ts';
+import { ipiRoutines } from '../ke/ipi.ts';
+import { shootdownRoutines } from '../ke/shootdown.ts';
 import { dispatchCode } from '../ke/dispatchcode.ts';
 import { dpcRoutines } from '../ke/dpcroutine.ts';
 import { exceptionRoutines } from '../ke/exception.ts';
@@ -32,6 +35,9 @@ export const allExports: readonly NtExport[] = [
   ...trapCode,
   ...dispatchCode,
   ...bootRoutines,
+  ...startupRoutines,
+  ...ipiRoutines,
+  ...shootdownRoutines,
   ...clockRoutines,
   ...dpcRoutines,
   ...interruptRoutines,

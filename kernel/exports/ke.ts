@@ -14,12 +14,14 @@ import {
 import { raiseStatus } from '../ex/raise.ts';
 import { signalState } from '../ke/signal.ts';
 import { keCancelTimer, keInitializeTimerEx, keSetTimer } from '../ke/timer.ts';
+import { activeProcessorCount } from '../ke/processor.ts';
 import { keDelay, keWait, type WaitOptions } from '../ke/wait.ts';
 import type { Kernel } from '../kernel.ts';
 import { STATUS_MUTANT_NOT_OWNED, STATUS_SEMAPHORE_LIMIT_EXCEEDED } from '../types/status.ts';
 import {
   BOOLEAN, CHAR, KPRIORITY, LONG, LONGLONG, type NtExport, ntExport, NTSTATUS, type Outcome, pointer, PVOID, UCHAR, ULONG, VOID, wait,
 } from './declare.ts';
+import { exports as calls } from './kecalls.ts';
 import { exports as guarded } from './keguarded.ts';
 import { exports as locks } from './kelock.ts';
 import { exports as threads } from './kethread.ts';
@@ -333,7 +335,7 @@ const dpcs: NtExport[] = [
     status: 'full',
     impl(k, { Dpc, ProcNumber }) {
       const group = k.mem.read16(ProcNumber), number = k.mem.read8(ProcNumber + 2);
-      if (group !== 0 || number >= k.platform.cpus.length) return 0xc000000d;
+      if (group !== 0 || number >= activeProcessorCount(k)) return 0xc000000d;
       keSetTargetProcessorDpc(k, Dpc, number);
       return 0;
     },
@@ -341,4 +343,4 @@ const dpcs: NtExport[] = [
 ];
 
 
-export const exports: NtExport[] = [...events, ...waits, ...timers, ...dpcs, ...locks, ...guarded, ...threads, ...queues, ...system];
+export const exports: NtExport[] = [...events, ...waits, ...timers, ...dpcs, ...locks, ...guarded, ...threads, ...queues, ...system, ...calls];

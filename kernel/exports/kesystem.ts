@@ -106,68 +106,6 @@ const interrupts: NtExport[] = [
       },
     },
   }),
-  ntSteps({
-    name: 'KeIpiGenericCall',
-    doc: 'Calls a routine on all processors at once, at IPI_LEVEL; returns what it returns on this one.',
-    args: { BroadcastFunction: PVOID, Context: ULONG_PTR },
-    returns: ULONG_PTR,
-    cycles: 100,
-    status: 'partial',
-    missing: 'other processors: there is one',
-    frame: { OldIrql: u8 },
-    steps: {
-      start(k, f, _rax, a) {
-        f.set('OldIrql', k.irql);
-        k.irql = 14;
-        return call(a.BroadcastFunction, [a.Context], 'done');
-      },
-      done(k, f) {
-        k.irql = f.get('OldIrql');
-        return ret(k.rax64());
-      },
-    },
-  }),
-  ntSteps({
-    name: 'KeGenericCallDpc',
-    doc: 'Runs a DPC routine on every processor and waits for all of them.',
-    irql: { max: 'APC_LEVEL' },
-    args: { Routine: PVOID, Context: PVOID },
-    returns: VOID,
-    cycles: 200,
-    status: 'partial',
-    missing: 'other processors: there is one, and the routine runs at DISPATCH_LEVEL in the calling thread',
-    frame: { OldIrql: u8 },
-    steps: {
-      start(k, f, _rax, a) {
-        f.set('OldIrql', k.irql);
-        k.irql = 2;
-        const dpc = k.prcb + KPRCB.f.CallDpc.offset;
-        return call(a.Routine, [dpc, a.Context, k.prcb, k.prcb], 'done');
-      },
-      done(k, f) {
-        k.irql = f.get('OldIrql');
-        return ret();
-      },
-    },
-  }),
-  ntExport({
-    name: 'KeSignalCallDpcDone',
-    doc: 'Says that the routine of KeGenericCallDpc is done on this processor.',
-    args: { SystemArgument1: PVOID },
-    returns: VOID,
-    cycles: 10,
-    status: 'full',
-    impl: () => undefined,
-  }),
-  ntExport({
-    name: 'KeSignalCallDpcSynchronize',
-    doc: 'Waits for the other processors in a routine of KeGenericCallDpc; TRUE on the last one.',
-    args: { SystemArgument2: PVOID },
-    returns: BOOLEAN,
-    cycles: 10,
-    status: 'full',
-    impl: () => true,
-  }),
   ntExport({
     name: 'KeInvalidateAllCaches',
     doc: 'Writes back and invalidates all caches (they are coherent here).',

@@ -1,10 +1,11 @@
 /** Threads, processors, critical regions and time. Source: the WDK page of each routine. */
-import { DEFAULT_QUANTUM, requestDpcInterrupt, setThreadPriority } from '../ke/ready.ts';
+import { DEFAULT_QUANTUM, setThreadAffinity, setThreadPriority, threadAffinity } from '../ke/ready.ts';
 import { resetQuantum } from '../ke/thread.ts';
 import { interruptTime, performanceCounter, PERFORMANCE_FREQUENCY, systemTime, tickCount } from '../ke/time.ts';
+import { activeProcessorCount } from '../ke/processor.ts';
 import { releaseApcs } from '../ke/apc.ts';
 import type { Kernel } from '../kernel.ts';
-import { KDPC_DATA, KTHREAD } from '../types/ke.ts';
+import { KTHREAD } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { BOOLEAN, KPRIORITY, LONG, LONGLONG, type NtExport, ntData, ntExport, NTSTATUS, pointer, ULONG, ULONG64, USHORT, VOID } from './declare.ts';
 
@@ -16,7 +17,7 @@ const STATUS_INVALID_PARAMETER = 0xc000000d;
 
 const activeMask = (k: Kernel): bigint => k.global.get('KeActiveProcessors');
 /** Processors that run; they are started in order. */
-const activeCount = (k: Kernel): number => activeMask(k).toString(2).length;
+const activeCount = activeProcessorCount;
 
 /** Critical regions hold normal kernel APCs back, guarded regions special ones too, by counts that are negative inside. */
 function enter(k: Kernel, which: 'KernelApcDisable' | 'SpecialApcDisable'): void {
@@ -122,13 +123,35 @@ const threads: NtExport[] = [
   }),
 ];
 
-/** A thread's affinity, of one word: there is one group. */
+/** Restricts the current thread to those processors of a set that are active; a set without any changes nothing. The affinity that it had. */
 function setAffinity(k: Kernel, affinity: bigint): bigint {
-  const at = k.currentThread() + T.Affinity.offset;
-  const old = k.mem.read64(at);
-  const wanted = affinity & activeMask(k);
-  if (wanted !== 0n) k.mem.write64(at, wanted);
+  const thread = k.currentThread();
+  const old = BigInt(threadAffinity(k, thread));
+  const wanted = Number(affinity & activeMask(k));
+  if (wanted !== 0) setThreadAffinity(k, thread, wanted);
   return old;
+}
+
+const SYSTEM_AFFINITY_ACTIVE = 1 << 3;
+
+/** KeSetSystemAffinityThread: whether a thread has an affinity of the system's (KTHREAD.MiscFlags), and which one its own is. */
+function setSystemAffinity(k: Kernel, affinity: bigint): bigint {
+  const thread = k.currentThread();
+  const active = (T.MiscFlags.get(k.mem, thread) & SYSTEM_AFFINITY_ACTIVE) !== 0;
+  const old = setAffinity(k, affinity);
+  T.MiscFlags.set(k.mem, thread, T.MiscFlags.get(k.mem, thread) | SYSTEM_AFFINITY_ACTIVE);
+  return active ? old : 0n;
+}
+
+/** Ends the affinity of the system's: the one of before, or (0) the thread's own. */
+function revertAffinity(k: Kernel, affinity: bigint): void {
+  const thread = k.currentThread();
+  if (affinity !== 0n) {
+    setAffinity(k, affinity);
+    return;
+  }
+  T.MiscFlags.set(k.mem, thread, T.MiscFlags.get(k.mem, thread) & ~SYSTEM_AFFINITY_ACTIVE);
+  setAffinity(k, k.mem.read64(thread + T.UserAffinity.offset));
 }
 
 const affinity: NtExport[] = [
@@ -141,7 +164,7 @@ const affinity: NtExport[] = [
       returns: name === 'KeSetSystemAffinityThreadEx' ? ULONG64 : VOID,
       cycles: 60,
       status: 'full',
-      impl: (k, { Affinity }) => setAffinity(k, Affinity as bigint),
+      impl: (k, { Affinity }) => setSystemAffinity(k, Affinity as bigint),
     }),
   ),
   ntExport({
@@ -152,20 +175,17 @@ const affinity: NtExport[] = [
     returns: VOID,
     cycles: 60,
     status: 'full',
-    impl(k) {
-      const thread = k.currentThread();
-      k.mem.write64(thread + T.Affinity.offset, k.mem.read64(thread + T.UserAffinity.offset));
-    },
+    impl: k => revertAffinity(k, 0n),
   }),
   ntExport({
     name: 'KeRevertToUserAffinityThreadEx',
-    doc: 'Gives the current thread an affinity that KeSetSystemAffinityThreadEx returned.',
+    doc: 'Gives the current thread an affinity that KeSetSystemAffinityThreadEx returned; 0: its own.',
     irql: DISPATCH,
     args: { Affinity: ULONG64 },
     returns: VOID,
     cycles: 60,
     status: 'full',
-    impl: (k, { Affinity }) => void setAffinity(k, Affinity),
+    impl: (k, { Affinity }) => revertAffinity(k, Affinity),
   }),
   ntExport({
     name: 'KeSetSystemGroupAffinityThread',
@@ -178,9 +198,10 @@ const affinity: NtExport[] = [
     impl(k, { Affinity, PreviousAffinity }) {
       const wanted = k.mem.read16(Affinity + 8) === 0 ? k.mem.read64(Affinity) : 0n;
       if (PreviousAffinity !== 0) k.mem.probe(PreviousAffinity, 16, true);
-      const old = setAffinity(k, wanted);
+      const changes = (wanted & activeMask(k)) !== 0n;
+      const old = changes ? setSystemAffinity(k, wanted) : 0n;
       if (PreviousAffinity === 0) return;
-      k.mem.write64(PreviousAffinity, wanted === 0n ? 0n : old);
+      k.mem.write64(PreviousAffinity, old);
       k.mem.write64(PreviousAffinity + 8, 0n);
     },
   }),
@@ -192,7 +213,7 @@ const affinity: NtExport[] = [
     returns: VOID,
     cycles: 60,
     status: 'full',
-    impl: (k, { PreviousAffinity }) => void setAffinity(k, k.mem.read64(PreviousAffinity)),
+    impl: (k, { PreviousAffinity }) => revertAffinity(k, k.mem.read64(PreviousAffinity)),
   }),
 ];
 
@@ -218,13 +239,16 @@ const processors: NtExport[] = [
       returns: ULONG,
       cycles: 10,
       status: 'full',
-      impl: (k, { GroupNumber }) => (GroupNumber === 0 || GroupNumber === 0xffff ? activeCount(k) : 0),
+      impl(k, { GroupNumber }) {
+        if (GroupNumber !== 0 && GroupNumber !== 0xffff) return 0;
+        return name === 'KeQueryMaximumProcessorCountEx' ? k.platform.cpus.length : activeCount(k);
+      },
     }),
   ),
   ...(['KeQueryActiveGroupCount', 'KeQueryMaximumGroupCount'] as const).map(name =>
     ntExport({ name, doc: 'Returns the number of processor groups.', args: {}, returns: USHORT, cycles: 10, status: 'full', impl: () => 1 }),
   ),
-  ntExport({ name: 'KeQueryMaximumProcessorCount', doc: 'Returns the largest number of processors.', args: {}, returns: ULONG, cycles: 10, status: 'full', impl: k => activeCount(k) }),
+  ntExport({ name: 'KeQueryMaximumProcessorCount', doc: 'Returns the largest number of processors.', args: {}, returns: ULONG, cycles: 10, status: 'full', impl: k => k.platform.cpus.length }),
   ntExport({
     name: 'KeQueryGroupAffinity',
     doc: 'Returns the set of active processors of a group.',
@@ -357,23 +381,4 @@ const time: NtExport[] = [
 /** Performance counter at the moment when interrupt time was 0. */
 const bootOffset = (k: Kernel): bigint => k.global.get('KiClockStart');
 
-const dpcs: NtExport[] = [
-  ntExport({
-    name: 'KeFlushQueuedDpcs',
-    doc: 'Returns when every DPC that was queued has run.',
-    irql: { max: 'PASSIVE_LEVEL' },
-    args: {},
-    returns: VOID,
-    cycles: 100,
-    status: 'full',
-    impl(k) {
-      // On one processor a queued DPC runs as soon as the IRQL allows; below DISPATCH_LEVEL only those of low importance can still be waiting.
-      const queue = k.prcb + KPRCB.f.DpcData.offset;
-      if (KDPC_DATA.f.DpcQueueDepth.get(k.mem, queue) === 0) return undefined;
-      requestDpcInterrupt(k);
-      return { do: 'retry' } as const;
-    },
-  }),
-];
-
-export const exports: NtExport[] = [...regions, ...threads, ...affinity, ...processors, ...time, ...dpcs];
+export const exports: NtExport[] = [...regions, ...threads, ...affinity, ...processors, ...time];

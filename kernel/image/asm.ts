@@ -431,6 +431,10 @@ export class Assembler {
     else this.lea(reg, mem(RSP, offset));
     this.unwind.push({ at: this.here, op: 'frame', reg, offset });
   }
+  /** `size` more bytes of stack at this point of a prologue: from an instruction that has no word here, or there before the first. */
+  prologAllocated(size: number): void {
+    this.unwind.push({ at: this.here, op: 'alloc', size });
+  }
   /** The processor pushed an interrupt frame before the first instruction. */
   machineFrame(error: boolean): void {
     this.unwind.push({ at: this.here, op: 'machframe', error });

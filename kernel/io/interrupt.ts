@@ -1,6 +1,7 @@
 /** Connecting interrupts. Source: the WDK pages of IoConnectInterrupt, IoConnectInterruptEx and IO_CONNECT_INTERRUPT_PARAMETERS. */
 import type { Kernel } from '../kernel.ts';
 import { connectInterrupt, disconnectInterrupt } from '../ke/interrupt.ts';
+import { activeProcessors } from '../ke/processor.ts';
 import { findInterrupt } from '../pnp/resources.ts';
 import { N, nodeOf } from '../pnp/node.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from '../types/io.ts';
 import { Latched, LevelSensitive } from '../types/ke.ts';
 import { STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED, STATUS_SUCCESS } from '../types/status.ts';
-import { BOOLEAN, KIRQL, type NtExport, ntExport, NTSTATUS, PVOID, ULONG, ULONG64, VOID } from '../exports/declare.ts';
+import { BOOLEAN, KIRQL, type NtExport, ntExport, NTSTATUS, PVOID, retry, ULONG, ULONG64, VOID } from '../exports/declare.ts';
 import { baseDevice } from './device.ts';
 
 const P = IO_CONNECT_INTERRUPT_PARAMETERS.f;
@@ -29,6 +30,8 @@ interface Wanted {
   routine: number;
   context: number;
   lock: number;
+  /** KAFFINITY of the processors that may get it; absent: all. */
+  affinity?: bigint;
 }
 
 /** Connects, or says why not: a vector that no interrupt has, an IRQL that does not fit it, a vector that is taken. */
@@ -44,6 +47,7 @@ function connect(k: Kernel, w: Wanted, out: number): number {
     context: w.context,
     spinLock: w.lock,
     shareVector: w.shared,
+    ...(w.affinity === undefined ? {} : { affinity: Number(w.affinity & 0xffn) }),
   });
   if (!interrupt) return STATUS_INVALID_PARAMETER;
   k.mem.writePtr(out, interrupt);
@@ -89,6 +93,7 @@ function connectEx(k: Kernel, p: number): number {
           routine: P.ServiceRoutine.get(mem, p),
           context,
           lock,
+          affinity: P.ProcessorEnableMask.get(mem, p),
         },
         out,
       );
@@ -131,7 +136,7 @@ export const exports: NtExport[] = [
     impl(k, a) {
       k.mem.probe(a.InterruptObject, 8, true);
       k.mem.writePtr(a.InterruptObject, 0);
-      if (!(a.ProcessorEnableMask & ((1n << BigInt(k.platform.cpus.length)) - 1n))) return STATUS_INVALID_PARAMETER;
+      if (!(a.ProcessorEnableMask & BigInt(activeProcessors(k)))) return STATUS_INVALID_PARAMETER;
       const w = {
         vector: a.Vector,
         irql: a.Irql,
@@ -141,6 +146,7 @@ export const exports: NtExport[] = [
         routine: a.ServiceRoutine,
         context: a.ServiceContext,
         lock: a.SpinLock,
+        affinity: a.ProcessorEnableMask,
       };
       return connect(k, w, a.InterruptObject);
     },
@@ -165,7 +171,7 @@ export const exports: NtExport[] = [
     returns: VOID,
     cycles: 800,
     status: 'full',
-    impl: (k, { InterruptObject }) => disconnectInterrupt(k, InterruptObject),
+    impl: (k, { InterruptObject }) => (disconnectInterrupt(k, InterruptObject) ? undefined : retry),
   }),
   ntExport({
     name: 'IoDisconnectInterruptEx',
@@ -176,6 +182,6 @@ export const exports: NtExport[] = [
     cycles: 800,
     status: 'full',
     // IO_DISCONNECT_INTERRUPT_PARAMETERS: version, then the interrupt object.
-    impl: (k, { Parameters }) => disconnectInterrupt(k, k.mem.readPtr(Parameters + 8)),
+    impl: (k, { Parameters }) => (disconnectInterrupt(k, k.mem.readPtr(Parameters + 8)) ? undefined : retry),
   }),
 ];

@@ -15,10 +15,20 @@ import {
 } from '../exports/declare.ts';
 import { RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
-import { ApcObject, KAPC, KAPC_STATE, KERNEL_APC_IN_PROGRESS, KTHREAD, SPECIAL_APC_IN_PROGRESS, Waiting } from '../types/ke.ts';
+import {
+  ApcObject,
+  KAPC,
+  KAPC_STATE,
+  KERNEL_APC_IN_PROGRESS,
+  KTHREAD,
+  Running,
+  SPECIAL_APC_IN_PROGRESS,
+  Waiting,
+} from '../types/ke.ts';
 import { ptr, u8 } from '../types/struct.ts';
 import { initializeListHead, insertTailList, isListEmpty, removeEntryList } from './list.ts';
-import { APC_VECTOR, requestSoftwareInterrupt } from './ready.ts';
+import { requestSoftwareInterrupt } from './processor.ts';
+import { APC_VECTOR } from './ready.ts';
 import { STATUS_KERNEL_APC, unwaitThread } from './signal.ts';
 
 const A = KAPC.f;
@@ -91,8 +101,9 @@ export function keInsertQueueApc(k: Kernel, apc: number, argument1: bigint, argu
   }
   if (kernel) {
     S.KernelApcPending.set(m, state(thread), 1);
-    if (thread === k.currentThread()) {
-      if (specialAllowed(k, thread)) requestSoftwareInterrupt(k, APC_VECTOR);
+    if (T.State.get(m, thread) === Running) {
+      // Here or on another processor; a thread that is ready finds the APC when it gets one.
+      if (specialAllowed(k, thread)) requestSoftwareInterrupt(k, APC_VECTOR, T.NextProcessor.get(m, thread));
     } else if (
       T.State.get(m, thread) === Waiting &&
       T.WaitIrql.get(m, thread) === 0 &&

@@ -1,8 +1,10 @@
 import type { BugCheck } from '../../hal/bus/guestos.ts';
+import { sendNmi } from '../../hal/nt/apic.ts';
 import { R12, R13, R14, R15, RBP, RBX, RDI, RSI, RSP } from '../../hal/bus/cpu.ts';
 import { HIGH_LEVEL } from '../exports/declare.ts';
 import type { BugCheckSignal, Kernel } from '../kernel.ts';
 import { prcbAddress } from '../mm/layout.ts';
+import { otherProcessors } from './processor.ts';
 import { bugCheckName } from '../types/bugname.ts';
 import { MULTIPLE_IRP_COMPLETE_REQUESTS } from '../types/bugcodes.ts';
 import { KPRCB } from '../types/prcb.ts';
@@ -20,12 +22,12 @@ const IRP_THREAD_LIST_ENTRY = 0x20;
 const TEXT_LIMIT = 255;
 
 /**
- * KeBugCheckEx: the machine stops. Code, parameters and the registers at fault go to the kernel's variables, and every processor is left in a loop with interrupts
- * off, at HIGH_LEVEL. A second bug check while the first is being reported changes nothing.
+ * KeBugCheckEx: the machine stops. Code, parameters and the registers at fault go to the kernel's variables, the other processors are stopped by an NMI, and every one is left in a
+ * loop with interrupts off, at HIGH_LEVEL. A second bug check while the first is being reported changes nothing.
  */
 export function stopMachine(k: Kernel, signal: BugCheckSignal): void {
   const g = k.global;
-  if (k.mem.read64(g.address('KiBugCheckData')) === 0n) {
+  if (!isFreezing(k)) {
     g.set('KiBugCheckData', [BigInt(signal.code), ...signal.parameters]);
     const context = signal.trapFrame === 0 ? currentContext(k) : trapContext(k, signal.trapFrame);
     g.set(
@@ -47,13 +49,29 @@ export function stopMachine(k: Kernel, signal: BugCheckSignal): void {
     k.debugPrint(
       `\n*** Fatal System Error: 0x${signal.code.toString(16).padStart(8, '0')}\n                       (${signal.parameters.map(hex).join(',')})\n\n`,
     );
+    for (const n of otherProcessors(k)) sendNmi(k.cpu, n);
   }
-  for (const cpu of k.platform.cpus) {
-    cpu.rip = k.address('nt!KiFreezeProcessor');
-    cpu.cr8 = HIGH_LEVEL;
-    cpu.rflags = 2;
-  }
+  freezeProcessor(k, signal.trapFrame);
+  k.cpu.rip = k.address('nt!KiFreezeProcessor');
 }
+
+/**
+ * This processor is to stay in KiFreezeProcessor: with interrupts off, at HIGH_LEVEL. `trapFrame` is the KTRAP_FRAME of what it ran, for the debugger; 0 when its own registers say that.
+ */
+export function freezeProcessor(k: Kernel, trapFrame: number): void {
+  const { cpu, mem } = k;
+  const bit = 1 << cpu.index;
+  const frozen = k.global.get('KiFrozenProcessors');
+  if ((frozen & bit) === 0) {
+    k.global.set('KiFrozenProcessors', frozen | bit);
+    mem.writePtr(k.global.address('KiFrozenTrapFrame') + cpu.index * 8, trapFrame);
+  }
+  cpu.cr8 = HIGH_LEVEL;
+  cpu.rflags = 2;
+}
+
+/** A bug check is stopping the processors. */
+export const isFreezing = (k: Kernel): boolean => k.mem.read64(k.global.address('KiBugCheckData')) !== 0n;
 
 function keptContext(k: Kernel): WalkContext {
   const values = k.global.get('KiBugCheckContext').map(v => Number(BigInt.asIntN(64, v)));

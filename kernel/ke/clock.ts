@@ -9,7 +9,7 @@ import { KTRAP_FRAME } from '../types/trap.ts';
 import { requestQueuedDpcs } from './dpc.ts';
 import { CLOCK_VECTOR, requestDispatch } from './ready.ts';
 import { chargeThread } from './swap.ts';
-import { checkTimers } from './timer.ts';
+import { checkTimers, startTimerHand } from './timer.ts';
 import {
   interruptTime,
   PERFORMANCE_FREQUENCY,
@@ -32,7 +32,16 @@ export function clockCount(k: Kernel): number {
   return count;
 }
 
-/** Sets the clocks in KUSER_SHARED_DATA and starts the clock interrupt. `now` is system time. */
+/** Starts the clock interrupt of this processor. The first one keeps the time; the others charge their threads, look after their timers and watch their DPCs. */
+export function startProcessorClock(k: Kernel): void {
+  P.ClockOwner.set(k.mem, k.prcb, k.cpu.index === 0 ? 1 : 0);
+  P.DpcTimeLimit.set(k.mem, k.prcb, k.config.dpcWatchdogTicks);
+  P.DpcWatchdogPeriod.set(k.mem, k.prcb, k.config.dpcWatchdogTicks);
+  startTimerHand(k);
+  startPeriodicTimer(k.cpu, CLOCK_VECTOR, clockCount(k));
+}
+
+/** Sets the clocks in KUSER_SHARED_DATA and starts the clock interrupt of the first processor. `now` is system time. */
 export function startClock(k: Kernel, now: bigint): void {
   const shared = KUSER_SHARED_DATA.f;
   setInterruptTime(k, 0n);
@@ -46,9 +55,7 @@ export function startClock(k: Kernel, now: bigint): void {
   k.global.set('KeMaximumIncrement', k.config.clockPeriod);
   k.global.set('KeDpcWatchdogTicks', k.config.dpcWatchdogTicks);
   k.global.set('KeDpcWatchdogTriageBlock', [0xaebecede, 0x10001, 0, 0, 0, 0, 0, 0]);
-  P.DpcTimeLimit.set(k.mem, k.prcb, k.config.dpcWatchdogTicks);
-  P.DpcWatchdogPeriod.set(k.mem, k.prcb, k.config.dpcWatchdogTicks);
-  startPeriodicTimer(k.cpu, CLOCK_VECTOR, clockCount(k));
+  startProcessorClock(k);
 }
 
 /** Counts the ticks spent in one DPC and at DISPATCH_LEVEL or above; too many of either stop the machine (WDK, bug check 0x133). */
@@ -87,20 +94,21 @@ export const clockRoutines: readonly NtExport[] = [
   ntExport({
     name: 'KeClockInterruptNotify',
     internal: true,
-    doc: 'The clock interrupt: advances interrupt time, system time and the tick count, looks for due timers, charges the running thread, watches for DPCs that do not end.',
+    doc: 'The clock interrupt: advances interrupt time, system time and the tick count (on the processor that keeps the time), looks for due timers, charges the running thread, watches for DPCs that do not end.',
     args: { TrapFrame: pointer('PKTRAP_FRAME'), Vector: ULONG },
     returns: VOID,
     cycles: 200,
     status: 'full',
     impl(k, { TrapFrame }) {
       const { mem, prcb } = k;
-      const period = BigInt(k.config.clockPeriod);
-      const now = interruptTime(k) + period;
-      setInterruptTime(k, now);
-      setSystemTime(k, systemTime(k) + period);
-      setTickCount(k, tickCount(k) + 1n);
+      if (P.ClockOwner.get(mem, prcb) !== 0) {
+        const period = BigInt(k.config.clockPeriod);
+        setInterruptTime(k, interruptTime(k) + period);
+        setSystemTime(k, systemTime(k) + period);
+        setTickCount(k, tickCount(k) + 1n);
+      }
       P.ClockInterrupts.set(mem, prcb, P.ClockInterrupts.get(mem, prcb) + 1);
-      checkTimers(k, now);
+      checkTimers(k, interruptTime(k));
       requestQueuedDpcs(k);
       const irql = KTRAP_FRAME.f.PreviousIrql.get(mem, TrapFrame);
       chargeTick(k, irql);

@@ -1,9 +1,12 @@
 import { RAX, RBX, RCX, RDX, RSI, RSP } from '../../hal/bus/cpu.ts';
 import { type NtExport, ntCode, VOID } from '../exports/declare.ts';
-import { type Assembler, gs } from '../image/asm.ts';
+import { type Assembler, gs, sym } from '../image/asm.ts';
 import { PRCB_OFFSET } from '../mm/layout.ts';
 import { KDPC_DATA } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
+
+/** How often a processor that stops looks whether the others have. */
+const FREEZE_TURNS = 100000;
 
 const P = KPRCB.f;
 const prcb = (name: keyof typeof P): ReturnType<typeof gs> => gs(PRCB_OFFSET + P[name].offset);
@@ -85,10 +88,23 @@ export const dispatchCode: readonly NtExport[] = [
     a.call('nt!PspSystemThreadStartup');
     a.int3();
   }),
-  code('KiFreezeProcessor', 'Where a processor stays after a bug check.', a => {
-    a.label('forever');
-    a.cli();
-    a.hlt();
-    a.jmp('forever');
-  }),
+  code(
+    'KiFreezeProcessor',
+    'Where a processor stays after a bug check: it halts when all of them have come here, or have had the time to.',
+    a => {
+      a.cli();
+      a.movImm(RCX, FREEZE_TURNS);
+      a.label('others');
+      a.mov(RAX, sym('nt!KiFrozenProcessors'), 4);
+      a.cmp(RAX, sym('nt!KeActiveProcessors'), 4);
+      a.jcc('e', 'forever');
+      a.pause();
+      a.dec(RCX);
+      a.jcc('ne', 'others');
+      a.label('forever');
+      a.cli();
+      a.hlt();
+      a.jmp('forever');
+    },
+  ),
 ];

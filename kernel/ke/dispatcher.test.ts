@@ -23,7 +23,7 @@ import { listEntries } from './list.ts';
 import { readyThread, selectNextThread, setThreadPriority, takeReadyThread } from './ready.ts';
 import { keInitializeThread } from './thread.ts';
 import { interruptTime, setInterruptTime, setSystemTime } from './time.ts';
-import { activeTimers, checkTimers, expireTimers, keCancelTimer, keInitializeTimerEx, keSetTimer } from './timer.ts';
+import { activeTimers, checkTimers, expireTimers, keCancelTimer, keInitializeTimerEx, keSetTimer, timersDue } from './timer.ts';
 import { keDelay, keWait } from './wait.ts';
 
 let k: Kernel;
@@ -68,11 +68,12 @@ beforeAll(() => {
 beforeEach(() => {
   ipis = [];
   k.mem.fill(k.prcb, KPRCB.size, 0);
-  k.global.set('KiLastTimerHand', 0);
-  k.global.set('KiTimerExpiryRequested', 0);
+  k.mem.fill(k.global.address('KiLastTimerHand'), 4, 0);
+  k.mem.fill(k.global.address('KiTimerExpiryRequested'), 4, 0);
+  k.global.set('KeActiveProcessors', 1n);
   setInterruptTime(k, 0n);
-  initializeDispatcher(k);
-  initializeIdleThread(k, initializeIdleProcess(k));
+  initializeDispatcher(k, 0);
+  initializeIdleThread(k, initializeIdleProcess(k), k.global.address('KiInitialThread'), 0);
 });
 
 describe('ready queues', () => {
@@ -293,7 +294,7 @@ describe('timers', () => {
     for (let now = interruptTime(k); now < 1_000_000_000n; now += 156250n) {
       setInterruptTime(k, now);
       checkTimers(k, now);
-      if (k.global.get('KiTimerExpiryRequested') === 0) continue;
+      if (!timersDue(k)) continue;
       expireTimers(k);
       if (k.mem.read32(t + 4) === 1 && fired === 0) fired = Number(now);
     }

@@ -4,12 +4,13 @@ import {
   HighImportance,
   KDPC,
   KDPC_DATA,
-  LowImportance,
   MediumHighImportance,
   MediumImportance,
   ThreadedDpcObject,
 } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
+import { prcbAddress } from '../mm/layout.ts';
+import { activeProcessors } from './processor.ts';
 import { requestDpcInterrupt } from './ready.ts';
 
 const D = KDPC.f;
@@ -19,7 +20,30 @@ const P = KPRCB.f;
 /** Depth of the queue at which a DPC of low importance asks for an interrupt after all (MaximumDpcQueueDepth's default). */
 export const DEFAULT_MAXIMUM_DPC_QUEUE_DEPTH = 4;
 
-const queueOf = (k: Kernel): number => k.prcb + P.DpcData.offset;
+const queueOf = (prcb: number): number => prcb + P.DpcData.offset;
+
+/** KDPC.Number of a DPC for processor n is this plus n; without a target it is 0. */
+const TARGETED = 0x800;
+
+/** The processor on whose queue a DPC goes: its target, if it has one that runs, else this one. */
+export function dpcProcessor(k: Kernel, dpc: number): number {
+  const number = D.Number.get(k.mem, dpc);
+  const target = number - TARGETED;
+  return number >= TARGETED && target < 32 && (activeProcessors(k) >> target) & 1 ? target : k.cpu.index;
+}
+
+/**
+ * Whether a DPC that was queued asks for an interrupt at once (WDK, KeSetImportanceDpc; Windows Internals, "DPC interrupt generation rules"): on this processor unless it is of
+ * low importance, on another one if it is of more than medium importance or nothing runs there. When the queue is deep, always.
+ */
+function isUrgent(k: Kernel, importance: number, processor: number, depth: number): boolean {
+  const { mem } = k;
+  const prcb = prcbAddress(processor);
+  if (importance === HighImportance || importance === MediumHighImportance || depth >= P.MaximumDpcQueueDepth.get(mem, prcb))
+    return true;
+  if (processor === k.cpu.index) return importance === MediumImportance;
+  return P.CurrentThread.get(mem, prcb) === P.IdleThread.get(mem, prcb);
+}
 
 /** KeInitializeDpc (`threaded`: KeInitializeThreadedDpc; threaded DPCs run at DISPATCH_LEVEL here, as NT runs them where they are disabled). */
 export function keInitializeDpc(k: Kernel, dpc: number, routine: number, context: number, threaded = false): void {
@@ -35,14 +59,15 @@ export function keInitializeDpc(k: Kernel, dpc: number, routine: number, context
 }
 
 /**
- * KeInsertQueueDpc: false if the DPC is queued already. High importance goes to the front. Low importance asks for no interrupt until the queue is deep: the
- * DPC waits for the next one, for the clock, or for the idle loop.
+ * KeInsertQueueDpc: false if the DPC is queued already. High importance goes to the front. A DPC that is not urgent waits for the next interrupt of its processor's queue,
+ * for the clock, or for the idle loop.
  */
 export function keInsertQueueDpc(k: Kernel, dpc: number, argument1: number | bigint, argument2: number | bigint): boolean {
   const m = k.mem;
   m.probe(dpc, KDPC.size, true);
   if (D.DpcData.get(m, dpc) !== 0) return false;
-  const queue = queueOf(k);
+  const processor = dpcProcessor(k, dpc);
+  const queue = queueOf(prcbAddress(processor));
   const importance = D.Importance.get(m, dpc);
   m.write64(dpc + D.SystemArgument1.offset, BigInt.asUintN(64, BigInt(argument1)));
   m.write64(dpc + D.SystemArgument2.offset, BigInt.asUintN(64, BigInt(argument2)));
@@ -65,20 +90,19 @@ export function keInsertQueueDpc(k: Kernel, dpc: number, argument1: number | big
   const depth = Q.DpcQueueDepth.get(m, queue) + 1;
   Q.DpcQueueDepth.set(m, queue, depth);
   Q.DpcCount.set(m, queue, Q.DpcCount.get(m, queue) + 1);
-  const urgent = importance === MediumImportance || importance === HighImportance || importance === MediumHighImportance;
-  if (urgent || (importance === LowImportance && depth >= P.MaximumDpcQueueDepth.get(m, k.prcb))) requestDpcInterrupt(k);
+  if (isUrgent(k, importance, processor, depth)) requestDpcInterrupt(k, undefined, processor);
   return true;
 }
 
 /** Clock interrupt: DPCs that are queued without an interrupt having been requested get one, so that a busy processor runs them within a tick. */
 export function requestQueuedDpcs(k: Kernel): void {
-  if (Q.DpcQueueDepth.get(k.mem, queueOf(k)) !== 0 && P.DpcRequestSummary.get(k.mem, k.prcb) === 0) requestDpcInterrupt(k);
+  if (Q.DpcQueueDepth.get(k.mem, queueOf(k.prcb)) !== 0 && P.DpcRequestSummary.get(k.mem, k.prcb) === 0) requestDpcInterrupt(k);
 }
 
 /** Takes the first DPC from this processor's queue; 0 when it is empty. The DPC may be queued again from now on. */
 export function dequeueDpc(k: Kernel): number {
   const m = k.mem;
-  const queue = queueOf(k);
+  const queue = queueOf(k.prcb);
   const link = m.readPtr(queue);
   if (link === 0) return 0;
   const following = m.readPtr(link);
@@ -93,8 +117,8 @@ export function dequeueDpc(k: Kernel): number {
 /** KeRemoveQueueDpc: true if the DPC was in the queue and is not any more. */
 export function keRemoveQueueDpc(k: Kernel, dpc: number): boolean {
   const m = k.mem;
-  if (D.DpcData.get(m, dpc) === 0) return false;
-  const queue = queueOf(k);
+  const queue = D.DpcData.get(m, dpc);
+  if (queue === 0) return false;
   const wanted = dpc + D.DpcListEntry.offset;
   let previous = 0;
   for (let link = m.readPtr(queue); link !== 0; previous = link, link = m.readPtr(link)) {
@@ -113,7 +137,7 @@ export function keSetImportanceDpc(k: Kernel, dpc: number, importance: number): 
   D.Importance.set(k.mem, dpc, importance);
 }
 
-/** KeSetTargetProcessorDpc. NT keeps the number with 0x800 added, 0 meaning "whoever queues it". */
+/** KeSetTargetProcessorDpc. */
 export function keSetTargetProcessorDpc(k: Kernel, dpc: number, processor: number): void {
-  D.Number.set(k.mem, dpc, (processor + 0x800) & 0xffff);
+  D.Number.set(k.mem, dpc, (processor + TARGETED) & 0xffff);
 }

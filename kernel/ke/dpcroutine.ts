@@ -18,10 +18,17 @@ import { KDPC, KTHREAD } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { ptr, u32 } from '../types/struct.ts';
 import { dequeueDpc } from './dpc.ts';
-import { LOW_REALTIME_PRIORITY, requeuePreempted, setThreadPriority, takeReadyThread } from './ready.ts';
+import {
+  LOW_REALTIME_PRIORITY,
+  promoteReadyThread,
+  requeuePreempted,
+  setThreadPriority,
+  takeBestThread,
+  threadAffinity,
+} from './ready.ts';
 import { modulesOf, symbolAt } from './stackwalk.ts';
 import { resetQuantum } from './thread.ts';
-import { expireTimers } from './timer.ts';
+import { expireTimers, timersDue } from './timer.ts';
 
 const P = KPRCB.f;
 const D = KDPC.f;
@@ -38,7 +45,7 @@ export const traceName = (k: Kernel, address: number): string =>
 function retire(k: Kernel, f: F): Outcome {
   const { mem, prcb } = k;
   P.DpcRoutineActive.set(mem, prcb, 1);
-  if (k.global.get('KiTimerExpiryRequested') !== 0) expireTimers(k);
+  if (timersDue(k)) expireTimers(k);
   const dpc = dequeueDpc(k);
   if (dpc === 0) {
     P.DpcRequestSummary.set(mem, prcb, 0);
@@ -105,7 +112,7 @@ export const dpcRoutines: readonly NtExport[] = [
   ntExport({
     name: 'KiSwapThread',
     internal: true,
-    doc: 'At DISPATCH_LEVEL: ends a quantum that has run out, and gives the processor to the thread that was chosen over the current one.',
+    doc: 'At DISPATCH_LEVEL: ends a quantum that has run out, and gives the processor to the thread that was chosen over the current one, or to another when the current one may not stay here.',
     args: {},
     returns: VOID,
     cycles: 80,
@@ -116,7 +123,10 @@ export const dpcRoutines: readonly NtExport[] = [
       const idle = thread === P.IdleThread.get(mem, prcb);
       const quantumEnd = P.QuantumEnd.get(mem, prcb) !== 0;
       P.QuantumEnd.set(mem, prcb, 0);
-      if (quantumEnd && !idle) endQuantum(k, thread);
+      const mustLeave = !idle && ((threadAffinity(k, thread) >> k.cpu.index) & 1) === 0;
+      if (mustLeave) {
+        if (P.NextThread.get(mem, prcb) === 0) P.NextThread.set(mem, prcb, takeBestThread(k) || P.IdleThread.get(mem, prcb));
+      } else if (quantumEnd && !idle) endQuantum(k, thread);
       if (P.NextThread.get(mem, prcb) === 0) return undefined;
       T.WaitIrql.set(mem, thread, DISPATCH_LEVEL);
       T.WaitStatus.set(mem, thread, 0n);
@@ -137,9 +147,5 @@ function endQuantum(k: Kernel, thread: number): void {
   }
   resetQuantum(k, thread);
   if (P.NextThread.get(mem, prcb) !== 0) return;
-  const other = takeReadyThread(k, T.Priority.get(mem, thread));
-  if (other === 0) return;
-  P.NextThread.set(mem, prcb, other);
-  const Standby = 3;
-  T.State.set(mem, other, Standby);
+  promoteReadyThread(k, T.Priority.get(mem, thread));
 }

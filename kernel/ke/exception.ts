@@ -1,6 +1,7 @@
 import {
   DISPATCH_LEVEL,
   type Frame,
+  jump,
   type NtExport,
   ntSteps,
   type Outcome,
@@ -28,6 +29,7 @@ import {
 } from '../types/bugcodes.ts';
 import { CONTEXT, CONTEXT_FULL, EXCEPTION_RECORD, KTRAP_FRAME } from '../types/trap.ts';
 import { R12, R13, R14, R15 } from '../../hal/bus/cpu.ts';
+import { freezeProcessor, isFreezing } from './bugcheck.ts';
 import { divideErrorStatus } from './divide.ts';
 import { isKernelModule, moduleAt } from './modules.ts';
 import { modulesOf, trapContext, walkStack } from './stackwalk.ts';
@@ -54,6 +56,7 @@ const STATUS_FLOAT_OVERFLOW = 0xc0000091,
   STATUS_FLOAT_INEXACT_RESULT = 0xc000008f;
 
 const RFLAGS_IF = 0x200;
+const VECTOR_NMI = 2;
 
 // Page-fault error code (Intel SDM vol. 3, 4.7).
 const PF_PRESENT = 1,
@@ -243,6 +246,10 @@ function isBreakRequest(k: Kernel, e: Exception): boolean {
 }
 
 function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
+  if (vector === VECTOR_NMI && isFreezing(k)) {
+    freezeProcessor(k, trapFrame);
+    return jump(k.address('nt!KiFreezeProcessor'));
+  }
   const e = describe(k, trapFrame, vector);
   if (isBreakRequest(k, e)) {
     const caller = walkStack(k, trapContext(k, trapFrame))[1];

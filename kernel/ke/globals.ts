@@ -1,3 +1,5 @@
+import { KTB_FLUSH_PACKET } from '../types/ke.ts';
+import { MAXIMUM_PROCESSORS } from './processor.ts';
 import { array, i64, ptr, u32, u64, u8 } from '../types/struct.ts';
 
 /** Size in bytes of the ring in which DbgPrint's text is kept (NT's default print buffer is 4 KiB; one page is too little to be useful here). */
@@ -39,11 +41,26 @@ export const keGlobals = {
   KeMaximumIncrement: u32,
   KeDpcWatchdogTicks: u32,
   KeBootTime: i64,
-  /** Timer hand that the last clock interrupt looked at. */
-  KiLastTimerHand: u32,
-  KiTimerExpiryRequested: u32,
+  /** By processor: timer hand that the last clock interrupt looked at; whether timers wait to be expired. */
+  KiLastTimerHand: array(u32, MAXIMUM_PROCESSORS),
+  KiTimerExpiryRequested: array(u32, MAXIMUM_PROCESSORS),
   /** DPC_WATCHDOG_GLOBAL_TRIAGE_BLOCK, whose address is a parameter of DPC_WATCHDOG_VIOLATION: signature and revision. */
   KeDpcWatchdogTriageBlock: array(u32, 8),
+  /** By processor: what others ask of it by an interprocessor interrupt (ke/ipi.ts). */
+  KiIpiRequest: array(u32, MAXIMUM_PROCESSORS),
+  /** By processor: translations that it wants the others to drop. */
+  KiTbFlushPacket: array(KTB_FLUSH_PACKET, MAXIMUM_PROCESSORS),
+  /** KeIpiGenericCall: whether one is under way, its routine and argument, how many processors have come to it and how many have finished. */
+  KiIpiCallActive: u32,
+  KiIpiCallArrived: u32,
+  KiIpiCallDone: u32,
+  KiIpiCallRoutine: ptr,
+  KiIpiCallContext: u64,
+  /** KeGenericCallDpc: one at a time. */
+  KiGenericCallDpcActive: u32,
+  /** Processors that a bug check has stopped, a bit each, and the KTRAP_FRAMEs of what they ran. */
+  KiFrozenProcessors: u32,
+  KiFrozenTrapFrame: array(ptr, MAXIMUM_PROCESSORS),
   /** Interrupts that nobody had connected, by count. */
   KiUnexpectedInterruptCount: u32,
   /** I/O APIC redirection: vector + 1 that each pin was given, 0 for none. */

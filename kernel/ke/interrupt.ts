@@ -2,7 +2,9 @@ import { enablePin, maskPin } from '../../hal/nt/apic.ts';
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { InterruptObject, KINTERRUPT, LevelSensitive } from '../types/ke.ts';
+import { prcbAddress } from '../mm/layout.ts';
 import { KPRCB } from '../types/prcb.ts';
+import { activeProcessors, processorsOf } from './processor.ts';
 import { insertTailList, initializeListHead, listEntries, removeEntryList } from './list.ts';
 
 const I = KINTERRUPT.f;
@@ -33,7 +35,7 @@ export function interruptVector(k: Kernel, pin: number): PinVector {
   const irql = FIRST_DEVICE_IRQL + (pin % DEVICE_IRQLS);
   const vector = (irql << 4) | (1 + Math.floor(pin / DEVICE_IRQLS));
   k.mem.write32(table, vector);
-  return { vector, irql, affinity: 1n };
+  return { vector, irql, affinity: BigInt(activeProcessors(k)) };
 }
 
 /** The pin that was given `vector`, or -1. */
@@ -58,12 +60,20 @@ export interface InterruptSpec {
   spinLock?: number;
   shareVector: boolean;
   activeLow?: boolean;
+  /** The processors that may get the interrupt, at least one of them active. Default: all active ones. The first who connects to a vector decides for those who share it. */
+  affinity?: number;
 }
 
-const slot = (k: Kernel, vector: number): number => k.prcb + KPRCB.f.InterruptObject.offset + vector * 8;
+const slot = (processor: number, vector: number): number => prcbAddress(processor) + KPRCB.f.InterruptObject.offset + vector * 8;
 
-/** First KINTERRUPT that is connected to `vector`, or 0. */
-export const connectedInterrupt = (k: Kernel, vector: number): number => k.mem.readPtr(slot(k, vector));
+/** First KINTERRUPT that is connected to `vector` on this processor, or 0. */
+export const connectedInterrupt = (k: Kernel, vector: number): number => k.mem.readPtr(slot(k.cpu.index, vector));
+
+/** The processors on which a vector is connected, and its first KINTERRUPT (the same on all); 0 when it is not connected. */
+function vectorOwner(k: Kernel, vector: number): { first: number; processors: number[] } {
+  const processors = processorsOf(activeProcessors(k)).filter(n => k.mem.readPtr(slot(n, vector)) !== 0);
+  return { first: processors.length === 0 ? 0 : k.mem.readPtr(slot(processors[0]!, vector)), processors };
+}
 
 /**
  * Connects a service routine (IoConnectInterrupt and IoConnectInterruptEx, KeConnectInterrupt): the address of its KINTERRUPT, or 0 when memory is short, there is no such vector, or it
@@ -72,8 +82,7 @@ export const connectedInterrupt = (k: Kernel, vector: number): number => k.mem.r
 export function connectInterrupt(k: Kernel, spec: InterruptSpec): number {
   const m = k.mem;
   if (spec.vector < LOWEST_DEVICE_VECTOR || spec.vector > 255) return 0;
-  const at = slot(k, spec.vector);
-  const first = m.readPtr(at);
+  const { first } = vectorOwner(k, spec.vector);
   if (first !== 0 && (!spec.shareVector || I.ShareVector.get(m, first) === 0 || I.Mode.get(m, first) !== spec.mode)) return 0;
   const interrupt = exAllocatePool(k, NonPagedPoolNx, KINTERRUPT.size, TAG);
   if (!interrupt) return 0;
@@ -92,44 +101,54 @@ export function connectInterrupt(k: Kernel, spec: InterruptSpec): number {
   I.ShareVector.set(m, interrupt, spec.shareVector ? 1 : 0);
   I.Mode.set(m, interrupt, spec.mode);
   I.Polarity.set(m, interrupt, spec.activeLow ? 1 : 0);
-  I.Number.set(m, interrupt, k.cpu.index);
+  const active = activeProcessors(k);
+  const processors = (spec.affinity ?? active) & active || active;
+  I.Number.set(m, interrupt, 31 - Math.clz32(processors & -processors));
   I.Connected.set(m, interrupt, 1);
   const link = interrupt + I.InterruptListEntry.offset;
   if (first !== 0) insertTailList(m, first + I.InterruptListEntry.offset, link);
   else {
     initializeListHead(m, link);
-    m.writePtr(at, interrupt);
+    for (const n of processorsOf(processors)) m.writePtr(slot(n, spec.vector), interrupt);
     const pin = pinOf(k, spec.vector);
     if (pin >= 0)
       enablePin(k.cpu, pin, {
         vector: spec.vector,
         level: spec.mode === LevelSensitive,
         activeLow: spec.activeLow ?? false,
-        processor: k.cpu.index,
+        processors,
       });
   }
   return interrupt;
 }
 
-/** IoDisconnectInterrupt: takes the service routine off its vector; the last one masks the pin. The KINTERRUPT is freed. */
-export function disconnectInterrupt(k: Kernel, interrupt: number): void {
+/**
+ * IoDisconnectInterrupt: takes the service routine off its vector; the last one masks the pin. The KINTERRUPT is freed. False, and nothing done, while a processor is in the
+ * service routines of the vector.
+ */
+export function disconnectInterrupt(k: Kernel, interrupt: number): boolean {
   const m = k.mem;
   const vector = I.Vector.get(m, interrupt);
-  const at = slot(k, vector);
+  const { first, processors } = vectorOwner(k, vector);
+  if (first !== 0 && I.ActiveCount.get(m, first) !== 0) return false;
+  const replaceFirst = (by: number): void => {
+    for (const n of processors) m.writePtr(slot(n, vector), by);
+  };
   const next = m.readPtr(interrupt + I.InterruptListEntry.offset) - I.InterruptListEntry.offset;
   if (next !== interrupt) removeEntryList(k, interrupt + I.InterruptListEntry.offset);
   if (next === interrupt) {
-    m.writePtr(at, 0);
+    replaceFirst(0);
     const pin = pinOf(k, vector);
     if (pin >= 0) maskPin(k.cpu, pin);
-  } else if (m.readPtr(at) === interrupt) m.writePtr(at, next);
+  } else if (first === interrupt) replaceFirst(next);
   I.Connected.set(m, interrupt, 0);
   exFreePool(k, interrupt, TAG);
+  return true;
 }
 
 /** All KINTERRUPTs of a vector, in the order in which they are called: for `!idt`. */
 export function interruptChain(k: Kernel, vector: number): number[] {
-  const first = connectedInterrupt(k, vector);
+  const { first } = vectorOwner(k, vector);
   if (first === 0) return [];
   const head = first + I.InterruptListEntry.offset;
   return [first, ...[...listEntries(k.mem, head, 64)].map(link => link - I.InterruptListEntry.offset)];

@@ -29,6 +29,11 @@ type F = Frame<typeof frame>;
 const routineOf = (k: Kernel, interrupt: number): number =>
   I.MessageServiceRoutine.get(k.mem, interrupt) || I.ServiceRoutine.get(k.mem, interrupt);
 
+/** Says how many processors are inside the service routines of a vector: none of its KINTERRUPTs is freed meanwhile. */
+function countActive(k: Kernel, first: number, by: number): void {
+  I.ActiveCount.set(k.mem, first, I.ActiveCount.get(k.mem, first) + by);
+}
+
 /** Takes the interrupt's lock and calls its service routine at its synchronization IRQL. */
 function service(k: Kernel, f: F): Outcome {
   const m = k.mem;
@@ -65,6 +70,7 @@ export const interruptRoutines: readonly NtExport[] = [
           return ret();
         }
         I.TrapFrame.set(k.mem, first, TrapFrame);
+        countActive(k, first, 1);
         f.set('First', first);
         f.set('Interrupt', first);
         f.set('Handled', 0);
@@ -102,6 +108,7 @@ export const interruptRoutines: readonly NtExport[] = [
           f.set('Interrupt', following);
           return service(k, f);
         }
+        countActive(k, f.get('First'), -1);
         endOfInterrupt(k.cpu);
         return ret();
       },
@@ -117,19 +124,6 @@ export const interruptRoutines: readonly NtExport[] = [
     status: 'full',
     impl(k) {
       k.global.set('KiUnexpectedInterruptCount', k.global.get('KiUnexpectedInterruptCount') + 1);
-    },
-  }),
-  ntExport({
-    name: 'KiIpiProcessRequests',
-    internal: true,
-    doc: 'Carries out what other processors asked of this one.',
-    args: { TrapFrame: pointer('PKTRAP_FRAME'), Vector: ULONG },
-    returns: VOID,
-    cycles: 30,
-    status: 'partial',
-    missing: 'requests between processors: there is one processor',
-    impl(k) {
-      endOfInterrupt(k.cpu);
     },
   }),
 ];

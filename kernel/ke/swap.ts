@@ -7,7 +7,8 @@ import { processImageName } from '../ps/name.ts';
 import { KPCR, KPRCB } from '../types/prcb.ts';
 import { ETHREAD } from '../types/ps.ts';
 import { KEXCEPTION_FRAME, KSWITCH_FRAME, KTSS64 } from '../types/trap.ts';
-import { APC_VECTOR, requestSoftwareInterrupt, selectNextThread } from './ready.ts';
+import { requestSoftwareInterrupt } from './processor.ts';
+import { APC_VECTOR, selectNextThread } from './ready.ts';
 import { STATUS_KERNEL_APC } from './signal.ts';
 import { freeKernelStack } from './stack.ts';
 
@@ -118,6 +119,7 @@ export function loadThread(k: Kernel, thread: number): void {
   chargeThread(k, old);
   P.CurrentThread.set(mem, prcb, thread);
   T.State.set(mem, thread, Running);
+  T.NextProcessor.set(mem, thread, cpu.index);
   T.Running.set(mem, old, 0);
   T.Running.set(mem, thread, 1);
   T.Preempted.set(mem, thread, 0);

@@ -2,9 +2,10 @@ import type { Kernel } from '../kernel.ts';
 import { KPROCESS, KTHREAD, Initialized, MISC_SYSTEM_THREAD, ProcessObject, ThreadObject } from '../types/ke.ts';
 import { KEXCEPTION_FRAME, KSWITCH_FRAME } from '../types/trap.ts';
 import { KERNEL_STACK_SIZE } from '../mm/layout.ts';
-import { initializeListHead, insertTailList } from './list.ts';
+import { initializeListHead, insertTailList, listEntries } from './list.ts';
+import { activeProcessorCount, activeProcessors, processorsOf } from './processor.ts';
 import { initializeHeader, keInitializeEvent } from './event.ts';
-import { DEFAULT_QUANTUM } from './ready.ts';
+import { DEFAULT_QUANTUM, setThreadAffinity } from './ready.ts';
 import { keInitializeTimerEx } from './timer.ts';
 
 const T = KTHREAD.f;
@@ -22,6 +23,41 @@ export function resetQuantum(k: Kernel, thread: number): void {
   T.QuantumTarget.set(k.mem, thread, T.CycleTime.get(k.mem, thread) + quantumCycles(k, T.QuantumReset.get(k.mem, thread)));
 }
 
+/** The processors on which threads of a process that are made from now on may run. */
+export function setProcessAffinity(k: Kernel, process: number, mask: number): void {
+  k.mem.write64(process + PR.Affinity.offset + 8, BigInt(mask));
+}
+
+/** The processors on which a thread may run by itself, and the one where it is best: a process spreads its threads. */
+function placeThread(k: Kernel, thread: number, process: number): void {
+  const m = k.mem;
+  const mask = m.read64(process + PR.Affinity.offset + 8);
+  m.write64(thread + T.Affinity.offset, mask);
+  m.write64(thread + T.UserAffinity.offset, mask);
+  const allowed = processorsOf(Number(mask));
+  const seed = m.read16(process + PR.ThreadSeed.offset);
+  m.write16(process + PR.ThreadSeed.offset, (seed + 1) % allowed.length);
+  const ideal = allowed[seed % allowed.length]!;
+  T.IdealProcessor.set(m, thread, ideal);
+  T.UserIdealProcessor.set(m, thread, ideal);
+  T.NextProcessor.set(m, thread, ideal);
+}
+
+/** Lets a process and its threads, which were made before the other processors were started, use the active ones. */
+export function spreadProcess(k: Kernel, process: number): void {
+  setProcessAffinity(k, process, activeProcessors(k));
+  const mask = activeProcessors(k);
+  let ideal = 0;
+  for (const link of [...listEntries(k.mem, process + PR.ThreadListHead.offset)]) {
+    const thread = link - T.ThreadListEntry.offset;
+    k.mem.write64(thread + T.UserAffinity.offset, BigInt(mask));
+    T.IdealProcessor.set(k.mem, thread, ideal);
+    T.UserIdealProcessor.set(k.mem, thread, ideal);
+    ideal = (ideal + 1) % activeProcessorCount(k);
+    setThreadAffinity(k, thread, mask);
+  }
+}
+
 /** KeInitializeProcess: the dispatcher's part of a process, whose body is zeroed. */
 export function keInitializeProcess(k: Kernel, process: number, directoryTable: number, priority: number): void {
   const m = k.mem;
@@ -35,7 +71,7 @@ export function keInitializeProcess(k: Kernel, process: number, directoryTable: 
   PR.QuantumReset.set(m, process, DEFAULT_QUANTUM);
   m.write16(process + PR.Affinity.offset, 1);
   m.write16(process + PR.Affinity.offset + 2, 20);
-  m.write64(process + PR.Affinity.offset + 8, 1n);
+  setProcessAffinity(k, process, activeProcessors(k));
 }
 
 /**
@@ -64,8 +100,7 @@ export function keInitializeThread(
   T.QuantumReset.set(m, thread, PR.QuantumReset.get(m, process));
   T.State.set(m, thread, Initialized);
   T.MiscFlags.set(m, thread, MISC_SYSTEM_THREAD);
-  m.write64(thread + T.Affinity.offset, 1n);
-  m.write64(thread + T.UserAffinity.offset, 1n);
+  placeThread(k, thread, process);
   keInitializeTimerEx(k, thread + T.Timer.offset, false);
   keInitializeEvent(k, thread + T.SuspendEvent.offset, 0, false);
   T.StackBase.set(m, thread, stackBase);

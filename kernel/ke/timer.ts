@@ -9,8 +9,10 @@ import {
   TimerSynchronizationObject,
 } from '../types/ke.ts';
 import { DPC_NORMAL_TIMER_EXPIRATION, KPRCB } from '../types/prcb.ts';
-import { keInsertQueueDpc } from './dpc.ts';
+import { prcbAddress } from '../mm/layout.ts';
+import { dpcProcessor, keInsertQueueDpc } from './dpc.ts';
 import { initializeListHead, insertHeadList, insertTailList, isListEmpty, listEntries, removeEntryList } from './list.ts';
+import { activeProcessors, processorsOf } from './processor.ts';
 import { requestDpcInterrupt } from './ready.ts';
 import { interruptTime, systemTime } from './time.ts';
 import { signalObject } from './signal.ts';
@@ -23,14 +25,14 @@ export const TIMER_TABLE_SIZE = 256;
 const HAND_SHIFT = 18n;
 const NEVER = 0xffffffffffffffffn;
 
-const entryAddress = (k: Kernel, hand: number): number =>
-  k.prcb + KPRCB.f.TimerTable.offset + KTIMER_TABLE.f.TimerEntries.offset + hand * KTIMER_TABLE_ENTRY.size;
+const entryAddress = (processor: number, hand: number): number =>
+  prcbAddress(processor) + KPRCB.f.TimerTable.offset + KTIMER_TABLE.f.TimerEntries.offset + hand * KTIMER_TABLE_ENTRY.size;
 const handOf = (due: bigint): number => Number((due >> HAND_SHIFT) & BigInt(TIMER_TABLE_SIZE - 1));
 
-/** Empties the timer table of the current processor (boot). */
-export function initializeTimerTable(k: Kernel): void {
+/** Empties the timer table of a processor (boot). */
+export function initializeTimerTable(k: Kernel, processor: number): void {
   for (let hand = 0; hand < TIMER_TABLE_SIZE * 2; hand++) {
-    const entry = entryAddress(k, hand);
+    const entry = entryAddress(processor, hand);
     initializeListHead(k.mem, entry + X.Entry.offset);
     X.Time.set(k.mem, entry, NEVER);
   }
@@ -50,6 +52,19 @@ export function keInitializeTimerEx(k: Kernel, timer: number, synchronization: b
   T.Period.set(m, timer, 0);
 }
 
+/** Each processor's hand of the table that its last clock interrupt looked at. */
+const lastHand = (k: Kernel): number => k.global.address('KiLastTimerHand') + k.cpu.index * 4;
+/** Whether a processor's timers wait to be expired. */
+const expiryRequested = (k: Kernel): number => k.global.address('KiTimerExpiryRequested') + k.cpu.index * 4;
+
+/** A processor's clock starts: what is due is looked for from now on. */
+export function startTimerHand(k: Kernel): void {
+  k.mem.write32(lastHand(k), handOf(interruptTime(k)));
+}
+
+/** Timers of this processor are due (KiTimerExpiration). */
+export const timersDue = (k: Kernel): boolean => k.mem.read32(expiryRequested(k)) !== 0;
+
 const MISC = 3,
   CONTROL = 1,
   HAND = 2;
@@ -60,7 +75,7 @@ export const timerInserted = (k: Kernel, timer: number): boolean => (k.mem.read8
 export function removeTimer(k: Kernel, timer: number): boolean {
   const m = k.mem;
   if (!timerInserted(k, timer)) return false;
-  const entry = entryAddress(k, m.read8(timer + HAND));
+  const entry = entryAddress(T.Processor.get(m, timer), m.read8(timer + HAND));
   removeEntryList(k, timer + T.TimerListEntry.offset);
   m.write8(timer + MISC, m.read8(timer + MISC) & ~TIMER_INSERTED);
   const head = entry + X.Entry.offset;
@@ -68,12 +83,13 @@ export function removeTimer(k: Kernel, timer: number): boolean {
   return true;
 }
 
-/** Puts a timer into the table by its due time (interrupt time), behind those that are due earlier or at the same time. */
-function insertTimer(k: Kernel, timer: number, due: bigint): void {
+/** Puts a timer into the table of a processor by its due time (interrupt time), behind those that are due earlier or at the same time. */
+function insertTimer(k: Kernel, timer: number, due: bigint, processor: number): void {
   const m = k.mem;
+  T.Processor.set(m, timer, processor);
   T.DueTime.set(m, timer, due);
   const hand = handOf(due);
-  const entry = entryAddress(k, hand);
+  const entry = entryAddress(processor, hand);
   const head = entry + X.Entry.offset;
   // From the back: new timers are usually due last.
   let before = m.readPtr(head + 8);
@@ -95,7 +111,7 @@ function expireTimer(k: Kernel, timer: number): void {
   const period = T.Period.get(m, timer);
   const dpc = T.Dpc.get(m, timer);
   m.write32(timer + 4, 1);
-  if (period !== 0) insertTimer(k, timer, T.DueTime.get(m, timer) + BigInt(period) * 10000n);
+  if (period !== 0) insertTimer(k, timer, T.DueTime.get(m, timer) + BigInt(period) * 10000n, T.Processor.get(m, timer));
   signalObject(k, timer, 0);
   if (dpc !== 0) {
     const now = systemTime(k);
@@ -105,7 +121,7 @@ function expireTimer(k: Kernel, timer: number): void {
 
 /**
  * KeSetTimerEx: `due` in 100 ns units, negative = from now, otherwise system time; `period` in milliseconds, 0 = once; `dpc` an address or 0. True if the timer was
- * set already (it is set anew). A due time that has passed fires at once.
+ * set already (it is set anew). A due time that has passed fires at once. It is this processor's clock that expires the timer, or that of the processor for which its DPC is meant.
  */
 export function keSetTimer(k: Kernel, timer: number, due: bigint, period: number, dpc: number): boolean {
   const m = k.mem;
@@ -120,8 +136,9 @@ export function keSetTimer(k: Kernel, timer: number, due: bigint, period: number
   const dueInterrupt = absolute ? due - systemTime(k) + now : now - due;
   if (dueInterrupt <= now) {
     T.DueTime.set(m, timer, now);
+    T.Processor.set(m, timer, k.cpu.index);
     expireTimer(k, timer);
-  } else insertTimer(k, timer, dueInterrupt);
+  } else insertTimer(k, timer, dueInterrupt, dpc === 0 ? k.cpu.index : dpcProcessor(k, dpc));
   return was;
 }
 
@@ -133,30 +150,30 @@ export function keCancelTimer(k: Kernel, timer: number): boolean {
 /** Clock interrupt: if a timer is due in the hands passed since the last one, asks for their expiration at DISPATCH_LEVEL. */
 export function checkTimers(k: Kernel, now: bigint): void {
   const m = k.mem;
-  if (k.global.get('KiTimerExpiryRequested') !== 0) return;
-  const last = k.global.get('KiLastTimerHand');
+  if (timersDue(k)) return;
+  const last = m.read32(lastHand(k));
   const hand = handOf(now);
   for (let h = last; ; h = (h + 1) % TIMER_TABLE_SIZE) {
-    if (X.Time.get(m, entryAddress(k, h)) <= now) {
+    if (X.Time.get(m, entryAddress(k.cpu.index, h)) <= now) {
       // The hand stays here until the expired ones have been taken out.
-      k.global.set('KiTimerExpiryRequested', 1);
-      k.global.set('KiLastTimerHand', h);
+      m.write32(expiryRequested(k), 1);
+      m.write32(lastHand(k), h);
       requestDpcInterrupt(k, DPC_NORMAL_TIMER_EXPIRATION);
       return;
     }
     if (h === hand) break;
   }
-  k.global.set('KiLastTimerHand', hand);
+  m.write32(lastHand(k), hand);
 }
 
-/** Fires the timers that are due (KiTimerExpiration, at DISPATCH_LEVEL). */
+/** Fires this processor's timers that are due (KiTimerExpiration, at DISPATCH_LEVEL). */
 export function expireTimers(k: Kernel): void {
   const m = k.mem;
   const now = interruptTime(k);
   const hand = handOf(now);
-  k.global.set('KiTimerExpiryRequested', 0);
-  for (let h = k.global.get('KiLastTimerHand'); ; h = (h + 1) % TIMER_TABLE_SIZE) {
-    const entry = entryAddress(k, h);
+  m.write32(expiryRequested(k), 0);
+  for (let h = m.read32(lastHand(k)); ; h = (h + 1) % TIMER_TABLE_SIZE) {
+    const entry = entryAddress(k.cpu.index, h);
     const head = entry + X.Entry.offset;
     for (let link = m.readPtr(head); link !== head; link = m.readPtr(head)) {
       const timer = link - T.TimerListEntry.offset;
@@ -166,16 +183,17 @@ export function expireTimers(k: Kernel): void {
     }
     if (h === hand) break;
   }
-  k.global.set('KiLastTimerHand', hand);
+  m.write32(lastHand(k), hand);
 }
 
 /** Timers that are set, by due time: for `!timer`. */
 export function activeTimers(k: Kernel): { timer: number; due: bigint; period: number; dpc: number }[] {
   const found: { timer: number; due: bigint; period: number; dpc: number }[] = [];
-  for (let h = 0; h < TIMER_TABLE_SIZE; h++)
-    for (const link of listEntries(k.mem, entryAddress(k, h) + X.Entry.offset)) {
-      const timer = link - T.TimerListEntry.offset;
-      found.push({ timer, due: T.DueTime.get(k.mem, timer), period: T.Period.get(k.mem, timer), dpc: T.Dpc.get(k.mem, timer) });
-    }
+  for (const processor of processorsOf(activeProcessors(k)))
+    for (let h = 0; h < TIMER_TABLE_SIZE; h++)
+      for (const link of listEntries(k.mem, entryAddress(processor, h) + X.Entry.offset)) {
+        const timer = link - T.TimerListEntry.offset;
+        found.push({ timer, due: T.DueTime.get(k.mem, timer), period: T.Period.get(k.mem, timer), dpc: T.Dpc.get(k.mem, timer) });
+      }
   return found.sort((a, b) => (a.due < b.due ? -1 : a.due > b.due ? 1 : 0));
 }

@@ -73,7 +73,7 @@ export function mmInitialize(k: Kernel, boot: BootMemory): void {
     k.platform.memory.fill(pfn * PAGE_SIZE, PAGE_SIZE, 0);
     bootMap(k, boot.directoryTable, PFN_DATABASE + i * PAGE_SIZE, pfn, take);
   });
-  k.invalidate();
+  k.cpu.invalidate();
   initializePfnDatabase(k, boot.pages, next, [{ from: poolFirst, to: poolLast }]);
   k.global.set('MmNonPagedPoolPhysical', BigInt(boot.poolBase));
 

@@ -7,7 +7,7 @@ import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
 import { keInitializeThread } from '../ke/thread.ts';
 import { systemTime } from '../ke/time.ts';
 import type { Kernel } from '../kernel.ts';
-import { pcrAddress, IDLE_STACK_TOP } from '../mm/layout.ts';
+import { pcrAddress, IDLE_STACK_TOP, prcbAddress } from '../mm/layout.ts';
 import { freeObject, obCreateObject, obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
 import { KMUTANT, KTHREAD, MISC_SYSTEM_THREAD, Running, Terminated } from '../types/ke.ts';
@@ -90,11 +90,10 @@ export function deleteThread(k: Kernel, thread: number): void {
   obDereferenceDeferred(k, T.Process.get(k.mem, thread));
 }
 
-/** The idle thread of a processor: it is running already, on the processor's own stack, at DISPATCH_LEVEL once the system is up. */
-export function initializeIdleThread(k: Kernel, process: number): number {
+/** The idle thread of a processor: it is (or will be, when the processor is started) running on the processor's own stack, at DISPATCH_LEVEL once the system is up. */
+export function initializeIdleThread(k: Kernel, process: number, thread: number, processor: number): number {
   const m = k.mem;
-  const thread = k.global.address('KiInitialThread');
-  const stackBase = pcrAddress(k.cpu.index) + IDLE_STACK_TOP;
+  const stackBase = pcrAddress(processor) + IDLE_STACK_TOP;
   // The running stack must not be touched, so the frames of a fresh thread are laid out below what is in use and never loaded.
   keInitializeThread(k, thread, process, stackBase - 0x2000, { rip: k.address('nt!KiIdleLoop'), rbx: 0, rsi: 0 });
   T.StackBase.set(m, thread, stackBase);
@@ -106,7 +105,13 @@ export function initializeIdleThread(k: Kernel, process: number): number {
   T.WaitIrql.set(m, thread, DISPATCH_LEVEL);
   T.MiscFlags.set(m, thread, MISC_SYSTEM_THREAD);
   insertTailList(m, process + P.ThreadListHead.offset, thread + E.ThreadListEntry.offset);
-  KPRCB.f.CurrentThread.set(m, k.prcb, thread);
-  KPRCB.f.IdleThread.set(m, k.prcb, thread);
+  const only = 1n << BigInt(processor);
+  m.write64(thread + T.Affinity.offset, only);
+  m.write64(thread + T.UserAffinity.offset, only);
+  T.IdealProcessor.set(m, thread, processor);
+  T.UserIdealProcessor.set(m, thread, processor);
+  T.NextProcessor.set(m, thread, processor);
+  KPRCB.f.CurrentThread.set(m, prcbAddress(processor), thread);
+  KPRCB.f.IdleThread.set(m, prcbAddress(processor), thread);
   return thread;
 }

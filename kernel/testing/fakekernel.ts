@@ -105,6 +105,7 @@ export function fakeKernel(config: Partial<MachineConfig> = {}): FakeKernel {
   };
   const k = new Kernel(platform, images);
   if (!ready) {
+    k.global.set('KeActiveProcessors', 1n);
     mmInitialize(k, boot as BootMemory);
     ldrInitialize(k);
     prepared.set(key, { ram: ram.bytes.slice(), directoryTable: boot.directoryTable });

@@ -115,6 +115,11 @@ export const KPROCESS = struct('_KPROCESS', {
   UserDirectoryTableBase: u64, AddressPolicy: u8, InstrumentationCallback: [0x3d8, ptr], SecureState: u64, KernelWaitTime: u64, UserWaitTime: u64,
 }, { size: 0x438 });
 
+/** Addresses that a KTB_FLUSH_PACKET has room for. */
+export const MAXIMUM_FLUSH_ADDRESSES = 14;
+/** This kernel's own: what a processor wants the others to drop from their TLBs: who has yet to do so (a bit each), and the addresses. */
+export const KTB_FLUSH_PACKET = struct('_KTB_FLUSH_PACKET', { Pending: u32, Count: u32, Addresses: array(ptr, MAXIMUM_FLUSH_ADDRESSES) }, { size: 0x78 });
+
 export const ISRDPCSTATS = struct('_ISRDPCSTATS', {
   IsrTime: u64, IsrTimeStart: u64, IsrCount: u64, DpcTime: u64, DpcTimeStart: u64, DpcCount: u64, IsrActive: u8,
 }, { size: 0x40 });

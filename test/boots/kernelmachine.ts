@@ -47,5 +47,5 @@ export function startDriver(m: KernelMachine, name: string): void {
   const image = ldrLoadImage(k, file, 'test.sys', '\\??\\test.sys');
   if (!psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), image.entry, 0))
     throw new Error('no thread');
-  k.invalidate();
+  for (const cpu of m.machine.cpus) cpu.invalidate();
 }
