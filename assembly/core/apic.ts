@@ -1,8 +1,10 @@
-import { ACTIVITY_WAIT_SIPI, updateAttention } from './boundary';
+import { ACTIVITY_RUNNING, ACTIVITY_WAIT_SIPI, updateAttention } from './boundary';
+import { updateMode } from './mode';
+import { setReal } from './segments';
 import { EVENT_CR8, EVENT_EOI, tell } from './events';
 import { requestExtInt } from './intr';
 import { ioapicEoi } from './ioapic';
-import { ACTIVITY, APIC, APIC_BASE, CPU_INDEX, CR8, NMI_PENDING, SIPI } from './layout';
+import { ACTIVITY, APIC, APIC_BASE, CPU_INDEX, CR8, NMI_PENDING, RIP, SEG_CS, SIPI } from './layout';
 import { cpuAt, cpuCount } from './map';
 import { arrived } from './turns';
 import { LVT_TIMER, timerInitial, timerModeWritten, timerRead, timerReset, timerDivideWritten } from './apictimer';
@@ -244,7 +246,14 @@ function arrive(cpu: usize, mode: u32, vector: u32, levelTriggered: bool): void 
       updateAttention(cpu);
       break;
     case MESSAGE_STARTUP:
-      if (load<u32>(cpu, ACTIVITY) == ACTIVITY_WAIT_SIPI) store<u32>(cpu, 0x100 | vector, SIPI);
+      if (load<u32>(cpu, ACTIVITY) != ACTIVITY_WAIT_SIPI) break;
+      store<u32>(cpu, 0x100 | vector, SIPI);
+      // Real mode at the start of the page (SDM vol. 3, 9.4.4.1).
+      setReal(cpu, SEG_CS, vector << 8);
+      store<u64>(cpu, 0, RIP);
+      store<u32>(cpu, ACTIVITY_RUNNING, ACTIVITY);
+      updateMode(cpu);
+      updateAttention(cpu);
       break;
     case MESSAGE_EXTINT: requestExtInt(cpu); break;
     default: // SMI: there is no SMM
