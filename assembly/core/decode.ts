@@ -1,6 +1,6 @@
 import { fetch } from './mmu';
 import { codeBreakpoints } from './debugregs';
-import { B_BREAK, B_CHARGE, B_HEADER, B_LENGTH, B_MODE, B_PA, B_PA2, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE, MODE_COUNT, MODE_NO_SSE, MODE_TS, MODE_USER, B_LIMIT, MODE_CODE16, MODE_CODE32, MODE_REAL } from './block';
+import { B_BREAK, B_CHARGE, B_HEADER, B_LENGTH, B_MODE, B_PA, B_PA2, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE, MODE_COUNT, MODE_EM, MODE_MP, MODE_NO_SSE, MODE_TS, MODE_USER, B_LIMIT, MODE_CODE16, MODE_CODE32, MODE_REAL } from './block';
 import { EA, FS_BASE, GS_BASE, RAX, RCX, RDX, ZERO, RBP, RBX, RDI, RSI, RSP, SEG_DS, SEG_SS } from './layout';
 import { nextCodePage } from './blocks';
 import { codeAddress } from './linear';
@@ -12,7 +12,7 @@ import {
 import { GP, NM, NO_ERROR_CODE, raiseError, trap, UD } from './trap';
 import { breakpointAt } from './breakpoints';
 import {
-  CODE_CONTINUE, CODE_COUNT, CODE_EA, CODE_RAISE, CODE_STOP, FORM_BRANCH, FORM_BYTES, FORM_CC, FORM_CODE_MEMORY, FORM_CODE_REGISTER, FORM_CPL0, FORM_CYCLES, FORM_ENDS, FORM_FLAGS, FORM_FUNCTION, FORM_FUSE_MEMORY, FORM_FUSE_REGISTER, FORM_HIGH_BYTES, FORM_IMMEDIATE, FORM_LOCK, FORM_NO_SEGMENT, FORM_ONLY_REGISTER, FORM_PLACES, FORM_SSE, FORM_DIRECT_BRANCH, IMM_16, IMM_16_8, IMM_32, IMM_32S, IMM_64, IMM_8, IMM_8S, IMM_MOFFS, IMM_NONE, IMM_ONE, IMM_REL32, IMM_REL8, CODE_EA_SEGMENT, CODE_RAISE_IF, FORM_ACCESS, FORM_PROTECTED, IMM_PTR, IMM_REL16,
+  CODE_CONTINUE, CODE_COUNT, CODE_EA, CODE_RAISE, CODE_STOP, FORM_BRANCH, FORM_BYTES, FORM_CC, FORM_CODE_MEMORY, FORM_CODE_REGISTER, FORM_CPL0, FORM_CYCLES, FORM_ENDS, FORM_FLAGS, FORM_FUNCTION, FORM_FUSE_MEMORY, FORM_FUSE_REGISTER, FORM_HIGH_BYTES, FORM_IMMEDIATE, FORM_LOCK, FORM_MMX, FORM_NO_SEGMENT, FORM_ONLY_REGISTER, FORM_PLACES, FORM_SSE, FORM_WAIT, FORM_X87, FORM_DIRECT_BRANCH, IMM_16, IMM_16_8, IMM_32, IMM_32S, IMM_64, IMM_8, IMM_8S, IMM_MOFFS, IMM_NONE, IMM_ONE, IMM_REL32, IMM_REL8, CODE_EA_SEGMENT, CODE_RAISE_IF, FORM_ACCESS, FORM_PROTECTED, IMM_PTR, IMM_REL16,
   PLACE_ACC, PLACE_CL, PLACE_DX, PLACE_OPCODE, PLACE_REG, PLACE_REG_NUMBER, PLACE_RM, PLACE_RM_NUMBER, PLACE_VVVV, PLACE_VVVV_NUMBER,
   candidates, forms, functionIndex, fused, hasModrm, opcodeIndex, withoutIndex,
 } from '../generated/tables';
@@ -76,6 +76,13 @@ function takeMemory16(modrm: u32): void {
   if (rm == 6 && mod == 0) { base = ZERO; stackSegment = false; displacement = <i64>take16(); }
   else if (mod == 1) displacement = <i64><i8>take8();
   else if (mod == 2) displacement = <i64>take16();
+}
+
+/** What an x87 or MMX instruction raises by the mode, or 0 (SDM vol. 3, tables 13-1 and 2-2; vol. 1, 8.1 for WAIT). */
+function x87Missing(formFlags: u32, mode: u32): u32 {
+  if ((formFlags & FORM_WAIT) != 0) return (mode & (MODE_MP | MODE_TS)) == (MODE_MP | MODE_TS) ? NM : 0;
+  if ((mode & MODE_EM) != 0) return (formFlags & FORM_MMX) != 0 ? UD : NM;
+  return (mode & MODE_TS) != 0 ? NM : 0;
 }
 
 /** An op that raises an exception when it is reached. */
@@ -229,6 +236,11 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
   if (lock && ((formFlags & FORM_LOCK) == 0 || !viaModrm)) { raiseOp(o, UD, NO_ERROR_CODE); return finish(o, rip, length, flags); }
   if ((formFlags & FORM_PROTECTED) != 0 && (mode & MODE_REAL) != 0) { raiseOp(o, UD, NO_ERROR_CODE); return finish(o, rip, length, flags); }
   if ((formFlags & FORM_SSE) != 0 && (mode & (MODE_NO_SSE | MODE_TS)) != 0) { raiseOp(o, (mode & MODE_NO_SSE) != 0 ? UD : NM, NO_ERROR_CODE); return finish(o, rip, length, flags); }
+  if ((formFlags & (FORM_X87 | FORM_WAIT | FORM_MMX)) != 0) {
+    const vector = x87Missing(formFlags, mode);
+    if (vector != 0) { raiseOp(o, vector, NO_ERROR_CODE); return finish(o, rip, length, flags); }
+    imm |= (formFlags & FORM_X87) != 0 ? <u64>((b & 7) << 8 | modrm) : 0;
+  }
   if ((formFlags & FORM_CPL0) != 0 && (mode & MODE_USER) != 0) { raiseOp(o, GP, 0); return finish(o, rip, length, flags); }
 
   if (lock) flags |= OPF_LOCK;

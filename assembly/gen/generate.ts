@@ -26,6 +26,7 @@ const placeOf: Record<string, string> = {
   'xmm/r': 'RM_NUMBER',
   'mm/m': 'RM_NUMBER',
   'mm/r': 'RM_NUMBER',
+  st: 'RM_NUMBER',
   xmm: 'REG_NUMBER',
   mm: 'REG_NUMBER',
   sreg: 'REG_NUMBER',
@@ -49,9 +50,14 @@ const immediateOf: Record<string, string> = {
   imm16_8: '16_8',
   '1': 'ONE',
 };
-const formFlags = { LOCK: 1, ENDS: 2, CPL0: 4, SSE: 8, NO_SEGMENT: 16, ONLY_REGISTER: 32, DIRECT_BRANCH: 64, PROTECTED: 128 };
+const formFlags = { LOCK: 1, ENDS: 2, CPL0: 4, SSE: 8, NO_SEGMENT: 16, ONLY_REGISTER: 32, DIRECT_BRANCH: 64, PROTECTED: 128, X87: 256, WAIT: 512, MMX: 1024 };
 /** Features whose instructions need CR4.OSFXSR and a clear CR0.EM and CR0.TS. */
 const sseFeature = /^(SSE\d?|SSSE3|SSE4_[12]|SSE4\.[12]|AES|AESNI|PCLMULQDQ|SHA)$/;
+
+/** Opcodes D8 to DF and WAIT: not there without x87 (CR0.EM, CR0.TS: #NM). */
+const isX87 = (f: Form): boolean => f.encoding.map === 0 && ((f.encoding.opcode & 0xf8) === 0xd8 || f.encoding.opcode === 0x9b);
+/** MMX registers are the x87's (CR0.EM: #UD, CR0.TS: #NM). */
+const isMmx = (f: Form): boolean => f.record.cpuid === 'MMX' || f.operands.some(o => o.place === 'mm' || o.place === 'mm/m' || o.place === 'mm/r');
 
 /** Which file exports each semantic function. */
 function findSemantics(root: string): Map<string, string> {
@@ -94,11 +100,12 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       (r.lock ? formFlags.LOCK : 0) |
       (r.ends ? formFlags.ENDS : 0) |
       (r.cpl0 ? formFlags.CPL0 : 0) |
-      (sseFeature.test(r.cpuid ?? '') ? formFlags.SSE : 0) |
+      (sseFeature.test(r.cpuid ?? '') && !isX87(f) && (!isMmx(f) || f.operands.some(o => o.place.startsWith('xmm'))) ? formFlags.SSE : 0) |
       (f.operands.some(o => o.place === 'ea') ? formFlags.NO_SEGMENT : 0) |
       (f.operands.some(o => o.place === 'cr' || o.place === 'dr') ? formFlags.ONLY_REGISTER : 0) |
       (direct ? formFlags.DIRECT_BRANCH : 0) |
-      (r.protected || f.encoding.vex ? formFlags.PROTECTED : 0);
+      (r.protected || f.encoding.vex ? formFlags.PROTECTED : 0) |
+      (isX87(f) ? (r.syntax === 'WAIT' ? formFlags.WAIT : formFlags.X87) : isMmx(f) ? formFlags.MMX : 0);
     const access = memoryAccess(r, f.operands);
     const cold =
       r.ends === 'jump' ? 'CODE_COLD_JUMP' : r.ends === 'next' ? 'CODE_COLD_NEXT' : r.ends ? 'CODE_COLD_END' : 'CODE_COLD';

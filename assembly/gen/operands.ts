@@ -21,6 +21,8 @@ export type Place =
   | 'mm'
   | 'mm/m'
   | 'mm/r'
+  | 'st'
+  | 'st0'
   | 'sreg'
   | 'cr'
   | 'dr'
@@ -72,6 +74,8 @@ const places = new Set<string>([
   'mm',
   'mm/m',
   'mm/r',
+  'st',
+  'st0',
   'sreg',
   'cr',
   'dr',

@@ -12,6 +12,7 @@ import { forms as sseInteger } from './sseint.isa.ts';
 import { forms as stack } from './stack.isa.ts';
 import { forms as string } from './string.isa.ts';
 import { forms as system } from './system.isa.ts';
+import { forms as x87 } from './x87.isa.ts';
 
 /** Every instruction form. A form's number in the core (OP_FORM) is its index here plus one. */
-export const allForms: InsnForm[] = [...alu, ...bits, ...branch, ...misc, ...move, ...multiply, ...shift, ...sse, ...sseInteger, ...stack, ...string, ...system, ...legacy];
+export const allForms: InsnForm[] = [...alu, ...bits, ...branch, ...misc, ...move, ...multiply, ...shift, ...sse, ...sseInteger, ...stack, ...string, ...system, ...x87, ...legacy];
