@@ -96,5 +96,11 @@ function vectorBody(f: Form): string {
       throw new Error(`${f.record.syntax}: the syntax does not say how wide operand ${i + 1} is`);
     args.push(name);
   });
-  return `${text}${f.exec.name}(${args.join(', ')});${after ? ` if (trap) return; ${after}` : ''}`;
+  const call = `${f.exec.name}(${args.join(', ')});`;
+  // MMX registers are the x87's: its pending exception comes before everything, its stack is marked when all is done.
+  const at = f.operands.findIndex(o => o.write && o.place.startsWith('mm'));
+  if (at >= 0) after = `mmxWritten(p${at}); ${after}`;
+  if (f.operands.some(o => o.place.startsWith('mm')))
+    return `if (mmxWaits(cpu)) return; ${text}${call} if (trap) return; ${after}if (!trap) mmxEnter(cpu);`;
+  return `${text}${call}${after ? ` if (trap) return; ${after}` : ''}`;
 }

@@ -203,6 +203,7 @@ export function generate(records: InsnForm[], root: string, out: string): { form
   const cold = `${header}import { SCRATCH, ST, XMM } from '../core/layout';
 import { ea, isMemory, memory, memoryForWrite, rm, rmForWrite, setMemory, setRegister, setRm, storeVector, vectorMemory } from '../core/operand';
 import { trap } from '../core/trap';
+import { mmxEnter, mmxWaits, mmxWritten } from '../sem/mmx';
 ${importText(coldNames, semantics)}
 ${bodies.map((text, i) => `function f${i}(cpu: usize, ip: usize): void { ${text} }`).join('\n')}
 /** Every cold form's function. */

@@ -4,6 +4,7 @@ import { forms as bits } from './bits.isa.ts';
 import { forms as branch } from './branch.isa.ts';
 import { forms as legacy } from './legacy.isa.ts';
 import { forms as misc } from './misc.isa.ts';
+import { forms as mmx } from './mmx.isa.ts';
 import { forms as move } from './move.isa.ts';
 import { forms as multiply } from './multiply.isa.ts';
 import { forms as shift } from './shift.isa.ts';
@@ -15,4 +16,4 @@ import { forms as system } from './system.isa.ts';
 import { forms as x87 } from './x87.isa.ts';
 
 /** Every instruction form. A form's number in the core (OP_FORM) is its index here plus one. */
-export const allForms: InsnForm[] = [...alu, ...bits, ...branch, ...misc, ...move, ...multiply, ...shift, ...sse, ...sseInteger, ...stack, ...string, ...system, ...x87, ...legacy];
+export const allForms: InsnForm[] = [...alu, ...bits, ...branch, ...misc, ...mmx, ...move, ...multiply, ...shift, ...sse, ...sseInteger, ...stack, ...string, ...system, ...x87, ...legacy];

@@ -11,7 +11,7 @@ import { ea, memory, setMemory } from '../core/operand';
 import { trap } from '../core/trap';
 import { decimalHigh, fromDecimal, fromInteger, narrow, toDecimal, toSigned, wasDenormal, widen } from './x87_convert';
 import {
-  add87, compare87, DE, divide87, EQUAL, IE, indefinite, isInfinite, isNaN87, isUnsupported, isDenormal, LESS, multiply87, outSE, outSig, raise87, raised, RC_ZERO, roundToInteger, setOut, setRounding,
+  add87, compare87, DE, divide87, EQUAL, IE, indefinite, isInfinite, isNaN87, isUnsupported, isDenormal, LESS, multiply87, outSE, outSig, raise87, raised, RC_ZERO, roundToInteger, setOut, setRounding, SF,
   squareRoot87, UNORDERED, ZE,
 } from './x87_real';
 import { constant87, exponentSE, exponentSig, extract87, incomplete, quotientBits, remainder87, scale87 } from './x87_special';
@@ -159,7 +159,8 @@ function remainder(cpu: usize, ip: usize, nearest: bool): void {
   const a = stack(cpu, 0), b = stack(cpu, 1);
   start87(cpu);
   if (missing(cpu, 0, 1)) underflow(); else remainder87(seOf(a), sigOf87(a), seOf(b), sigOf87(b), nearest);
-  if (!commit(cpu, ip, 0) || (raised & IE) != 0) return;
+  if (!commit(cpu, ip, 0)) return;
+  if ((raised & IE) != 0) { store<u32>(cpu, load<u32>(cpu, FSW) & ~C2, FSW); return; }
   const q = quotientBits;
   setConditions(cpu, ((q & 4) != 0 ? C0 : 0) | ((q & 2) != 0 ? C3 : 0) | ((q & 1) != 0 ? C1 : 0) | (incomplete ? C2 : 0));
 }
@@ -168,10 +169,11 @@ export function fprem1(cpu: usize, ip: usize): void { remainder(cpu, ip, true); 
 
 // ---- comparison -----------------------------------------------------------------------------------------------------------------------
 
-/** Ends a comparison: the relation into C3, C2 and C0, then `pops`. */
+/** Ends a comparison: the relation into C3, C2 and C0, even of one that faults; then `pops`. */
 function compared(cpu: usize, ip: usize, relation: u32, pops: u32): void {
-  if (settle(cpu, ip)) return;
+  const fault = settle(cpu, ip);
   setConditions(cpu, relation == UNORDERED ? C3 | C2 | C0 : relation == EQUAL ? C3 : relation == LESS ? C0 : 0);
+  if (fault) return;
   for (let i: u32 = 0; i < pops; i++) pop(cpu);
 }
 function compareWith(cpu: usize, ip: usize, i: u32, ordered: bool, pops: u32): void {
@@ -197,15 +199,17 @@ export function ftst(cpu: usize, ip: usize): void {
   compared(cpu, ip, relation, 0);
 }
 
+/** FCOMI and its kin: C1 is only touched by a missing operand. */
 function compareFlags(cpu: usize, ip: usize, ordered: bool, pops: bool): void {
   if (waits(cpu)) return;
   const i = operandOf(ip, OP_R1), a = stack(cpu, 0), b = stack(cpu, i);
   start87(cpu);
   let relation = UNORDERED;
   if (missing(cpu, 0, i)) underflow(); else relation = compare87(seOf(a), sigOf87(a), seOf(b), sigOf87(b), ordered);
-  if (settle(cpu, ip)) return;
+  const c1 = (raised & SF) != 0 ? 0 : load<u32>(cpu, FSW) & C1, fault = settle(cpu, ip);
+  store<u32>(cpu, load<u32>(cpu, FSW) | c1, FSW);
   setStatus(cpu, relation == UNORDERED ? ZF | PF | CF : relation == EQUAL ? ZF : relation == LESS ? CF : 0);
-  if (pops) pop(cpu);
+  if (pops && !fault) pop(cpu);
 }
 export function fcomi(cpu: usize, ip: usize): void { compareFlags(cpu, ip, true, false); }
 export function fcomip(cpu: usize, ip: usize): void { compareFlags(cpu, ip, true, true); }

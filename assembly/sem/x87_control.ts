@@ -72,6 +72,11 @@ function setTagWord(cpu: usize, word: u32): void {
 function isWord(ip: usize): bool { return load<u8>(ip, OP_SIZE) == 1; }
 function environmentBytes(ip: usize): u64 { return isWord(ip) ? 14 : 28; }
 
+/** Whether `bytes` at `at` can be written: the first and the last are tried before the others, which shows in CR2 at the end of a segment of pages. */
+function writable(cpu: usize, at: u64, bytes: u64): bool {
+  return probe(cpu, at, 1, ACCESS_WRITE) && probe(cpu, at + bytes - 1, 1, ACCESS_WRITE) && probe(cpu, at, <u32>bytes, ACCESS_WRITE);
+}
+
 /** Writes the environment; its bytes have been probed. Code and data selectors are not recorded (CPUID.(EAX=07H):EBX[13]) and stored as 0. */
 function storeEnvironment(cpu: usize, ip: usize, at: u64): void {
   const fip = <u32>load<u64>(cpu, FPU_IP), fdp = <u32>load<u64>(cpu, FPU_DP), fop = load<u32>(cpu, FPU_OP), real = (load<u32>(cpu, MODE) & MODE_REAL) != 0;
@@ -125,7 +130,7 @@ function loadEnvironment(cpu: usize, ip: usize, at: u64): void {
 /** FNSTENV masks every exception afterwards. */
 export function fnstenv(cpu: usize, ip: usize): void {
   const at = ea(cpu, ip);
-  if (!probe(cpu, at, <u32>environmentBytes(ip), ACCESS_WRITE)) return;
+  if (!writable(cpu, at, environmentBytes(ip))) return;
   storeEnvironment(cpu, ip, at);
   if (trap) return;
   setControl(cpu, load<u32>(cpu, FCW) | 0x3f);
@@ -139,7 +144,7 @@ export function fldenv(cpu: usize, ip: usize): void {
 /** FNSAVE: environment and registers from ST(0) on; then as FNINIT. */
 export function fnsave(cpu: usize, ip: usize): void {
   const at = ea(cpu, ip), registers = at + environmentBytes(ip);
-  if (!probe(cpu, at, <u32>(environmentBytes(ip) + REGISTER_BYTES), ACCESS_WRITE)) return;
+  if (!writable(cpu, at, environmentBytes(ip) + REGISTER_BYTES)) return;
   storeEnvironment(cpu, ip, at);
   for (let i: u32 = 0; i < 8 && !trap; i++) {
     const from = stack(cpu, i);

@@ -155,17 +155,10 @@ export function roundPack(negative: u32, exp: i32, sig: u64, rest: u64): void {
     if (tiny && (control & UE) == 0) {
       raised |= UE;
       exp += WRAP;
+      // FSCALE can go further down than that: then as if masked.
+      if (exp <= 0) { denormalize(negative, exp, sig, rest, true); return; }
     } else {
-      shiftRight(sig, rest, 1 - exp);
-      sig = shiftedSig; rest = shiftedRest;
-      if ((sig & mask) != 0 || rest != 0) {
-        raised |= tiny ? UE | PE : PE;
-        roundedUp = goesUp(negative, sig, rest, shift);
-        sig &= ~mask;
-        if (roundedUp) sig += mask + 1;
-      }
-      outSE = negative | <u32>(sig >> 63);
-      outSig = sig;
+      denormalize(negative, exp, sig, rest, tiny);
       return;
     }
   }
@@ -178,11 +171,26 @@ export function roundPack(negative: u32, exp: i32, sig: u64, rest: u64): void {
   }
   if (exp >= 0x7fff) {
     raised |= OE;
-    if ((control & OE) != 0) { overflow(negative); return; }
+    if ((control & OE) != 0 || exp - WRAP >= 0x7fff) { overflow(negative); return; }
     exp -= WRAP;
   }
   if (inexact) raised |= PE;
   outSE = negative | <u32>exp;
+  outSig = sig;
+}
+
+/** The masked response to underflow: the significand with the least exponent, rounded there. */
+function denormalize(negative: u32, exp: i32, sig: u64, rest: u64, tiny: bool): void {
+  const mask: u64 = (<u64>1 << dropped) - 1;
+  shiftRight(sig, rest, 1 - exp);
+  sig = shiftedSig; rest = shiftedRest;
+  if ((sig & mask) != 0 || rest != 0) {
+    raised |= tiny ? UE | PE : PE;
+    roundedUp = goesUp(negative, sig, rest, dropped);
+    sig &= ~mask;
+    if (roundedUp) sig += mask + 1;
+  }
+  outSE = negative | <u32>(sig >> 63);
   outSig = sig;
 }
 
