@@ -104,6 +104,14 @@ const functions: InsnForm[] = [
   plain('D9 F4', 'FXTRACT', 'fxtract', 15),
   plain('D9 F8', 'FPREM', 'fprem', 25),
   plain('D9 F5', 'FPREM1', 'fprem1', 25),
+  plain('D9 F0', 'F2XM1', 'f2xm1', 70),
+  plain('D9 F1', 'FYL2X', 'fyl2x', 80),
+  plain('D9 F2', 'FPTAN', 'fptan', 100),
+  plain('D9 F3', 'FPATAN', 'fpatan', 100),
+  plain('D9 F9', 'FYL2XP1', 'fyl2xp1', 80),
+  plain('D9 FB', 'FSINCOS', 'fsincos', 120),
+  plain('D9 FE', 'FSIN', 'fsin', 80),
+  plain('D9 FF', 'FCOS', 'fcos', 80),
 ];
 
 const control: InsnForm[] = [

@@ -44,16 +44,15 @@ export function maskmovq(cpu: usize, ip: usize): void {
   if (waits(cpu)) return;
   const index = load<u8>(ip, OP_INDEX);
   const value = load<u64>(cpu + ST + (<usize>(load<u8>(ip, OP_R0) & 7) << 4)), select = i8x16.bitmask(v128.load(cpu + ST + (<usize>(load<u8>(ip, OP_R1) & 7) << 4))) & 0xff;
-  if (select != 0) {
-    let address = load<u64>(cpu, RDI);
-    if (load<u8>(ip, OP_ADDRESS_SIZE) == 2) address &= 0xffffffff;
-    if (index != ZERO) address += load<u64>(cpu + <usize>index);
-    if (!probe(cpu, address, 8, ACCESS_WRITE)) return;
-    for (let i: u32 = 0; i < 8; i++) {
-      if ((select >> i & 1) == 0) continue;
-      st8(cpu, address + i, <u8>(value >> <u64>(i << 3)));
-      if (trap) return;
-    }
+  let address = load<u64>(cpu, RDI);
+  if (load<u8>(ip, OP_ADDRESS_SIZE) == 2) address &= 0xffffffff;
+  if (index != ZERO) address += load<u64>(cpu + <usize>index);
+  // All eight bytes must be writable even where the mask leaves them out.
+  if (!probe(cpu, address, 8, ACCESS_WRITE)) return;
+  for (let i: u32 = 0; i < 8; i++) {
+    if ((select >> i & 1) == 0) continue;
+    st8(cpu, address + i, <u8>(value >> <u64>(i << 3)));
+    if (trap) return;
   }
   mmxEnter(cpu);
 }

@@ -33,3 +33,53 @@ function digit(rest: u64, next: u64, d: u64, dh: u64, dl: u64): u64 {
   }
   return q;
 }
+
+/** The upper 128 bits of the product of two 128-bit numbers; at most 2 too small in the last place. */
+export function multiplyHigh128(ah: u64, al: u64, bh: u64, bl: u64): void {
+  multiply64(ah, bl);
+  const h1 = hi64, l1 = lo64;
+  multiply64(al, bh);
+  const h2 = hi64, l2 = lo64;
+  multiply64(ah, bh);
+  const carry: u64 = l1 + l2 < l1 ? 1 : 0;
+  let low = lo64 + h1, high = hi64 + (low < h1 ? 1 : 0);
+  low += h2;
+  high += low < h2 ? 1 : 0;
+  low += carry;
+  high += low < carry ? 1 : 0;
+  hi64 = high; lo64 = low;
+}
+
+let restHigh: u64 = 0, restLow: u64 = 0;
+/** floor(rest * 2^64 / d) for rest < d; leaves the remainder. */
+function wideDigit(dh: u64, dl: u64): u64 {
+  let q: u64 = 0xffffffffffffffff;
+  if (restHigh < dh) {
+    divide128(restHigh, restLow, dh);
+    q = hi64;
+  }
+  // q * d, 192 bits, is at most two times d too large.
+  multiply64(q, dl);
+  const p0 = lo64;
+  let p1 = hi64;
+  multiply64(q, dh);
+  p1 += lo64;
+  let p2 = hi64 + (p1 < lo64 ? 1 : 0), low = p0;
+  while (p2 > restHigh || (p2 == restHigh && (p1 > restLow || (p1 == restLow && low > 0)))) {
+    q--;
+    const borrow: u64 = low < dl ? 1 : 0;
+    low -= dl;
+    const more: u64 = p1 < dh || (p1 == dh && borrow != 0) ? 1 : 0;
+    p1 -= dh + borrow;
+    p2 -= more;
+  }
+  restHigh = restLow - p1 - (low != 0 ? 1 : 0);
+  restLow = 0 - low;
+  return q;
+}
+/** The first 128 bits after the point of n / d, cut off. n < d; d has its leading one at bit 127. */
+export function divideFraction(nh: u64, nl: u64, dh: u64, dl: u64): void {
+  restHigh = nh; restLow = nl;
+  const high = wideDigit(dh, dl), low = wideDigit(dh, dl);
+  hi64 = high; lo64 = low;
+}

@@ -160,7 +160,8 @@ function remainder(cpu: usize, ip: usize, nearest: bool): void {
   start87(cpu);
   if (missing(cpu, 0, 1)) underflow(); else remainder87(seOf(a), sigOf87(a), seOf(b), sigOf87(b), nearest);
   if (!commit(cpu, ip, 0)) return;
-  if ((raised & IE) != 0) { store<u32>(cpu, load<u32>(cpu, FSW) & ~C2, FSW); return; }
+  // A NaN clears C2 and C1; the others stay.
+  if (isNaN87(outSE, outSig)) { store<u32>(cpu, load<u32>(cpu, FSW) & ~C2, FSW); return; }
   const q = quotientBits;
   setConditions(cpu, ((q & 4) != 0 ? C0 : 0) | ((q & 2) != 0 ? C3 : 0) | ((q & 1) != 0 ? C1 : 0) | (incomplete ? C2 : 0));
 }

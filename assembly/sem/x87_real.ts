@@ -57,6 +57,8 @@ export function raise87(flags: u32): void { raised |= flags; }
 /** Takes #P back. */
 export function clearPrecision(): void { raised &= ~PE; roundedUp = false; }
 export function setRoundedUp(up: bool): void { roundedUp = up; }
+/** Whether #U is masked. */
+export function underflowMasked(): bool { return (control & UE) != 0; }
 export function setOut(se: u32, sig: u64): void { outSE = se; outSig = sig; }
 
 // ---- classes --------------------------------------------------------------------------------------------------------------------
@@ -155,8 +157,8 @@ export function roundPack(negative: u32, exp: i32, sig: u64, rest: u64): void {
     if (tiny && (control & UE) == 0) {
       raised |= UE;
       exp += WRAP;
-      // FSCALE can go further down than that: then as if masked.
-      if (exp <= 0) { denormalize(negative, exp, sig, rest, true); return; }
+      // FSCALE can go further than that, down to zero or up to infinity.
+      if (exp <= 0) { raised |= PE; zero(negative); return; }
     } else {
       denormalize(negative, exp, sig, rest, tiny);
       return;
@@ -171,8 +173,9 @@ export function roundPack(negative: u32, exp: i32, sig: u64, rest: u64): void {
   }
   if (exp >= 0x7fff) {
     raised |= OE;
-    if ((control & OE) != 0 || exp - WRAP >= 0x7fff) { overflow(negative); return; }
+    if ((control & OE) != 0) { overflow(negative); return; }
     exp -= WRAP;
+    if (exp >= 0x7fff) { raised |= PE; roundedUp = true; infinity(negative); return; }
   }
   if (inexact) raised |= PE;
   outSE = negative | <u32>exp;
