@@ -13,7 +13,7 @@ function cpuid(leaf: number, sub = 0): number[] {
 const EBX = 1, ECX = 2, EDX = 3;
 /** Where CPUID announces the features that records name (SDM vol. 2, CPUID): leaf, register, bit. */
 const places: Record<string, [number, number, number]> = {
-  TSC: [1, EDX, 4], MSR: [1, EDX, 5], MMX: [1, EDX, 23], FXSR: [1, EDX, 24], SSE: [1, EDX, 25], SSE2: [1, EDX, 26],
+  FPU: [1, EDX, 0], CMOV: [1, EDX, 15], TSC: [1, EDX, 4], MSR: [1, EDX, 5], MMX: [1, EDX, 23], FXSR: [1, EDX, 24], SSE: [1, EDX, 25], SSE2: [1, EDX, 26],
   SSE3: [1, ECX, 0], MONITOR: [1, ECX, 3], PCLMULQDQ: [1, ECX, 1], SSSE3: [1, ECX, 9], FMA: [1, ECX, 12], 'SSE4.1': [1, ECX, 19], 'SSE4.2': [1, ECX, 20], MOVBE: [1, ECX, 22], POPCNT: [1, ECX, 23], AES: [1, ECX, 25], AVX: [1, ECX, 28], F16C: [1, ECX, 29], RDRAND: [1, ECX, 30],
   FSGSBASE: [7, EBX, 0], INVPCID: [7, EBX, 10], PKU: [7, ECX, 3], BMI1: [7, EBX, 3], AVX2: [7, EBX, 5], BMI2: [7, EBX, 8], RDSEED: [7, EBX, 18], ADX: [7, EBX, 19], SMAP: [7, EBX, 20], CLFLUSHOPT: [7, EBX, 23], SHA: [7, EBX, 29],
   LZCNT: [0x80000001, ECX, 5], RDTSCP: [0x80000001, EDX, 27],

@@ -13,7 +13,7 @@ const PHYSICAL_BITS: u32 = 32, LINEAR_BITS: u32 = 48;
 const MAX_LEAF: u32 = 0x16, MAX_EXTENDED: u32 = 0x80000008;
 
 // Leaf 1 EDX.
-const FPU: u32 = 1 << 0, DE: u32 = 1 << 2, PSE: u32 = 1 << 3, TSC: u32 = 1 << 4, MSR: u32 = 1 << 5, PAE: u32 = 1 << 6, MCE: u32 = 1 << 7, CX8: u32 = 1 << 8, APIC: u32 = 1 << 9, SEP: u32 = 1 << 11, MTRR: u32 = 1 << 12, PGE: u32 = 1 << 13, MCA: u32 = 1 << 14, CMOV: u32 = 1 << 15, PAT: u32 = 1 << 16, CLFSH: u32 = 1 << 19, FXSR: u32 = 1 << 24, SSE: u32 = 1 << 25, SSE2: u32 = 1 << 26, HTT: u32 = 1 << 28;
+const FPU: u32 = 1 << 0, DE: u32 = 1 << 2, PSE: u32 = 1 << 3, TSC: u32 = 1 << 4, MSR: u32 = 1 << 5, PAE: u32 = 1 << 6, MCE: u32 = 1 << 7, CX8: u32 = 1 << 8, APIC: u32 = 1 << 9, SEP: u32 = 1 << 11, MTRR: u32 = 1 << 12, PGE: u32 = 1 << 13, MCA: u32 = 1 << 14, CMOV: u32 = 1 << 15, PAT: u32 = 1 << 16, CLFSH: u32 = 1 << 19, MMX: u32 = 1 << 23, FXSR: u32 = 1 << 24, SSE: u32 = 1 << 25, SSE2: u32 = 1 << 26, HTT: u32 = 1 << 28;
 // Leaf 1 ECX.
 const SSE3: u32 = 1 << 0, PCLMULQDQ: u32 = 1 << 1, MONITOR: u32 = 1 << 3, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, PCID: u32 = 1 << 17, TSC_DEADLINE: u32 = 1 << 24, AES: u32 = 1 << 25, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
 // Leaf 7 EBX, ECX.
@@ -26,8 +26,7 @@ const LAHF64: u32 = 1 << 0, LZCNT: u32 = 1 << 5, PREFETCHW: u32 = 1 << 8;
 /** XSAVE and its control register are not there yet; CR4.OSXSAVE cannot be set. */
 export const HAS_XSAVE: bool = false;
 
-/** Leaf 1: x87 and FXSR are announced because 64-bit software takes them for granted. */
-const LEAF1_EDX: u32 = FPU | DE | PSE | TSC | MSR | PAE | MCE | CX8 | APIC | SEP | MTRR | PGE | MCA | CMOV | PAT | CLFSH | FXSR | SSE | SSE2;
+const LEAF1_EDX: u32 = FPU | DE | PSE | TSC | MSR | PAE | MCE | CX8 | APIC | SEP | MTRR | PGE | MCA | CMOV | PAT | CLFSH | MMX | FXSR | SSE | SSE2;
 const LEAF1_ECX: u32 = SSE3 | PCLMULQDQ | SSSE3 | SSE4_1 | SSE4_2 | AES | CX16 | MOVBE | POPCNT | PCID | TSC_DEADLINE | (HAS_XSAVE ? XSAVE : 0);
 
 /** Machine configuration: TSC frequency in Hz (leaves 15h and 16h), and whether the hypervisor bit is set. */

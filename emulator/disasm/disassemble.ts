@@ -169,6 +169,10 @@ function renderOperand(
       return `mm${f.rm & 7}`;
     case 'mm/m':
       return f.memory ? memory(f, bytes || 8, next, target) : `mm${f.rm & 7}`;
+    case 'st':
+      return `st(${f.rm & 7})`;
+    case 'st0':
+      return 'st';
     case 'sreg':
       return SEGMENTS[f.reg & 7] ?? `seg${f.reg & 7}`;
     case 'cr':
@@ -240,7 +244,7 @@ function memoryWidth(text: string, otherwise: number): number {
   const far = /^m16:(\d+)$/.exec(text);
   if (far !== null) return 2 + Number(far[1]) / 8;
   if (text === 'm' || text.includes('&')) return 0;
-  const m = /(?:^|\/)m(\d+)$/.exec(text);
+  const m = /(?:^|\/)m(\d+)(?:fp|int|bcd)?$/.exec(text);
   return m === null ? otherwise : Number(m[1]) / 8;
 }
 
