@@ -50,14 +50,27 @@ const immediateOf: Record<string, string> = {
   imm16_8: '16_8',
   '1': 'ONE',
 };
-const formFlags = { LOCK: 1, ENDS: 2, CPL0: 4, SSE: 8, NO_SEGMENT: 16, ONLY_REGISTER: 32, DIRECT_BRANCH: 64, PROTECTED: 128, X87: 256, WAIT: 512, MMX: 1024 };
+const formFlags = {
+  LOCK: 1,
+  ENDS: 2,
+  CPL0: 4,
+  SSE: 8,
+  NO_SEGMENT: 16,
+  ONLY_REGISTER: 32,
+  DIRECT_BRANCH: 64,
+  PROTECTED: 128,
+  X87: 256,
+  WAIT: 512,
+  MMX: 1024,
+};
 /** Features whose instructions need CR4.OSFXSR and a clear CR0.EM and CR0.TS. */
 const sseFeature = /^(SSE\d?|SSSE3|SSE4_[12]|SSE4\.[12]|AES|AESNI|PCLMULQDQ|SHA)$/;
 
 /** Opcodes D8 to DF and WAIT: not there without x87 (CR0.EM, CR0.TS: #NM). */
 const isX87 = (f: Form): boolean => f.encoding.map === 0 && ((f.encoding.opcode & 0xf8) === 0xd8 || f.encoding.opcode === 0x9b);
 /** MMX registers are the x87's (CR0.EM: #UD, CR0.TS: #NM). */
-const isMmx = (f: Form): boolean => f.record.cpuid === 'MMX' || f.operands.some(o => o.place === 'mm' || o.place === 'mm/m' || o.place === 'mm/r');
+const isMmx = (f: Form): boolean =>
+  f.record.cpuid === 'MMX' || f.operands.some(o => o.place === 'mm' || o.place === 'mm/m' || o.place === 'mm/r');
 
 /** Which file exports each semantic function. */
 function findSemantics(root: string): Map<string, string> {
@@ -100,7 +113,9 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       (r.lock ? formFlags.LOCK : 0) |
       (r.ends ? formFlags.ENDS : 0) |
       (r.cpl0 ? formFlags.CPL0 : 0) |
-      (sseFeature.test(r.cpuid ?? '') && !isX87(f) && (!isMmx(f) || f.operands.some(o => o.place.startsWith('xmm'))) ? formFlags.SSE : 0) |
+      (sseFeature.test(r.cpuid ?? '') && !isX87(f) && (!isMmx(f) || f.operands.some(o => o.place.startsWith('xmm')))
+        ? formFlags.SSE
+        : 0) |
       (f.operands.some(o => o.place === 'ea') ? formFlags.NO_SEGMENT : 0) |
       (f.operands.some(o => o.place === 'cr' || o.place === 'dr') ? formFlags.ONLY_REGISTER : 0) |
       (direct ? formFlags.DIRECT_BRANCH : 0) |

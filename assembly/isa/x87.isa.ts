@@ -129,10 +129,14 @@ const control: InsnForm[] = [
   store('D9 /7', 'FNSTCW m16', 'fnstcw', 2),
   store('DD /7', 'FNSTSW m16', 'fnstsw', 2),
   plain('DF E0', 'FNSTSW AX', 'fnstswAx', 2),
-  store('D9 /6', 'FNSTENV m', 'fnstenv', 50),
-  load('D9 /4', 'FLDENV m', 'fldenv', 40),
-  store('DD /6', 'FNSAVE m', 'fnsave', 100),
-  load('DD /4', 'FRSTOR m', 'frstor', 80),
+  store('o16 D9 /6', 'FNSTENV m14byte', 'fnstenv', 50),
+  store('D9 /6', 'FNSTENV m28byte', 'fnstenv', 50),
+  load('o16 D9 /4', 'FLDENV m14byte', 'fldenv', 40),
+  load('D9 /4', 'FLDENV m28byte', 'fldenv', 40),
+  store('o16 DD /6', 'FNSAVE m94byte', 'fnsave', 100),
+  store('DD /6', 'FNSAVE m108byte', 'fnsave', 100),
+  load('o16 DD /4', 'FRSTOR m94byte', 'frstor', 80),
+  load('DD /4', 'FRSTOR m108byte', 'frstor', 80),
   plain('9B', 'WAIT', 'fwait', 1),
 ];
 

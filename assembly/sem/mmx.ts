@@ -1,10 +1,11 @@
 // MMX: what its instructions share with the x87, whose registers they use, and the operations that are not lane by lane (those are the SSE functions of the same name,
 // which see 64 bits of garbage above). SDM vol. 1, chapter 9; vol. 3, chapter 13.
 
-import { FSW, FTW, RDI, SCRATCH, ST, ZERO } from '../core/layout';
+import { FSW, FTW, RDI, SCRATCH, ST } from '../core/layout';
 import { probe, st8 } from '../core/mem';
 import { ACCESS_WRITE } from '../core/mmu';
-import { OP_ADDRESS_SIZE, OP_INDEX, OP_R0, OP_R1 } from '../core/op';
+import { OP_R0, OP_R1 } from '../core/op';
+import { pointer, sourceAddress } from '../core/operand';
 import { trap } from '../core/trap';
 import { sseBegin, sseFaults } from './fp';
 import { fpFromInt, fpRound, fpToInt, RC_ZERO } from './softfloat';
@@ -42,13 +43,10 @@ export function pextrwMm(_cpu: usize, d: usize, s: usize, imm: u32): void { stor
 /** Stores the bytes of the first operand whose mask byte has bit 7 set, at DS:RDI (or with FS or GS). */
 export function maskmovq(cpu: usize, ip: usize): void {
   if (waits(cpu)) return;
-  const index = load<u8>(ip, OP_INDEX);
   const value = load<u64>(cpu + ST + (<usize>(load<u8>(ip, OP_R0) & 7) << 4)), select = i8x16.bitmask(v128.load(cpu + ST + (<usize>(load<u8>(ip, OP_R1) & 7) << 4))) & 0xff;
-  let address = load<u64>(cpu, RDI);
-  if (load<u8>(ip, OP_ADDRESS_SIZE) == 2) address &= 0xffffffff;
-  if (index != ZERO) address += load<u64>(cpu + <usize>index);
   // All eight bytes must be writable even where the mask leaves them out.
-  if (!probe(cpu, address, 8, ACCESS_WRITE)) return;
+  const address = sourceAddress(cpu, ip, pointer(cpu, ip, RDI), 8, true);
+  if (trap || !probe(cpu, address, 8, ACCESS_WRITE)) return;
   for (let i: u32 = 0; i < 8; i++) {
     if ((select >> i & 1) == 0) continue;
     st8(cpu, address + i, <u8>(value >> <u64>(i << 3)));

@@ -1,10 +1,10 @@
 // x87 control: FINIT, FCLEX, control and status word, environment and state in memory (SDM vol. 1, 8.1.10 and 8.1.11). The instructions whose name begins with FN do not wait for
 // pending exceptions.
 
-import { MODE_REAL } from '../core/block';
-import { FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MODE, RAX } from '../core/layout';
+import { FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, RAX } from '../core/layout';
 import { ld16, ld32, ld64, probe, st16, st32, st64 } from '../core/mem';
 import { ACCESS_WRITE } from '../core/mmu';
+import { isReal } from '../core/mode';
 import { OP_SIZE } from '../core/op';
 import { ea, memory, setMemory } from '../core/operand';
 import { trap } from '../core/trap';
@@ -79,7 +79,7 @@ function writable(cpu: usize, at: u64, bytes: u64): bool {
 
 /** Writes the environment; its bytes have been probed. Code and data selectors are not recorded (CPUID.(EAX=07H):EBX[13]) and stored as 0. */
 function storeEnvironment(cpu: usize, ip: usize, at: u64): void {
-  const fip = <u32>load<u64>(cpu, FPU_IP), fdp = <u32>load<u64>(cpu, FPU_DP), fop = load<u32>(cpu, FPU_OP), real = (load<u32>(cpu, MODE) & MODE_REAL) != 0;
+  const fip = <u32>load<u64>(cpu, FPU_IP), fdp = <u32>load<u64>(cpu, FPU_DP), fop = load<u32>(cpu, FPU_OP), real = isReal(cpu);
   const fcw = load<u32>(cpu, FCW), fsw = load<u32>(cpu, FSW), tags = tagWord(cpu);
   if (isWord(ip)) {
     st16(cpu, at, <u16>fcw); st16(cpu, at + 2, <u16>fsw); st16(cpu, at + 4, <u16>tags);
@@ -99,7 +99,7 @@ function storeEnvironment(cpu: usize, ip: usize, at: u64): void {
 
 /** Reads the environment; its bytes have been probed. */
 function loadEnvironment(cpu: usize, ip: usize, at: u64): void {
-  const real = (load<u32>(cpu, MODE) & MODE_REAL) != 0;
+  const real = isReal(cpu);
   let fcw: u32, fsw: u32, tags: u32, fip: u32, fdp: u32, fop: u32 = load<u32>(cpu, FPU_OP);
   if (isWord(ip)) {
     fcw = ld16(cpu, at); fsw = ld16(cpu, at + 2); tags = ld16(cpu, at + 4); fip = ld16(cpu, at + 6); fdp = ld16(cpu, at + 10);

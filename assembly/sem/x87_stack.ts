@@ -1,6 +1,7 @@
 // The x87 register stack, its tags, and what an instruction does with the exceptions that it raised (SDM vol. 1, 8.1 and 8.5 - 8.7).
 
-import { EA, FCW, FPU_DP, FPU_IP, FPU_OP, FS_BASE, FSW, FTW, GS_BASE, ST } from '../core/layout';
+import { EA, FCW, FPU_DP, FPU_IP, FPU_OP, FS_BASE, FSW, FTW, GS_BASE, SEG, SEG_BASE, SEG_SIZE, ST } from '../core/layout';
+import { is64 } from '../core/mode';
 import { OP_BASE, OP_BYTES, OP_FLAGS, OP_IMM, OP_INDEX, OP_LENGTH, OP_NEXT, OP_R0, OPF_MEMORY } from '../core/op';
 import { ea } from '../core/operand';
 import { MF, raise } from '../core/trap';
@@ -72,10 +73,13 @@ export function setPointer(cpu: usize, ip: usize): void { store<u64>(cpu, load<u
 function pointer(cpu: usize, ip: usize): u64 {
   const index = load<u8>(ip, OP_INDEX);
   let at = ea(cpu, ip);
-  if (index == FS_BASE || index == GS_BASE) at -= load<u64>(cpu + <usize>index);
-  // After an `ea` micro-op the base is in the sum; the micro-op names it.
-  else if (load<u8>(ip, OP_BASE) == EA) at -= load<u64>(cpu + <usize>load<u8>(ip - OP_BYTES, OP_R0));
-  return at;
+  if (index == FS_BASE || index == GS_BASE) return at - load<u64>(cpu + <usize>index);
+  if (load<u8>(ip, OP_BASE) != EA) return at;
+  // A micro-op has added the segment's base, which it names: by its number outside 64-bit mode.
+  const named = <usize>load<u8>(ip - OP_BYTES, OP_R0);
+  if (is64(cpu)) return at - load<u64>(cpu + named);
+  at -= load<u64>(cpu + SEG + named * SEG_SIZE, SEG_BASE);
+  return at & 0xffffffff;
 }
 
 /**
