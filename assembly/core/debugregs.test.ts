@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ACTIVITY, CR4, DEBUGCTL, DR, EXIT_BUDGET, RIP } from '../../emulator/core/abi.ts';
+import { ACTIVITY, CR4, DEBUGCTL, DR, EXIT_BUDGET, EXIT_HALT, RIP } from '../../emulator/core/abi.ts';
 import { CODE, createBox, DATA, flags, frame, get, HANDLERS, hex, load, outcome, pte, P, read64, reg, run, set, setGate, setReg, vectorOf, W, write64 } from './testbox.ts';
 import type { Box, Frame } from './testbox.ts';
 
@@ -197,6 +197,16 @@ describe('single step', () => {
     expect(outcome(b)).toBe('1');
     expect(frame(b).rip).toBe(BigInt(HANDLERS + 3 * 16));
   });
+});
+
+test('a pending data breakpoint of MOV SS is part of the #DB of INT1 that follows', () => {
+  const b = createBox('8e17 f1 f4' /* mov ss, [rdi]; int1 */);
+  write64(b, DATA, 0x10n);
+  setReg(b, 'rdi', BigInt(DATA));
+  breakpoint(b, 0, ON_ACCESS, 2, DATA);
+  expect(outcome(b)).toBe('1');
+  expect([frame(b).rip, why(b)]).toEqual([BigInt(CODE + 3), 1n]);
+  expect(run(b)).toBe(EXIT_HALT);
 });
 
 test('RF is cleared by the next instruction, and an interrupt before it pushes it', () => {

@@ -1,9 +1,10 @@
 import { armMonitor, monitorWait } from '../core/monitor';
 import { ACTIVITY_HALTED, EXIT_GATE, requestExit, updateAttention } from '../core/boundary';
 import { isGate } from '../core/debug';
+import { reportDebug } from '../core/debugregs';
 import { getFlags, IF, IOPL, RF, setFlags, VM } from '../core/flags';
 import { SOURCE_EXTERNAL, SOURCE_SOFTWARE, softwareInterrupt } from '../core/interrupts';
-import { ACTIVITY, CPL, CR0, EFER, FLAGS_REST, LSTAR, RAX, RCX, RDX, RIP, RSP, SEG_CS, SEG_SS, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP } from '../core/layout';
+import { ACTIVITY, CPL, DB_PENDING, CR0, EFER, FLAGS_REST, LSTAR, RAX, RCX, RDX, RIP, RSP, SEG_CS, SEG_SS, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP } from '../core/layout';
 import { canonical } from '../core/mem';
 import { CR0_PE, EFER_SCE } from '../core/crbits';
 import { isLong, updateMode } from '../core/mode';
@@ -25,7 +26,15 @@ export function intN(cpu: usize, ip: usize): void {
 }
 export function int3(cpu: usize, ip: usize): void { softwareInterrupt(cpu, 3, SOURCE_SOFTWARE, nextOf(ip)); }
 /** INT1 is delivered like a hardware event: the gate's DPL does not count. */
-export function int1(cpu: usize, ip: usize): void { softwareInterrupt(cpu, 1, SOURCE_EXTERNAL, nextOf(ip)); }
+export function int1(cpu: usize, ip: usize): void {
+  softwareInterrupt(cpu, 1, SOURCE_EXTERNAL, nextOf(ip));
+  if (trap) return;
+  // A debug trap that MOV SS held off is part of this #DB.
+  const pending = load<u32>(cpu, DB_PENDING);
+  if (pending == 0) return;
+  store<u32>(cpu, 0, DB_PENDING);
+  reportDebug(cpu, pending);
+}
 
 /** UD0, UD1, UD2. */
 export function undefinedOpcode(cpu: usize, _ip: usize): void { raise(cpu, UD); }
