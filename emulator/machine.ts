@@ -200,6 +200,7 @@ export class Machine implements Platform {
     });
     this.core.init(ramBytes, cpus);
     this.core.setCpuidConfig(this.config.tscHz, 0);
+    this.core.setRandomSeed(this.config.seed);
     this.core.setApicDivider(this.config.tscHz / this.config.apicHz);
     this.core.setScheduleSeed(this.config.scheduleSeed);
     this.clockSeen = new Uint32Array(this.linear.buffer, abi.CLOCK_SEEN, 2);

@@ -5,7 +5,6 @@ import { debugChanged, updateDebug } from './debugregs';
 import { is64, isLong, updateMode } from './mode';
 import { CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_FSGSBASE, CR4_MCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCE, CR4_PCIDE, CR4_PGE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, CR4_TSD, CR4_UMIP, EFER_LMA, EFER_LME } from './crbits';
 import { flushSpace, flushTlb, translationChanged } from './mmu';
-import { HAS_XSAVE } from './cpuid';
 import { AR_L, seg } from './segments';
 import { DB, GP, raise, raiseError, UD } from './trap';
 import { loadPdptes } from './walk';
@@ -13,7 +12,7 @@ import { loadPdptes } from './walk';
 // Control and debug registers (SDM vol. 3, 2.5 and 17.2).
 
 const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
-const CR4_BITS: u64 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | (HAS_XSAVE ? CR4_OSXSAVE : 0);
+const CR4_BITS: u64 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_OSXSAVE;
 /** Changes of these flush the TLBs, global translations too (SDM vol. 3, 4.10.4.1). */
 const CR4_FLUSHES: u64 = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PCIDE | CR4_PKE;
 /** Changes of these load the PDPTEs again (SDM vol. 3, 4.4.1). */

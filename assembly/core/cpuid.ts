@@ -15,19 +15,19 @@ const MAX_LEAF: u32 = 0x16, MAX_EXTENDED: u32 = 0x80000008;
 // Leaf 1 EDX.
 const FPU: u32 = 1 << 0, DE: u32 = 1 << 2, PSE: u32 = 1 << 3, TSC: u32 = 1 << 4, MSR: u32 = 1 << 5, PAE: u32 = 1 << 6, MCE: u32 = 1 << 7, CX8: u32 = 1 << 8, APIC: u32 = 1 << 9, SEP: u32 = 1 << 11, MTRR: u32 = 1 << 12, PGE: u32 = 1 << 13, MCA: u32 = 1 << 14, CMOV: u32 = 1 << 15, PAT: u32 = 1 << 16, CLFSH: u32 = 1 << 19, MMX: u32 = 1 << 23, FXSR: u32 = 1 << 24, SSE: u32 = 1 << 25, SSE2: u32 = 1 << 26, HTT: u32 = 1 << 28;
 // Leaf 1 ECX.
-const SSE3: u32 = 1 << 0, PCLMULQDQ: u32 = 1 << 1, MONITOR: u32 = 1 << 3, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, PCID: u32 = 1 << 17, TSC_DEADLINE: u32 = 1 << 24, AES: u32 = 1 << 25, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
+const SSE3: u32 = 1 << 0, PCLMULQDQ: u32 = 1 << 1, MONITOR: u32 = 1 << 3, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, PCID: u32 = 1 << 17, TSC_DEADLINE: u32 = 1 << 24, AES: u32 = 1 << 25, FMA: u32 = 1 << 12, AVX: u32 = 1 << 28, F16C: u32 = 1 << 29, RDRAND: u32 = 1 << 30, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
 // Leaf 7 EBX, ECX.
-const FSGSBASE: u32 = 1 << 0, INVPCID: u32 = 1 << 10, BMI1: u32 = 1 << 3, SMEP: u32 = 1 << 7, BMI2: u32 = 1 << 8, ADX: u32 = 1 << 19, SMAP: u32 = 1 << 20, SHA: u32 = 1 << 29;
-const UMIP: u32 = 1 << 2, PKU: u32 = 1 << 3, OSPKE: u32 = 1 << 4;
+const FSGSBASE: u32 = 1 << 0, AVX2: u32 = 1 << 5, RDSEED: u32 = 1 << 18, CLFLUSHOPT: u32 = 1 << 23, CLWB: u32 = 1 << 24, INVPCID: u32 = 1 << 10, BMI1: u32 = 1 << 3, SMEP: u32 = 1 << 7, BMI2: u32 = 1 << 8, ADX: u32 = 1 << 19, SMAP: u32 = 1 << 20, SHA: u32 = 1 << 29;
+const UMIP: u32 = 1 << 2, PKU: u32 = 1 << 3, OSPKE: u32 = 1 << 4, RDPID: u32 = 1 << 22;
 // Leaf 80000001 EDX, ECX.
 const SYSCALL: u32 = 1 << 11, NX: u32 = 1 << 20, PAGE1GB: u32 = 1 << 26, RDTSCP: u32 = 1 << 27, LM: u32 = 1 << 29;
 const LAHF64: u32 = 1 << 0, LZCNT: u32 = 1 << 5, PREFETCHW: u32 = 1 << 8;
 
-/** XSAVE and its control register are not there yet; CR4.OSXSAVE cannot be set. */
-export const HAS_XSAVE: bool = false;
+/** XCR0 bits that XSETBV accepts: x87, SSE, AVX, PKRU. */
+export const XCR0_MASK: u64 = 0x207;
 
 const LEAF1_EDX: u32 = FPU | DE | PSE | TSC | MSR | PAE | MCE | CX8 | APIC | SEP | MTRR | PGE | MCA | CMOV | PAT | CLFSH | MMX | FXSR | SSE | SSE2;
-const LEAF1_ECX: u32 = SSE3 | PCLMULQDQ | SSSE3 | SSE4_1 | SSE4_2 | AES | CX16 | MOVBE | POPCNT | PCID | TSC_DEADLINE | (HAS_XSAVE ? XSAVE : 0);
+const LEAF1_ECX: u32 = SSE3 | PCLMULQDQ | SSSE3 | SSE4_1 | SSE4_2 | AES | CX16 | MOVBE | POPCNT | PCID | TSC_DEADLINE | XSAVE | AVX | F16C | FMA | RDRAND;
 
 /** Machine configuration: TSC frequency in Hz (leaves 15h and 16h), and whether the hypervisor bit is set. */
 let tscHz: u32 = 100000000;
@@ -72,13 +72,11 @@ function basic(cpu: usize, leaf: u32, sub: u32): void {
       break;
     case 4: cache(sub); break;
     case 7:
-      if (sub == 0) { b = FSGSBASE | INVPCID | BMI1 | BMI2 | SMEP | ADX | SMAP | SHA; c = UMIP | PKU | ((load<u64>(cpu, CR4) & CR4_PKE) != 0 ? OSPKE : 0); }
+      if (sub == 0) { b = FSGSBASE | AVX2 | RDSEED | CLFLUSHOPT | CLWB | INVPCID | BMI1 | BMI2 | SMEP | ADX | SMAP | SHA; c = UMIP | RDPID | PKU | ((load<u64>(cpu, CR4) & CR4_PKE) != 0 ? OSPKE : 0); }
       break;
     case 0xa: a = LEAF_A_EAX; b = LEAF_A_EBX; d = LEAF_A_EDX; break;
     case 0xb: topology(cpu, sub); break;
-    case 0xd:
-      if (HAS_XSAVE && sub == 0) { a = 3; b = 576; c = 576; }
-      break;
+    case 0xd: extendedState(cpu, sub); break;
     case 0x15: // TSC / crystal = 1 / 1, crystal frequency
       a = 1; b = 1; c = tscHz;
       break;
@@ -87,6 +85,26 @@ function basic(cpu: usize, leaf: u32, sub: u32): void {
       break;
     default: // no thermal sensor (6)
   }
+}
+
+/** Offset of a state component in the standard format of the XSAVE area, and its size; 0 for one that does not exist. */
+export function componentOffset(i: u32): u32 { return i == 2 ? 576 : i == 9 ? 2688 : 0; }
+export function componentSize(i: u32): u32 { return i == 2 ? 256 : i == 9 ? 8 : 0; }
+/** Bytes of an XSAVE area with the components of `set`, in the standard or the compacted format (SDM vol. 1, 13.4). */
+export function areaSize(set: u64, compacted: bool): u32 {
+  let size: u32 = 576;
+  for (let i: u32 = 2; i < 10; i++) {
+    if ((set >> i & 1) == 0) continue;
+    size = (compacted ? size : componentOffset(i)) + componentSize(i);
+  }
+  return size;
+}
+/** XSAVEOPT, XSAVEC, XGETBV with ECX = 1; no XSAVES. */
+function extendedState(cpu: usize, sub: u32): void {
+  const enabled = load<u64>(cpu, XCR0);
+  if (sub == 0) { a = <u32>XCR0_MASK; b = areaSize(enabled, false); c = areaSize(XCR0_MASK, false); }
+  else if (sub == 1) { a = 7; b = areaSize(enabled, true); }
+  else if (sub < 10) { a = componentSize(sub); b = componentOffset(sub); }
 }
 
 /** Deterministic cache parameters: what a cache model would have. Ways, line 64, sets. */
@@ -138,6 +156,4 @@ function extended(leaf: u32): void {
   }
 }
 
-/** XCR0 bits that XSETBV accepts. */
-export const XCR0_MASK: u64 = 3;
 export function xcr0(cpu: usize): u64 { return load<u64>(cpu, XCR0); }

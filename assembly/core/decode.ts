@@ -1,6 +1,6 @@
 import { fetch } from './mmu';
 import { codeBreakpoints } from './debugregs';
-import { B_BREAK, B_CHARGE, B_HEADER, B_LENGTH, B_MODE, B_PA, B_PA2, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE, MODE_COUNT, MODE_EM, MODE_MP, MODE_NO_SSE, MODE_TS, MODE_USER, B_LIMIT, MODE_CODE16, MODE_CODE32, MODE_REAL } from './block';
+import { B_BREAK, B_CHARGE, B_HEADER, B_LENGTH, B_MODE, B_PA, B_PA2, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE, MODE_COUNT, MODE_EM, MODE_MP, MODE_NO_AVX, MODE_NO_SSE, MODE_TS, MODE_USER, B_LIMIT, MODE_CODE16, MODE_CODE32, MODE_REAL } from './block';
 import { EA, FS_BASE, GS_BASE, RAX, RCX, RDX, ZERO, RBP, RBX, RDI, RSI, RSP, SEG_DS, SEG_SS } from './layout';
 import { nextCodePage } from './blocks';
 import { codeAddress } from './linear';
@@ -12,7 +12,7 @@ import {
 import { GP, NM, NO_ERROR_CODE, raiseError, trap, UD } from './trap';
 import { breakpointAt } from './breakpoints';
 import {
-  CODE_CONTINUE, CODE_COUNT, CODE_EA, CODE_RAISE, CODE_STOP, FORM_BRANCH, FORM_BYTES, FORM_CC, FORM_CODE_MEMORY, FORM_CODE_REGISTER, FORM_CPL0, FORM_CYCLES, FORM_ENDS, FORM_FLAGS, FORM_FUNCTION, FORM_FUSE_MEMORY, FORM_FUSE_REGISTER, FORM_HIGH_BYTES, FORM_IMMEDIATE, FORM_LOCK, FORM_MMX, FORM_NO_SEGMENT, FORM_ONLY_REGISTER, FORM_PLACES, FORM_SSE, FORM_WAIT, FORM_X87, FORM_DIRECT_BRANCH, IMM_16, IMM_16_8, IMM_32, IMM_32S, IMM_64, IMM_8, IMM_8S, IMM_MOFFS, IMM_NONE, IMM_ONE, IMM_REL32, IMM_REL8, CODE_EA_SEGMENT, CODE_RAISE_IF, FORM_ACCESS, FORM_PROTECTED, IMM_PTR, IMM_REL16,
+  CODE_CONTINUE, CODE_COUNT, CODE_EA, CODE_RAISE, CODE_STOP, FORM_BRANCH, FORM_BYTES, FORM_CC, FORM_CODE_MEMORY, FORM_CODE_REGISTER, FORM_CPL0, FORM_CYCLES, FORM_ENDS, FORM_FLAGS, FORM_FUNCTION, FORM_FUSE_MEMORY, FORM_FUSE_REGISTER, FORM_HIGH_BYTES, FORM_IMMEDIATE, FORM_LOCK, FORM_MMX, FORM_NO_SEGMENT, FORM_ONLY_REGISTER, FORM_PLACES, FORM_SSE, FORM_AVX, FORM_VEX, FORM_VSIB, FORM_VVVV, FORM_WAIT, FORM_X87, FORM_DIRECT_BRANCH, IMM_16, IMM_16_8, IMM_32, IMM_32S, IMM_64, IMM_8, IMM_8S, IMM_IS4, IMM_MOFFS, IMM_NONE, IMM_ONE, IMM_REL32, IMM_REL8, CODE_EA_SEGMENT, CODE_RAISE_IF, FORM_ACCESS, FORM_PROTECTED, IMM_PTR, IMM_REL16,
   PLACE_ACC, PLACE_CL, PLACE_DX, PLACE_OPCODE, PLACE_REG, PLACE_REG_NUMBER, PLACE_RM, PLACE_RM_NUMBER, PLACE_VVVV, PLACE_VVVV_NUMBER,
   candidates, forms, functionIndex, fused, hasModrm, opcodeIndex, withoutIndex,
 } from '../generated/tables';
@@ -41,6 +41,8 @@ function take64(): u64 { const lo = <u64>take32(); return lo | (<u64>take32() <<
 
 // Parts of the memory operand, from ModRM and SIB.
 let base: usize = 0, index: usize = 0, scale: u32 = 0, displacement: i64 = 0, ripRelative: bool = false, stackSegment: bool = false;
+/** SIB.index with its extension, which names a vector register for a gather; 16 without SIB. */
+let vectorIndex: u32 = 16, vectorScale: u32 = 0;
 
 /** Reads SIB and displacement of a memory operand (mod is not 3). SDM vol. 2, tables 2-2 and 2-3. */
 function takeMemory(modrm: u32, rexX: u32, rexB: u32): void {
@@ -49,6 +51,8 @@ function takeMemory(modrm: u32, rexX: u32, rexB: u32): void {
   let reg = rm | rexB, hasBase = true;
   if (rm == 4) {
     const sib = take8(), i = ((sib >> 3) & 7) | rexX;
+    vectorIndex = i;
+    vectorScale = sib >> 6;
     if (i != 4) { index = <usize>i << 3; scale = sib >> 6; }
     reg = (sib & 7) | rexB;
     if ((sib & 7) == 5 && mod == 0) hasBase = false;
@@ -117,6 +121,7 @@ function after(rip: u64, length: u32): u64 { return legacy ? <u64>(<u32>rip + le
 /** Decodes the instruction whose bytes are [at, end) into ops at `o`; its length, or 0 when it needs more bytes. */
 function decodeOne(o: usize, rip: u64, mode: u32): u32 {
   const start = at, code16 = (mode & MODE_CODE16) != 0;
+  vectorIndex = 16;
   short = false; endsBlock = false; fuseClass = 0; directBranch = false; opEnd = o + OP_BYTES;
   memory.fill(o, 0, OP_BYTES);
   store<u8>(o, <u8>ZERO, OP_BASE);
@@ -221,6 +226,7 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
     case IMM_REL32: imm = <u64><i64><i32>take32(); relative = true; break;
     case IMM_PTR: imm = size16 ? <u64>take16() : <u64>take32(); imm |= <u64>take16() << 32; break;
     case IMM_MOFFS: displacement = addressSize == 1 ? <i64>take16() : addressSize == 2 ? <i64>take32() : <i64>take64(); isMemory = true; break;
+    case IMM_IS4: imm = <u64>(take8() >> 4); if (legacy) imm &= 7; break;
     case IMM_16_8: imm = <u64>take16(); imm |= <u64>take8() << 16; break;
     default: imm = 1; break;
   }
@@ -241,6 +247,11 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
     if (vector != 0) { raiseOp(o, vector, NO_ERROR_CODE); return finish(o, rip, length, flags); }
     imm |= (formFlags & FORM_X87) != 0 ? <u64>((b & 7) << 8 | modrm) : 0;
   }
+  if ((formFlags & FORM_VEX) != 0) {
+    if ((formFlags & FORM_VVVV) == 0 && vvvv != 0) { raiseOp(o, UD, NO_ERROR_CODE); return finish(o, rip, length, flags); }
+    if ((formFlags & FORM_AVX) != 0 && (mode & (MODE_NO_AVX | MODE_TS)) != 0) { raiseOp(o, (mode & MODE_NO_AVX) != 0 ? UD : NM, NO_ERROR_CODE); return finish(o, rip, length, flags); }
+    if ((formFlags & FORM_VSIB) != 0 && vectorIndex == 16) { raiseOp(o, UD, NO_ERROR_CODE); return finish(o, rip, length, flags); }
+  }
   if ((formFlags & FORM_CPL0) != 0 && (mode & MODE_USER) != 0) { raiseOp(o, GP, 0); return finish(o, rip, length, flags); }
 
   if (lock) flags |= OPF_LOCK;
@@ -249,9 +260,10 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
   if (opcode == 0x8f && isMemory && base == RSP) displacement += legacy || size16 ? <i64>1 << <i64>size : 8;
   let apart = false;
   if (legacy) {
+    if ((formFlags & FORM_VSIB) != 0) index = ZERO;
     if (segment == NO_SEGMENT) segment = stackSegment ? <u32>SEG_SS : <u32>SEG_DS;
     stackSegment = segment == <u32>SEG_SS;
-    apart = isMemory;
+    apart = isMemory && (formFlags & FORM_VSIB) == 0; // a gather makes its addresses itself (sem/avx_memory.ts)
     if (apart) {
       store<u16>(o, <u16>CODE_EA_SEGMENT, OP_CODE);
       store<u8>(o, <u8>segment, OP_R0);
@@ -263,13 +275,14 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
       stackSegment = false;
       at = segment == 4 ? FS_BASE : GS_BASE;
     }
-    apart = isMemory && (address67 || (at != 0 && index != ZERO));
+    if ((formFlags & FORM_VSIB) != 0) index = at != 0 ? at : ZERO;
+    else apart = isMemory && (address67 || (at != 0 && index != ZERO));
     if (apart) {
       // Too much for an op's address fields.
       store<u16>(o, <u16>CODE_EA, OP_CODE);
       store<u8>(o, <u8>(at != 0 ? at : ZERO), OP_R0);
       store<u8>(o, address67 ? 1 : 0, OP_R1);
-    } else if (at != 0) { index = at; scale = 0; }
+    } else if (at != 0 && (formFlags & FORM_VSIB) == 0) { index = at; scale = 0; }
   }
   if (isMemory) flags |= stackSegment ? OPF_MEMORY | OPF_STACK_SEGMENT : OPF_MEMORY;
   if (apart) {
@@ -325,7 +338,7 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
     if (simple != 0) code = simple;
   }
   store<u16>(o, <u16>code, OP_CODE);
-  store<u8>(o, load<u8>(info, FORM_CC), OP_CC);
+  store<u8>(o, (formFlags & FORM_VSIB) != 0 ? <u8>(vectorIndex | (vectorScale << 4)) : load<u8>(info, FORM_CC), OP_CC);
   store<u8>(o, <u8>size, OP_SIZE);
   store<u8>(o, <u8>addressSize, OP_ADDRESS_SIZE);
   store<u64>(o, imm, OP_IMM);

@@ -18,6 +18,7 @@ export { codeFlushes } from './blocks';
 export { setTracing } from './events';
 export { hostInvalidate, hostTlbFlush, localApicRead as apicRead, localApicWrite as apicWrite, nextTimer, raiseException, setState, translate } from './host';
 export { setCpuidConfig } from './cpuid';
+export { setRandomSeed } from './random';
 export { clearDirty, hostWrote, setMmioHigh } from './physical';
 export { ioapicLine, ioapicRead, ioapicWrite } from './ioapic';
 export { intrLine } from './intr';

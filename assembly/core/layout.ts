@@ -65,8 +65,8 @@ export const DB_PENDING: usize = 0x560;
 export const DEBUG_ACTIVE: usize = 0x564;
 /** Nonzero while a repeated string instruction stands between two elements (u32). */
 export const REPEATING: usize = 0x568;
-/** 64-byte scratch for memory operands of vector instructions; not state. */
-export const SCRATCH: usize = 0x580;
+/** 32 bytes of scratch for the memory operand of a vector instruction, and 32 for the result of a VEX-encoded one; not state. */
+export const SCRATCH: usize = 0x580, RESULT: usize = 0x5a0;
 /** Linear-memory address of the fast lookup set of the current privilege (mem.ts); derived by mode.ts, not state (u32). */
 export const FAST: usize = 0x5c0;
 /** Nonzero if a fragment of a large page may be in a TLB (u32). */
@@ -103,4 +103,6 @@ export const PDPTE: usize = 0xf00;
 export const PKRU: usize = 0xf20;
 /** Base and limit of the code segment that ran last outside 64-bit mode (u32 each). */
 export const CODE_BASE: usize = 0xf24, CODE_LIMIT: usize = 0xf28;
+/** State of the generator behind RDRAND and RDSEED (u64). */
+export const RANDOM: usize = 0xf30;
 export const CPU_SIZE: usize = 0x1000;

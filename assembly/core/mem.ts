@@ -124,6 +124,32 @@ export function st128(cpu: usize, va: u64, from: usize): void {
   }
   storeBytes(cpu, va, from);
 }
+/** Loads 32 bytes into linear memory at `to`. */
+export function ld256(cpu: usize, va: u64, to: usize): void {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e) == ((va + 31) & PAGE)) {
+    const at = <usize>(<u32>va + load<u32>(e, 8));
+    v128.store(to, v128.load(at));
+    v128.store(to, v128.load(at, 16), 16);
+    return;
+  }
+  if (!probe(cpu, va, 32, 0)) return;
+  loadBytes(cpu, va, to, 0);
+  if (!trap) loadBytes(cpu, va + 16, to + 16, 0);
+}
+/** Stores 32 bytes from linear memory at `from`. */
+export function st256(cpu: usize, va: u64, from: usize): void {
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(va >> 8) & FAST_INDEX);
+  if (load<u64>(e, FAST_WRITE) == ((va + 31) & PAGE)) {
+    const at = <usize>(<u32>va + load<u32>(e, FAST_WRITE + 8));
+    v128.store(at, v128.load(from));
+    v128.store(at, v128.load(from, 16), 16);
+    return;
+  }
+  if (!probe(cpu, va, 32, ACCESS_WRITE)) return;
+  storeBytes(cpu, va, from);
+  if (!trap) storeBytes(cpu, va + 16, from + 16);
+}
 /** As ld128, faulting as a write would (CMPXCHG16B). */
 export function ldw128(cpu: usize, va: u64, to: usize): void { loadBytes(cpu, va, to, ACCESS_WRITE); }
 
@@ -141,9 +167,8 @@ export function canonical(va: u64): bool { return (<i64>(va << 16) >> 16) == <i6
 function dataAccess(cpu: usize, write: u32): u32 { return write | (load<u32>(cpu, CPL) == 3 ? ACCESS_USER : 0); }
 
 /** #AC is checked at CPL 3 with CR0.AM and EFLAGS.AC (SDM vol. 3, 6.15, "Interrupt 17"): exactly when SET_CHECKED is selected. */
-function aligned(cpu: usize, va: u64, size: u32): bool {
-  return (<u32>va & (size - 1)) == 0 || load<u32>(cpu, FAST) != <u32>cpu + <u32>FAST_SETS + (SET_CHECKED << 14);
-}
+export function alignmentChecked(cpu: usize): bool { return load<u32>(cpu, FAST) == <u32>cpu + <u32>FAST_SETS + (SET_CHECKED << 14); }
+function aligned(cpu: usize, va: u64, size: u32): bool { return (<u32>va & (size - 1)) == 0 || !alignmentChecked(cpu); }
 
 /** Canonical form and alignment of `size` bytes at `va`. */
 function addressable(cpu: usize, va: u64, size: u32): bool {

@@ -1,5 +1,5 @@
-import { SCRATCH } from './layout';
-import { canonical, ld128, ld16, ld32, ld64, ld8, ldw128, ldw16, ldw32, ldw64, ldw8, st128, st16, st32, st64, st8 } from './mem';
+import { RESULT, SCRATCH } from './layout';
+import { canonical, ld128, ld256, ld16, ld32, ld64, ld8, ldw128, ldw16, ldw32, ldw64, ldw8, st128, st256, st16, st32, st64, st8 } from './mem';
 import { legacy, segmentAddress } from './linear';
 import { OP_ADDRESS_SIZE, OP_BASE, OP_DISP, OP_FLAGS, OP_INDEX, OP_SCALE, OP_SEGMENT, OPF_MEMORY } from './op';
 import { GP, raiseCanonical, raiseError } from './trap';
@@ -101,9 +101,28 @@ export function vectorMemory(cpu: usize, ip: usize, size: u32, align: u32, mode:
     case 2: { const v = mode == 2 ? ldw16(cpu, va) : ld16(cpu, va); store<u16>(to, v); break; }
     case 4: { const v = mode == 2 ? ldw32(cpu, va) : ld32(cpu, va); store<u32>(to, v); break; }
     case 8: { const v = mode == 2 ? ldw64(cpu, va) : ld64(cpu, va); store<u64>(to, v); break; }
+    case 32: ld256(cpu, va, to); break;
     default: if (mode == 2) ldw128(cpu, va, to); else ld128(cpu, va, to); break;
   }
   return to;
+}
+
+/** Ends a VEX-encoded instruction: the low 16 bytes (32 when `wide`) of a vector register from `from`, with the rest zeroed. */
+export function writeVector(to: usize, from: usize, wide: bool): void {
+  v128.store(to, v128.load(from));
+  v128.store(to, wide ? v128.load(from, 16) : i64x2.splat(0), 16);
+}
+
+/** Writes RESULT to the memory operand, which has to be aligned to `align`. */
+export function storeResult(cpu: usize, ip: usize, size: u32, align: u32): void {
+  const from = cpu + RESULT, va = ea(cpu, ip);
+  if ((<u32>va & (align - 1)) != 0) { misaligned(cpu, va); return; }
+  switch (size) {
+    case 4: st32(cpu, va, load<u32>(from)); break;
+    case 8: st64(cpu, va, load<u64>(from)); break;
+    case 16: st128(cpu, va, from); break;
+    default: st256(cpu, va, from); break;
+  }
 }
 
 /** Writes SCRATCH to the memory operand. */
@@ -114,6 +133,7 @@ export function storeVector(cpu: usize, ip: usize, size: u32): void {
     case 2: st16(cpu, va, load<u16>(from)); break;
     case 4: st32(cpu, va, load<u32>(from)); break;
     case 8: st64(cpu, va, load<u64>(from)); break;
+    case 32: st256(cpu, va, from); break;
     default: st128(cpu, va, from); break;
   }
 }

@@ -3,7 +3,7 @@ import { ACTIVITY_RUNNING, ACTIVITY_WAIT_SIPI, updateAttention } from './boundar
 import { DR6_ONES, DR7_ONES } from './control';
 import { SIGNATURE } from './cpuid';
 import { setFlags } from './flags';
-import { ACTIVITY, APIC_BASE, CPU_INDEX, CPU_SIZE, CR0, DR, FCW, FTW, GDTR_LIMIT, IDTR_LIMIT, MISC_ENABLE, MXCSR, PAT, RDX, RIP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR, XCR0 } from './layout';
+import { ACTIVITY, APIC_BASE, CPU_INDEX, CPU_SIZE, CR0, DR, FCW, FTW, GDTR_LIMIT, IDTR_LIMIT, MISC_ENABLE, MXCSR, PAT, RDX, RANDOM, RIP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR, XCR0 } from './layout';
 import { CR0_CD, CR0_ET, CR0_NW } from './crbits';
 import { flushTlb } from './mmu';
 import { updateMode } from './mode';
@@ -13,7 +13,10 @@ import { setSegment } from './segments';
 
 /** State of processor `index` after power-up or RESET (SDM vol. 3, table 10-1). The host then sets what a boot loader would, and calls setState. */
 export function resetProcessor(cpu: usize, index: u32): void {
+  // A reset does not start the random numbers again.
+  const random = load<u64>(cpu, RANDOM);
   memory.fill(cpu, 0, CPU_SIZE);
+  store<u64>(cpu, random, RANDOM);
   store<u32>(cpu, index, CPU_INDEX);
   // The first processor boots; the others wait for a start-up IPI (SDM vol. 3, 9.4).
   store<u32>(cpu, index == 0 ? ACTIVITY_RUNNING : ACTIVITY_WAIT_SIPI, ACTIVITY);

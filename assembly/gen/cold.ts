@@ -7,7 +7,7 @@ import { registerField } from './text.ts';
 /** Text of the body of a cold form's wrapper; forms with the same text share one function. A raw form without type needs none: its function is the entry. */
 export function coldBody(f: Form): string {
   if (f.exec.kind === 'raw') return `${f.exec.name}${f.exec.types ? `<${f.exec.types}>` : ''}(cpu, ip);`;
-  return f.exec.kind === 'vec' ? vectorBody(f) : valueBody(f);
+  return f.exec.kind === 'vec' ? vectorBody(f) : f.exec.kind === 'vex' ? vexBody(f) : valueBody(f);
 }
 
 const isRegister = (o: Operand): boolean => ['reg', 'op', 'vvvv', 'acc', 'cl', 'dx'].includes(o.place);
@@ -45,6 +45,67 @@ function valueBody(f: Form): string {
   return o.place === 'rm'
     ? `${text}setRm<${o.type}>(cpu, ip, ${field}, ${call});`
     : `${text}setMemory<${o.type}>(cpu, ip, ${call});`;
+}
+
+/** Text of a VEX form: the 128-bit function on each lane of a copy of the destination, which is written when nothing faulted. */
+function vexBody(f: Form): string {
+  const fail = (why: string): never => {
+    throw new Error(`${f.record.syntax}: ${why}`);
+  };
+  const two = f.encoding.accept.l === 2,
+    { source = 16, result = 16, immediate = 0, fp = false, once = false } = f.record.lanes ?? {};
+  const pointers = f.operands.map((o, i) => {
+    const number = `<usize>load<u8>(ip, ${registerField(i)})`;
+    if (o.place === 'is4') return 'cpu + XMM + (load<usize>(ip, 16) << 5)';
+    if (o.place === 'reg' || o.place === 'vvvv' || o.place === 'rm') return `cpu + ${number}`;
+    return `cpu + XMM + (${number} << 5)`;
+  });
+  const [target] = f.operands;
+  if (!target.write || f.operands.some((o, i) => o.write && i > 0)) fail('a vex: form writes its first operand');
+  // What the function finds in its destination: the old one, the register that VEX.vvvv names, or for a shift (whose destination is that) its source.
+  const first = target.read ? 0 : target.place === 'xmmv' ? 1 : f.operands.findIndex(o => o.place === 'xmmv');
+  let text = '';
+  const args: string[] = [];
+  f.operands.forEach((o, i) => {
+    if (i === 0 || i === first) return;
+    if (o.place === 'imm8') {
+      text += 'const imm = <u32>load<u8>(ip, 16); ';
+      args.push('imm');
+      return;
+    }
+    const memory = `vectorMemory(cpu, ip, ${o.bytes}, ${f.record.align ?? 1}, 1)`;
+    if (/m$/.test(o.place) && o.bytes === 0) fail(`the syntax does not say how wide operand ${i + 1} is`);
+    if (o.place === 'm') text += `const p${i} = ${memory}; if (trap) return; `;
+    else if (o.place === 'xmm/m' || o.place === 'rm')
+      text += `let p${i} = ${pointers[i]}; if (isMemory(ip)) { p${i} = ${memory}; if (trap) return; } `;
+    else text += `const p${i} = ${pointers[i]}; `;
+    args.push(`p${i}`);
+  });
+  // A store that faults comes before the arithmetic.
+  if (fp && target.place === 'xmm/m') text += `if (isMemory(ip) && !probe(cpu, ea(cpu, ip), ${target.bytes}, 1)) return; `;
+  text += 'const t = cpu + RESULT; ';
+  if (first >= 0) {
+    text += `const p${first} = ${pointers[first]}; v128.store(t, v128.load(p${first})); `;
+    if (two) text += `v128.store(t, v128.load(p${first}, 16), 16); `;
+  }
+  const lane = (n: number): string =>
+    `${f.exec.name}${f.exec.types ? `<${f.exec.types}>` : ''}(cpu, t${n ? ` + ${result}` : ''}${args
+      .map(
+        a =>
+          `, ${a}${n === 0 ? '' : a === 'imm' ? (immediate ? ` >> ${immediate}` : '') : /^p/.test(a) && source ? ` + ${isLast(a) ? source : 16}` : ''}`,
+      )
+      .join('')}${f.record.cc === undefined ? '' : `, ${f.record.cc}`}); `;
+  // Only the operand that may be in memory has a stride of its own.
+  const isLast = (a: string): boolean => ['xmm/m', 'm', 'rm', 'xmm/r'].includes(f.operands[Number(a.slice(1))].place);
+  if (two && fp) text += 'lanesBegin(); ';
+  text += lane(0);
+  if (two && !once) text += lane(1);
+  text += two && fp ? 'if (lanesFault(cpu)) return; ' : 'if (trap) return; ';
+  const wide = two && result === 16;
+  if (target.place === 'xmm/m')
+    text += `if (isMemory(ip)) { storeResult(cpu, ip, ${target.bytes}, ${f.record.align ?? 1}); return; } `;
+  if (target.place === 'm') return `${text}storeResult(cpu, ip, ${target.bytes}, ${f.record.align ?? 1});`;
+  return `${text}writeVector(${pointers[0]}, t, ${wide});`;
 }
 
 function vectorBody(f: Form): string {

@@ -109,6 +109,7 @@ export function parseEncoding(form: InsnForm): Encoding {
     } else if (w === 'REX.B0') accept.b = 1;
     else if (addressBit[w]) accept.address = addressBit[w];
     else if (w === 'NP') accept.prefix = 1;
+    else if (w === 'NFx') accept.prefix = 3;
     else if ((w === '66' || w === 'F3' || w === 'F2') && words.slice(i + 1).some(x => /^[0-9A-F]{2}(\+r\w)?$/.test(x)))
       accept.prefix = prefixBit[w];
     else if (w.startsWith('VEX.')) parseVex(w, e, fail);

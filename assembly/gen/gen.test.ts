@@ -66,7 +66,9 @@ function example(f: Form, bits: Bits): number[] {
     follows: Record<string, number> = { ib: 1, iw: 2, id: 4, io: 8, cb: 1, cw: 2, cd: 4, cp: 6 };
   const mod = a.mod & 1 ? 3 : 0,
     rm = Math.log2(a.rm & -a.rm);
-  const modrm = e.modrm ? [(mod << 6) | (Math.max(e.digit, 0) << 3) | rm] : [];
+  // A gather has a SIB byte; here its index is register 1.
+  const gather = f.operands.some(o => o.place === 'vm');
+  const modrm = e.modrm ? [(mod << 6) | (Math.max(e.digit, 0) << 3) | (gather ? 4 : rm), ...(gather ? [0x08] : [])] : [];
   const rest = [
     ...e.follows.flatMap(x => Array<number>(follows[x]).fill(0)),
     ...(f.immediate === 'moffs' ? Array<number>(8).fill(0) : []),
@@ -74,6 +76,8 @@ function example(f: Form, bits: Bits): number[] {
   const pp = [1, 2, 4, 8].findIndex(bit => a.prefix & bit);
   if (e.vex)
     return [
+      // A vector index needs addresses of 32 bits at least.
+      ...(gather && bits === 16 ? [0x67] : []),
       0xc4,
       0xe0 | (e.map - 3),
       ((a.w & 1 ? 0 : 1) << 7) | 0x78 | ((a.l & 1 ? 0 : 1) << 2) | pp,
@@ -102,8 +106,9 @@ const ARENA = 0x1400000,
 test.each([64, 32, 16] as const)('the core decodes an example of every form as that form in %i-bit code', bits => {
   const b = createBox('f4'),
     wrong: string[] = [];
-  // SSE on, so that nothing is refused before it is decoded.
-  set(b, abi.CR4, 0x6a0n | 0x10000n);
+  // SSE and AVX on, so that nothing is refused before it is decoded.
+  set(b, abi.CR4, 0x6a0n | 0x50000n);
+  set(b, abi.XCR0, 7n);
   let count = 0;
   for (const f of parseForms(allForms)) {
     if (!existsIn(f, bits)) continue;

@@ -13,7 +13,23 @@ const header = '// Made by gen/generate.ts from the records in isa/. Never edite
 
 /** Codes of register places and immediates, as in the generated tables and decode.ts. */
 const placeNames = ['NONE', 'RM', 'REG', 'OPCODE', 'VVVV', 'ACC', 'CL', 'DX', 'RM_NUMBER', 'REG_NUMBER', 'VVVV_NUMBER'];
-const immediateNames = ['NONE', '8', '8S', '16', '32', '32S', '64', 'REL8', 'REL32', 'MOFFS', '16_8', 'ONE', 'REL16', 'PTR'];
+const immediateNames = [
+  'NONE',
+  '8',
+  '8S',
+  '16',
+  '32',
+  '32S',
+  '64',
+  'REL8',
+  'REL32',
+  'MOFFS',
+  '16_8',
+  'ONE',
+  'REL16',
+  'PTR',
+  'IS4',
+];
 const placeOf: Record<string, string> = {
   rm: 'RM',
   reg: 'REG',
@@ -49,6 +65,7 @@ const immediateOf: Record<string, string> = {
   moffs: 'MOFFS',
   imm16_8: '16_8',
   '1': 'ONE',
+  is4: 'IS4',
 };
 const formFlags = {
   LOCK: 1,
@@ -62,6 +79,10 @@ const formFlags = {
   X87: 256,
   WAIT: 512,
   MMX: 1024,
+  VEX: 0x800,
+  AVX: 0x1000,
+  VVVV: 0x2000,
+  VSIB: 0x4000,
 };
 /** Features whose instructions need CR4.OSFXSR and a clear CR0.EM and CR0.TS. */
 const sseFeature = /^(SSE\d?|SSSE3|SSE4_[12]|SSE4\.[12]|AES|AESNI|PCLMULQDQ|SHA)$/;
@@ -71,6 +92,8 @@ const isX87 = (f: Form): boolean => f.encoding.map === 0 && ((f.encoding.opcode 
 /** MMX registers are the x87's (CR0.EM: #UD, CR0.TS: #NM). */
 const isMmx = (f: Form): boolean =>
   f.record.cpuid === 'MMX' || f.operands.some(o => o.place === 'mm' || o.place === 'mm/m' || o.place === 'mm/r');
+/** Features whose instructions have VEX encodings that need the AVX state; the others with VEX (BMI) work on general registers. */
+const avxFeature = /^(AVX2?|FMA|F16C|AES|PCLMULQDQ)$/;
 
 /** Which file exports each semantic function. */
 function findSemantics(root: string): Map<string, string> {
@@ -104,7 +127,10 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
   for (const f of forms) {
     const places = [0, 1, 2].map(i => placeNames.indexOf(placeOf[f.operands[i]?.place ?? ''] ?? 'NONE'));
     const high = f.operands.reduce(
-      (mask, o, i) => (f.exec.kind !== 'vec' && o.bytes === 1 && ['reg', 'rm', 'op'].includes(o.place) ? mask | (1 << i) : mask),
+      (mask, o, i) =>
+        f.exec.kind !== 'vec' && f.exec.kind !== 'vex' && o.bytes === 1 && ['reg', 'rm', 'op'].includes(o.place)
+          ? mask | (1 << i)
+          : mask,
       0,
     );
     const r = f.record,
@@ -113,9 +139,16 @@ function tablesText(forms: Form[], d: Dispatch, ordinals: Map<number, number>, f
       (r.lock ? formFlags.LOCK : 0) |
       (r.ends ? formFlags.ENDS : 0) |
       (r.cpl0 ? formFlags.CPL0 : 0) |
-      (sseFeature.test(r.cpuid ?? '') && !isX87(f) && (!isMmx(f) || f.operands.some(o => o.place.startsWith('xmm')))
+      (sseFeature.test(r.cpuid ?? '') &&
+      !f.encoding.vex &&
+      !isX87(f) &&
+      (!isMmx(f) || f.operands.some(o => o.place.startsWith('xmm')))
         ? formFlags.SSE
         : 0) |
+      (f.encoding.vex ? formFlags.VEX : 0) |
+      (f.encoding.vex && avxFeature.test(r.cpuid ?? '') ? formFlags.AVX : 0) |
+      (f.operands.some(o => o.place === 'vvvv' || o.place === 'xmmv') ? formFlags.VVVV : 0) |
+      (f.operands.some(o => o.place === 'vm') ? formFlags.VSIB : 0) |
       (f.operands.some(o => o.place === 'ea') ? formFlags.NO_SEGMENT : 0) |
       (f.operands.some(o => o.place === 'cr' || o.place === 'dr') ? formFlags.ONLY_REGISTER : 0) |
       (direct ? formFlags.DIRECT_BRANCH : 0) |
@@ -215,8 +248,10 @@ export function generate(records: InsnForm[], root: string, out: string): { form
     }
     ordinals.set(f.number, n);
   }
-  const cold = `${header}import { SCRATCH, ST, XMM } from '../core/layout';
-import { ea, isMemory, memory, memoryForWrite, rm, rmForWrite, setMemory, setRegister, setRm, storeVector, vectorMemory } from '../core/operand';
+  const cold = `${header}import { RESULT, SCRATCH, ST, XMM } from '../core/layout';
+import { ea, isMemory, memory, memoryForWrite, rm, rmForWrite, setMemory, setRegister, setRm, storeResult, storeVector, vectorMemory, writeVector } from '../core/operand';
+import { lanesBegin, lanesFault } from '../sem/fp';
+import { probe } from '../core/mem';
 import { trap } from '../core/trap';
 import { mmxEnter, mmxWaits, mmxWritten } from '../sem/mmx';
 ${importText(coldNames, semantics)}

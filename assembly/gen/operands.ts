@@ -18,6 +18,8 @@ export type Place =
   | 'xmm/r'
   | 'xmmv'
   | 'xmm0'
+  | 'is4'
+  | 'vm'
   | 'mm'
   | 'mm/m'
   | 'mm/r'
@@ -50,7 +52,7 @@ export interface Operand {
 }
 
 export interface Exec {
-  kind: 'value' | 'vec' | 'raw' | 'hot';
+  kind: 'value' | 'vec' | 'vex' | 'raw' | 'hot';
   name: string;
   /** Text between < and >, or ''. */
   types: string;
@@ -71,6 +73,8 @@ const places = new Set<string>([
   'xmm/r',
   'xmmv',
   'xmm0',
+  'is4',
+  'vm',
   'mm',
   'mm/m',
   'mm/r',
@@ -98,7 +102,7 @@ export const typeBytes: Record<string, number> = { u8: 1, u16: 2, u32: 4, u64: 8
 
 /** Parses `form.exec`. */
 export function parseExec(form: InsnForm): Exec {
-  const m = /^(?:(vec|raw|hot):)?([A-Za-z_]\w*)(?:<([^>]+)>)?$/.exec(form.exec);
+  const m = /^(?:(vec|vex|raw|hot):)?([A-Za-z_]\w*)(?:<([^>]+)>)?$/.exec(form.exec);
   if (!m) throw new Error(`${form.syntax}: exec "${form.exec}" is not understood`);
   return { kind: (m[1] ?? 'value') as Exec['kind'], name: m[2], types: (m[3] ?? '').replace(/\s/g, '') };
 }
@@ -109,7 +113,7 @@ export function syntaxBytes(text: string): number {
   if (memory) return Number(memory[1]) / 8;
   const register = /\br(\d+)/.exec(text);
   if (register) return Number(register[1]) / 8;
-  return /xmm/.test(text) ? 16 : /\bmm/.test(text) ? 8 : 0;
+  return /ymm/.test(text) ? 32 : /xmm/.test(text) ? 16 : /\bmm/.test(text) ? 8 : 0;
 }
 
 /** Parses `form.ops` against syntax and exec. */
@@ -126,7 +130,7 @@ export function parseOperands(form: InsnForm): Operand[] {
     const m = /^(r|w|rw):(.+)$/.exec(word);
     const place = m ? (synonyms[m[2]] ?? (m[2] as Place)) : undefined;
     if (!m || place === undefined || !places.has(place)) throw new Error(`${form.syntax}: operand "${word}" is not understood`);
-    const type = exec.kind === 'vec' || types.length === 0 ? '' : types[Math.min(i, types.length - 1)];
+    const type = exec.kind === 'vec' || exec.kind === 'vex' || types.length === 0 ? '' : types[Math.min(i, types.length - 1)];
     return {
       place,
       read: m[1] !== 'w',
@@ -161,9 +165,9 @@ export function memoryAccess(form: InsnForm, operands: Operand[]): number {
 /** Immediate that the encoding carries, checked against the operands that name one. */
 export function immediateOf(form: InsnForm, e: Encoding, operands: Operand[]): string {
   const follows = e.follows.join(' ');
-  const named = operands.find(o => /^(imm|rel|ptr|moffs|1$)/.test(o.place))?.place;
+  const named = operands.find(o => /^(imm|rel|ptr|moffs|is4$|1$)/.test(o.place))?.place;
   const size: Record<string, string[]> = {
-    ib: ['imm8', 'imm8s'],
+    ib: ['imm8', 'imm8s', 'is4'],
     iw: ['imm16'],
     id: ['imm32', 'imm32s'],
     io: ['imm64'],

@@ -19,9 +19,9 @@ export function parseForms(records: InsnForm[]): Form[] {
     const encoding = parseEncoding(record),
       operands = parseOperands(record);
     // ModRM is there when an operand lives in it, even if the encoding names only a digit.
-    if (!encoding.modrm && operands.some(o => /^(reg|rm|m|ea|xmm|xmm\/m|xmm\/r|mm|mm\/m|mm\/r|sreg|cr|dr|st)$/.test(o.place)))
+    if (!encoding.modrm && operands.some(o => /^(reg|rm|m|ea|xmm|xmm\/m|xmm\/r|mm|mm\/m|mm\/r|sreg|cr|dr|st|vm)$/.test(o.place)))
       throw new Error(`${record.syntax}: an operand is in ModRM, but "${record.encoding}" has no /r or /digit`);
-    if (operands.some(o => o.place === 'm' || o.place === 'ea')) encoding.accept.mod = 2;
+    if (operands.some(o => o.place === 'm' || o.place === 'vm' || o.place === 'ea')) encoding.accept.mod = 2;
     if (operands.some(o => o.place === 'xmm/r' || o.place === 'mm/r')) encoding.accept.mod = 1;
     if (encoding.digit >= 0 && operands.some(o => o.place === 'reg' || o.place === 'xmm' || o.place === 'mm'))
       throw new Error(`${record.syntax}: ModRM.reg is both a digit and an operand`);

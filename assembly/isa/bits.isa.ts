@@ -38,7 +38,9 @@ forms.push(
 );
 
 for (const [w, n, t, rex] of [['W0', 32, 'u32', 'REX.W0'], ['W1', 64, 'u64', 'REX.W']] as const) {
-  const r = `r${n}`, rm = `r/m${n}`, field = { flags: 'w=oszc u=ap', cycles: 1, cpuid: 'BMI1' };
+  // Outside 64-bit mode VEX.W is ignored.
+  const only: { mode?: '64' } = n === 64 ? { mode: '64' } : {};
+  const r = `r${n}`, rm = `r/m${n}`, field = { flags: 'w=oszc u=ap', cycles: 1, cpuid: 'BMI1', ...only };
   forms.push(
     insn(`66 ${rex} 0F 38 F6 /r`, `ADCX ${r}, ${rm}`, { ops: 'rw:reg r:rm', flags: 'r=c w=c', exec: `adcx<${t}>`, cycles: 1, cpuid: 'ADX' }),
     insn(`F3 ${rex} 0F 38 F6 /r`, `ADOX ${r}, ${rm}`, { ops: 'rw:reg r:rm', flags: 'r=o w=o', exec: `adox<${t}>`, cycles: 1, cpuid: 'ADX' }),
@@ -48,12 +50,12 @@ for (const [w, n, t, rex] of [['W0', 32, 'u32', 'REX.W0'], ['W1', 64, 'u64', 'RE
     insn(`VEX.LZ.0F38.${w} F3 /3`, `BLSI ${r}, ${rm}`, { ...field, ops: 'w:vvvv r:rm', exec: `blsi<${t}>` }),
     insn(`VEX.LZ.0F38.${w} F7 /r`, `BEXTR ${r}, ${rm}, ${r}`, { ...field, flags: 'w=ozc u=sap', ops: 'w:reg r:rm r:vvvv', exec: `bextr<${t}>` }),
     insn(`VEX.LZ.0F38.${w} F5 /r`, `BZHI ${r}, ${rm}, ${r}`, { ...field, ops: 'w:reg r:rm r:vvvv', exec: `bzhi<${t}>`, cpuid: 'BMI2' }),
-    insn(`VEX.LZ.F2.0F38.${w} F5 /r`, `PDEP ${r}, ${r}, ${rm}`, { ops: 'w:reg r:vvvv r:rm', exec: `pdep<${t}>`, cycles: 3, cpuid: 'BMI2' }),
-    insn(`VEX.LZ.F3.0F38.${w} F5 /r`, `PEXT ${r}, ${r}, ${rm}`, { ops: 'w:reg r:vvvv r:rm', exec: `pext<${t}>`, cycles: 3, cpuid: 'BMI2' }),
-    insn(`VEX.LZ.F2.0F38.${w} F6 /r`, `MULX ${r}, ${r}, ${rm}`, { ops: 'w:reg w:vvvv r:rm', exec: `raw:mulx<${t}>`, cycles: 3, cpuid: 'BMI2' }),
-    insn(`VEX.LZ.F2.0F3A.${w} F0 /r ib`, `RORX ${r}, ${rm}, imm8`, { ops: 'w:reg r:rm r:imm8', exec: `rorx<${t}>`, cycles: 1, cpuid: 'BMI2' }),
-    insn(`VEX.LZ.66.0F38.${w} F7 /r`, `SHLX ${r}, ${rm}, ${r}`, { ops: 'w:reg r:rm r:vvvv', exec: `shlx<${t}>`, cycles: 1, cpuid: 'BMI2' }),
-    insn(`VEX.LZ.F2.0F38.${w} F7 /r`, `SHRX ${r}, ${rm}, ${r}`, { ops: 'w:reg r:rm r:vvvv', exec: `shrx<${t}>`, cycles: 1, cpuid: 'BMI2' }),
-    insn(`VEX.LZ.F3.0F38.${w} F7 /r`, `SARX ${r}, ${rm}, ${r}`, { ops: 'w:reg r:rm r:vvvv', exec: `sarx<${t}>`, cycles: 1, cpuid: 'BMI2' }),
+    insn(`VEX.LZ.F2.0F38.${w} F5 /r`, `PDEP ${r}, ${r}, ${rm}`, { ops: 'w:reg r:vvvv r:rm', exec: `pdep<${t}>`, cycles: 3, cpuid: 'BMI2', ...only }),
+    insn(`VEX.LZ.F3.0F38.${w} F5 /r`, `PEXT ${r}, ${r}, ${rm}`, { ops: 'w:reg r:vvvv r:rm', exec: `pext<${t}>`, cycles: 3, cpuid: 'BMI2', ...only }),
+    insn(`VEX.LZ.F2.0F38.${w} F6 /r`, `MULX ${r}, ${r}, ${rm}`, { ops: 'w:reg w:vvvv r:rm', exec: `raw:mulx<${t}>`, cycles: 3, cpuid: 'BMI2', ...only }),
+    insn(`VEX.LZ.F2.0F3A.${w} F0 /r ib`, `RORX ${r}, ${rm}, imm8`, { ops: 'w:reg r:rm r:imm8', exec: `rorx<${t}>`, cycles: 1, cpuid: 'BMI2', ...only }),
+    insn(`VEX.LZ.66.0F38.${w} F7 /r`, `SHLX ${r}, ${rm}, ${r}`, { ops: 'w:reg r:rm r:vvvv', exec: `shlx<${t}>`, cycles: 1, cpuid: 'BMI2', ...only }),
+    insn(`VEX.LZ.F2.0F38.${w} F7 /r`, `SHRX ${r}, ${rm}, ${r}`, { ops: 'w:reg r:rm r:vvvv', exec: `shrx<${t}>`, cycles: 1, cpuid: 'BMI2', ...only }),
+    insn(`VEX.LZ.F3.0F38.${w} F7 /r`, `SARX ${r}, ${rm}, ${r}`, { ops: 'w:reg r:rm r:vvvv', exec: `sarx<${t}>`, cycles: 1, cpuid: 'BMI2', ...only }),
   );
 }

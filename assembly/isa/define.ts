@@ -1,12 +1,29 @@
 /** Which of the processor's modes a form exists in; the default is any. */
 export type FormMode = 'any' | '64' | 'not64';
 
+/**
+ * How a function on 128 bits does the work of a `vex:` form. It runs once for a 128-bit form and twice for a 256-bit one, on a copy of the destination that is written back
+ * when nothing faulted, with the rest of the register zeroed.
+ */
+export interface Lanes {
+  /** Bytes from the source of the first lane to that of the second (16 unless given): 8 where a lane is widened from half of it, 0 where both use the same (shift counts). */
+  source?: 0 | 2 | 4 | 8 | 16;
+  /** Bytes from the first lane's result to the second's (16 unless given): 8 where the result is half as wide, and the destination then an XMM register. */
+  result?: 8 | 16;
+  /** Bits by which the second lane's immediate is shifted. */
+  immediate?: number;
+  /** Floating point: the exceptions of both lanes are collected before one of them may fault. */
+  fp?: boolean;
+  /** The function does both lanes itself: it is called once. */
+  once?: boolean;
+}
+
 /** What a record says about an instruction form besides its encoding and syntax. */
 export interface FormInfo {
   /**
    * Access and place of each operand in syntax order, e.g. `rw:rm r:reg`. Access: `r`, `w`, `rw`. Places:
    * GPR `reg` (ModRM.reg), `rm` (ModRM.rm or memory), `op` (low bits of the opcode), `vvvv` (VEX), `acc` (AL..RAX), `cl`, `dx`; `m` (memory only), `ea` (its address, as LEA);
-   * vector `xmm` (ModRM.reg), `xmm/m` (ModRM.rm or memory), `xmm/r` (ModRM.rm, register only), `xmmv` (VEX), `xmm0`, `mm`, `mm/m`;
+   * vector (XMM or YMM, as the syntax says) `xmm` (ModRM.reg), `xmm/m` (ModRM.rm or memory), `xmm/r` (ModRM.rm, register only), `xmmv` (VEX), `xmm0`, `is4` (imm8 bits 7-4), `vm` (memory with a vector index), `mm`, `mm/m`;
    * `sreg`, `cr`, `dr` (ModRM.reg); `moffs`; constants `imm8` (zero-extended), `imm8s`, `imm16`, `imm32`, `imm32s`, `imm64`, `rel8`, `rel16`, `rel32`, `1`, and `ptr`, a far pointer in the instruction (offset in the low half, selector << 32).
    */
   ops?: string;
@@ -14,7 +31,7 @@ export interface FormInfo {
   flags?: string;
   /** LOCK is legal when the destination is memory. */
   lock?: boolean;
-  /** What runs: `name<u64>`, `vec:name`, `raw:name` or `hot:name`. See assembly/README.md. */
+  /** What runs: `name<u64>`, `vec:name`, `vex:name`, `raw:name` or `hot:name`. See assembly/README.md. */
   exec: string;
   /** Cycles under the `flat` timing model. */
   cycles: number;
@@ -34,6 +51,8 @@ export interface FormInfo {
   bytes?: number;
   /** CPUID feature that announces it, as the SDM names it (`BMI1`, `SSE2`). */
   cpuid?: string;
+  /** How a `vex:` form's 128-bit function is applied to the lanes. */
+  lanes?: Lanes;
   /** A memory operand must be aligned to this many bytes (#GP(0) otherwise). */
   align?: number;
   /** Small constant that the op carries at OP_CC: the condition code of Jcc, SETcc, CMOVcc. */

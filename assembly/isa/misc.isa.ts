@@ -12,12 +12,21 @@ export const forms: InsnForm[] = [
   insn('FC', 'CLD', { exec: 'raw:cld', cycles: 1 }),
   insn('FD', 'STD', { exec: 'raw:std', cycles: 1 }),
   insn('NP 0F AE /7 mem', 'CLFLUSH m8', { ops: 'r:m', exec: 'raw:clflush', cycles: 5 }),
-  insn('66 0F AE /7 mem', 'CLFLUSHOPT m8', { ops: 'r:m', exec: 'raw:clflush', cycles: 5 }),
-  insn('66 0F AE /6 mem', 'CLWB m8', { ops: 'r:m', exec: 'raw:clflush', cycles: 5 }),
+  insn('66 0F AE /7 mem', 'CLFLUSHOPT m8', { ops: 'r:m', exec: 'raw:clflush', cycles: 5, cpuid: 'CLFLUSHOPT' }),
+  insn('66 0F AE /6 mem', 'CLWB m8', { ops: 'r:m', exec: 'raw:clflush', cycles: 5, cpuid: 'CLWB' }),
   insn('NP 0F AE /5 reg', 'LFENCE', { exec: 'nop', cycles: 4 }),
   insn('NP 0F AE /6 reg', 'MFENCE', { exec: 'nop', cycles: 20 }),
   insn('NP 0F AE /7 reg', 'SFENCE', { exec: 'nop', cycles: 4 }),
 ];
+
+// Random numbers (not with F2 and F3), and the processor's number.
+for (const [digit, name] of [[6, 'RDRAND'], [7, 'RDSEED']] as const)
+  for (const [prefix, n, t] of [['NFx o16', 16, 'u16'], ['NFx o32', 32, 'u32'], ['NFx REX.W', 64, 'u64']] as const)
+    forms.push(insn(`${prefix} 0F C7 /${digit} reg`, `${name} r${n}`, { ops: 'w:rm', flags: 'w=oszapc', exec: `${name.toLowerCase()}<${t}>`, cycles: 200, cpuid: name }));
+forms.push(
+  insn('F3 0F C7 /7 reg', 'RDPID r64', { ops: 'w:rm', exec: 'rdpid<u64>', cycles: 5, cpuid: 'RDPID', mode: '64' }),
+  insn('F3 0F C7 /7 reg', 'RDPID r32', { ops: 'w:rm', exec: 'rdpid<u32>', cycles: 5, cpuid: 'RDPID', mode: 'not64' }),
+);
 
 for (const [digit, name] of ['RDFSBASE', 'RDGSBASE', 'WRFSBASE', 'WRGSBASE'].entries()) {
   const access = digit < 2 ? 'w' : 'r';

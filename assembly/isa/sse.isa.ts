@@ -151,4 +151,16 @@ const state: InsnForm[] = [
   insn('NP 0F AE /3 mem', 'STMXCSR m32', { ops: 'w:m', exec: 'raw:stmxcsr', cycles: 3, cpuid: 'SSE' }),
 ];
 
-export const forms: InsnForm[] = [...moves, ...arithmetic, ...conversions, ...state];
+/** XSAVE and its kin: with REX.W the x87 pointers have 64 bits. */
+const xsave = (prefix: string, opcode: string, name: string, cpuid: string, cycles: number): InsnForm[] => [
+  insn(`REX.W0 NP ${prefix} ${opcode} mem`, `${name} m`, { ops: `${name === 'XRSTOR' ? 'r' : 'w'}:m`, exec: `raw:${name.toLowerCase()}`, cycles, cpuid, bytes: 576 }),
+  insn(`REX.W NP ${prefix} ${opcode} mem`, `${name}64 m`, { ops: `${name === 'XRSTOR' ? 'r' : 'w'}:m`, exec: `raw:${name.toLowerCase()}64`, cycles, cpuid, bytes: 576 }),
+];
+const extended: InsnForm[] = [
+  ...xsave('0F AE', '/4', 'XSAVE', 'XSAVE', 100),
+  ...xsave('0F AE', '/5', 'XRSTOR', 'XSAVE', 110),
+  ...xsave('0F AE', '/6', 'XSAVEOPT', 'XSAVEOPT', 100),
+  ...xsave('0F C7', '/4', 'XSAVEC', 'XSAVEC', 100),
+];
+
+export const forms: InsnForm[] = [...moves, ...arithmetic, ...conversions, ...state, ...extended];

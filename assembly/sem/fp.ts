@@ -22,8 +22,23 @@ export function sseBegin(cpu: usize): void { fpBegin(load<u32>(cpu, MXCSR)); }
  * SDM vol. 1, 11.5.4: with an unmasked pre-computation exception nothing was computed, so no post-computation one shows.
  */
 export function sseFaults(cpu: usize): bool {
-  let raised = fpRaised();
+  const raised = fpRaised();
   if (raised == 0) return false;
+  if (collecting) { collected |= raised; return false; }
+  return faults(cpu, raised);
+}
+
+// A 256-bit instruction runs a 128-bit function on each lane; its exceptions are those of all elements together.
+let collecting: bool = false, collected: u32 = 0;
+/** Until lanesFault, sseFaults only collects. */
+export function lanesBegin(): void { collecting = true; collected = 0; }
+/** As sseFaults, for the lanes since lanesBegin. */
+export function lanesFault(cpu: usize): bool {
+  collecting = false;
+  return collected != 0 && faults(cpu, collected);
+}
+
+function faults(cpu: usize, raised: u32): bool {
   const mxcsr = load<u32>(cpu, MXCSR);
   const unmasked = raised & ~(mxcsr >> FP_MASK_SHIFT) & FP_FLAGS;
   if ((unmasked & PRE_COMPUTATION) != 0) raised &= PRE_COMPUTATION;

@@ -42,10 +42,10 @@ export function fpForget(f: u32): void { flags &= ~f; }
 
 // ---- the two formats --------------------------------------------------------------------------------------------------
 
-function fracBits<T>(): u32 { return sizeof<T>() == 4 ? 23 : 52; }
-function expMax<T>(): i32 { return sizeof<T>() == 4 ? 0xff : 0x7ff; }
-function bias<T>(): i32 { return sizeof<T>() == 4 ? 127 : 1023; }
-function signMask<T>(): T { return <T>(<u64>1 << (sizeof<T>() == 4 ? 31 : 63)); }
+function fracBits<T>(): u32 { return sizeof<T>() == 2 ? 10 : sizeof<T>() == 4 ? 23 : 52; }
+function expMax<T>(): i32 { return sizeof<T>() == 2 ? 0x1f : sizeof<T>() == 4 ? 0xff : 0x7ff; }
+function bias<T>(): i32 { return sizeof<T>() == 2 ? 15 : sizeof<T>() == 4 ? 127 : 1023; }
+function signMask<T>(): T { return <T>(<u64>1 << (sizeof<T>() * 8 - 1)); }
 function fracMask<T>(): T { return <T>((<u64>1 << fracBits<T>()) - 1); }
 function quietBit<T>(): T { return <T>(<u64>1 << (fracBits<T>() - 1)); }
 
@@ -205,6 +205,90 @@ export function fpMul<T>(a: T, b: T): T {
   return normRoundPack<T>(negative, scaleOf<T>(a) + scaleOf<T>(b) - <i32>(za + zb) + 2 - bias<T>(), product);
 }
 
+/** The low half of the 128-bit number whose high half a function below returns. */
+let low128: u64 = 0;
+
+/** The exact product: the high half, with the low half in low128. */
+function mulWide(a: u64, b: u64): u64 {
+  const al = a & 0xffffffff, ah = a >> 32, bl = b & 0xffffffff, bh = b >> 32;
+  const low = al * bl, m1 = ah * bl, m2 = al * bh;
+  const middle = (low >> 32) + (m1 & 0xffffffff) + (m2 & 0xffffffff);
+  low128 = (middle << 32) | (low & 0xffffffff);
+  return ah * bh + (m1 >> 32) + (m2 >> 32) + (middle >> 32);
+}
+
+/** (high, low) shifted right with the lost bits jammed; the high half, with the low half in low128. */
+function shiftRightJam128(high: u64, low: u64, count: i32): u64 {
+  if (count == 0) { low128 = low; return high; }
+  if (count > 127) { low128 = (high | low) != 0 ? 1 : 0; return 0; }
+  if (count > 63) {
+    const n: u64 = count - 64, lost = low | (n != 0 ? high << (64 - n) : 0);
+    low128 = (high >> n) | (lost != 0 ? 1 : 0);
+    return 0;
+  }
+  const n: u64 = count;
+  low128 = (high << (64 - n)) | (low >> n) | ((low << (64 - n)) != 0 ? 1 : 0);
+  return high >> n;
+}
+
+/**
+ * a * b + c, rounded once; the product or the addend negated first, which does not touch a NaN. The result of NaNs is the first of a, b, c that is one
+ * (SDM vol. 1, 14.5.2); zero times infinity is invalid unless c is a NaN that is quiet.
+ */
+export function fpFma<T>(a: T, b: T, c: T, negateProduct: bool, negateAddend: bool): T {
+  a = fpDaz<T>(a); b = fpDaz<T>(b); c = fpDaz<T>(c);
+  const meaningless = (isInfinite<T>(a) && isZero<T>(b)) || (isZero<T>(a) && isInfinite<T>(b));
+  if (fpIsNaN<T>(a) || fpIsNaN<T>(b) || fpIsNaN<T>(c)) {
+    if (fpIsSignaling<T>(a) || fpIsSignaling<T>(b) || fpIsSignaling<T>(c)) flags |= FP_IE;
+    return fpQuiet<T>(fpIsNaN<T>(a) ? a : fpIsNaN<T>(b) ? b : c);
+  }
+  if (meaningless) return invalid<T>();
+  const np = (isNegative<T>(a) != isNegative<T>(b)) != negateProduct, nc = isNegative<T>(c) != negateAddend;
+  const productInfinite = isInfinite<T>(a) || isInfinite<T>(b);
+  if (productInfinite && isInfinite<T>(c) && np != nc) return invalid<T>();
+  noteDenormal<T>(a); noteDenormal<T>(b); noteDenormal<T>(c);
+  if (productInfinite) return infinity<T>(np);
+  if (isInfinite<T>(c)) return infinity<T>(nc);
+  const productZero = isZero<T>(a) || isZero<T>(b);
+  if (isZero<T>(c)) {
+    if (productZero) return zeroOf<T>(np == nc ? np : rounding == RC_DOWN);
+  } else if (productZero) return normRoundPack<T>(nc, scaleOf<T>(c), sigOf<T>(c));
+  // The product with its leading one at bit 126: its lowest bits are zero, so that nothing is lost in the shift.
+  const sa = sigOf<T>(a), sb = sigOf<T>(b), za = clz<u64>(sa), zb = clz<u64>(sb);
+  let ph = mulWide(sa << za, sb << zb), pl = low128, exp = scaleOf<T>(a) + scaleOf<T>(b) - <i32>(za + zb) + 2 - bias<T>();
+  if (ph >> 63 != 0) { pl = (pl >> 1) | (ph << 63); ph >>= 1; exp++; }
+  if (isZero<T>(c)) return normRoundPack<T>(np, exp, ph | (pl != 0 ? 1 : 0));
+  const zc = clz<u64>(sigOf<T>(c)) - 1;
+  let ch = sigOf<T>(c) << zc, cl: u64 = 0;
+  const ce = scaleOf<T>(c) - <i32>zc;
+  if (exp > ce) { ch = shiftRightJam128(ch, cl, exp - ce); cl = low128; }
+  else { ph = shiftRightJam128(ph, pl, ce - exp); pl = low128; exp = ce; }
+  let negative = np;
+  if (np == nc) {
+    pl += cl;
+    ph += ch + (pl < cl ? 1 : 0);
+  } else {
+    if (ph < ch || (ph == ch && pl < cl)) {
+      negative = nc;
+      const h = ph, l = pl;
+      ph = ch; pl = cl; ch = h; cl = l;
+    }
+    ph -= ch + (pl < cl ? 1 : 0);
+    pl -= cl;
+    if ((ph | pl) == 0) return zeroOf<T>(rounding == RC_DOWN);
+    if (ph == 0) { ph = pl; pl = 0; exp -= 64; }
+    // What moves up keeps the bits that rounding has to see.
+    const up = clz<u64>(ph);
+    if (up > 1) {
+      const n = up - 1;
+      ph = (ph << n) | (pl >> (64 - n));
+      pl <<= n;
+      exp -= <i32>n;
+    }
+  }
+  return normRoundPack<T>(negative, exp, ph | (pl != 0 ? 1 : 0));
+}
+
 /** a / b. */
 export function fpDiv<T>(a: T, b: T): T {
   a = fpDaz<T>(a); b = fpDaz<T>(b);
@@ -301,6 +385,33 @@ export function fpNarrow(a: u64): u32 {
   noteDenormal<u64>(a);
   if (isInfinite<u64>(a)) return infinity<u32>(negative);
   return normRoundPack<u32>(negative, scaleOf<u64>(a) - bias<u64>() + bias<u32>(), sigOf<u64>(a));
+}
+
+/** binary32 to binary16. FTZ does not apply (SDM vol. 2, VCVTPS2PH). */
+export function fpToHalf(a: u32): u16 {
+  a = fpDaz<u32>(a);
+  const negative = isNegative<u32>(a);
+  if (fpIsNaN<u32>(a)) {
+    if (fpIsSignaling<u32>(a)) flags |= FP_IE;
+    return infinity<u16>(negative) | quietBit<u16>() | <u16>(fracOf<u32>(a) >> 13);
+  }
+  noteDenormal<u32>(a);
+  if (isInfinite<u32>(a)) return infinity<u16>(negative);
+  const before = control;
+  control &= ~FP_FTZ;
+  const r = normRoundPack<u16>(negative, scaleOf<u32>(a) - bias<u32>() + bias<u16>(), sigOf<u32>(a));
+  control = before;
+  return r;
+}
+/** binary16 to binary32: always exact; DAZ does not apply and a denormal is not reported (SDM vol. 2, VCVTPH2PS). */
+export function fpFromHalf(a: u16): u32 {
+  const negative = isNegative<u16>(a);
+  if (fpIsNaN<u16>(a)) {
+    if (fpIsSignaling<u16>(a)) flags |= FP_IE;
+    return infinity<u32>(negative) | quietBit<u32>() | <u32>(fracOf<u16>(a) << 13);
+  }
+  if (isInfinite<u16>(a)) return infinity<u32>(negative);
+  return normRoundPack<u32>(negative, scaleOf<u16>(a) - bias<u16>() + bias<u32>(), sigOf<u16>(a));
 }
 
 /** binary32 to binary64: always exact. */

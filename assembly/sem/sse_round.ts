@@ -42,17 +42,29 @@ export function roundsd(cpu: usize, d: usize, s: usize, imm: u32): void {
 function product32(d: usize, s: usize, imm: u32, i: u32): u32 {
   return (imm >> (4 + i) & 1) != 0 ? fpLane<u32>(OP_MUL, load<u32>(d + (i << 2)), load<u32>(s + (i << 2))) : 0;
 }
-export function dpps(cpu: usize, d: usize, s: usize, imm: u32): void {
+/** `lanes` lanes of 16 bytes; each step's exceptions are those of all of them. */
+function dotProduct32(cpu: usize, d: usize, s: usize, imm: u32, lanes: usize): void {
   sseBegin(cpu);
   // The order of the additions is architectural: (0 + 1) + (2 + 3).
-  const p0 = product32(d, s, imm, 0), p1 = product32(d, s, imm, 1), p2 = product32(d, s, imm, 2), p3 = product32(d, s, imm, 3);
+  for (let i: usize = 0; i < lanes; i++) {
+    for (let j: u32 = 0; j < 4; j++) store<u32>(sums + (i << 4) + (j << 2), product32(d + (i << 4), s + (i << 4), imm, j));
+  }
   if (sseFaults(cpu)) return;
-  const low = fpLane<u32>(OP_ADD, p0, p1), high = fpLane<u32>(OP_ADD, p2, p3);
+  for (let at = sums; at < sums + (lanes << 4); at += 16) {
+    store<u32>(at, fpLane<u32>(OP_ADD, load<u32>(at), load<u32>(at, 4)));
+    store<u32>(at, fpLane<u32>(OP_ADD, load<u32>(at, 8), load<u32>(at, 12)), 4);
+  }
   if (sseFaults(cpu)) return;
-  const sum = fpLane<u32>(OP_ADD, low, high);
+  for (let at = sums; at < sums + (lanes << 4); at += 16) store<u32>(at, fpLane<u32>(OP_ADD, load<u32>(at), load<u32>(at, 4)));
   if (sseFaults(cpu)) return;
-  for (let i: u32 = 0; i < 4; i++) store<u32>(d + (i << 2), (imm >> i & 1) != 0 ? sum : 0);
+  for (let i: usize = 0; i < lanes; i++) {
+    for (let j: u32 = 0; j < 4; j++) store<u32>(d + (i << 4) + (j << 2), (imm >> j & 1) != 0 ? load<u32>(sums + (i << 4)) : 0);
+  }
 }
+/** Products and partial sums of two lanes. */
+const sums: usize = memory.data(32, 16);
+export function dpps(cpu: usize, d: usize, s: usize, imm: u32): void { dotProduct32(cpu, d, s, imm, 1); }
+export function dpps256(cpu: usize, d: usize, s: usize, imm: u32): void { dotProduct32(cpu, d, s, imm, 2); }
 export function dppd(cpu: usize, d: usize, s: usize, imm: u32): void {
   sseBegin(cpu);
   const p0: u64 = (imm & 0x10) != 0 ? fpLane<u64>(OP_MUL, load<u64>(d), load<u64>(s)) : 0;

@@ -1,10 +1,10 @@
 // MXCSR, FXSAVE and FXRSTOR, MASKMOVDQU: instructions about the SSE state as a whole or with a memory operand of their own kind.
 
 import { CR0, FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, MXCSR, RDI, ST, XMM } from '../core/layout';
+import { is64 } from '../core/mode';
 import { ld32, ld64, ld8, probe, st128, st32, st64, st8 } from '../core/mem';
 import { CR0_EM, CR0_TS } from '../core/crbits';
 import { ACCESS_WRITE } from '../core/mmu';
-import { legacy } from '../core/linear';
 import { OP_R0, OP_R1 } from '../core/op';
 import { ea, misaligned, pointer, sourceAddress } from '../core/operand';
 import { GP, NM, raise, raiseError, trap } from '../core/trap';
@@ -57,31 +57,37 @@ function fxArea(cpu: usize, ip: usize, access: u32): u64 {
 
 function top(cpu: usize): u32 { return (load<u32>(cpu, FSW) >> 11) & 7; }
 
-function save(cpu: usize, ip: usize, wide: bool): void {
-  const area = fxArea(cpu, ip, ACCESS_WRITE), registers: u32 = legacy(cpu) ? 8 : 16;
-  if (trap) return;
+/** The x87 part of the area: bytes 0 to 23 and 32 to 159. */
+export function saveX87(cpu: usize, area: u64, wide: bool): void {
   const head: u64 = <u64>load<u32>(cpu, FCW) | (<u64>load<u32>(cpu, FSW) << 16) | (<u64>load<u32>(cpu, FTW) << 32) | (<u64>load<u32>(cpu, FPU_OP) << 48);
   st64(cpu, area, head);
   // Without REX.W the selectors follow 32-bit offsets; processors that deprecate them store zero.
   st64(cpu, area + 8, wide ? load<u64>(cpu, FPU_IP) : <u64>load<u32>(cpu, FPU_IP));
   st64(cpu, area + 16, wide ? load<u64>(cpu, FPU_DP) : <u64>load<u32>(cpu, FPU_DP));
-  st64(cpu, area + 24, <u64>load<u32>(cpu, MXCSR) | (<u64>MXCSR_MASK << 32));
   for (let i: u32 = 0; i < 8; i++) {
     const register = cpu + ST + (<usize>((i + top(cpu)) & 7) << 4), at = area + FX_ST + (<u64>i << 4);
     st64(cpu, at, load<u64>(register));
     st64(cpu, at + 8, <u64>load<u16>(register, 8));
   }
-  for (let i: u32 = 0; i < registers; i++) st128(cpu, area + FX_XMM + (<u64>i << 4), cpu + XMM + (<usize>i << 5));
+}
+export function saveMxcsr(cpu: usize, area: u64): void { st64(cpu, area + 24, <u64>load<u32>(cpu, MXCSR) | (<u64>MXCSR_MASK << 32)); }
+/** Vector registers that the current mode has: the others are not stored and not loaded. */
+export function vectorCount(cpu: usize): u32 { return is64(cpu) ? 16 : 8; }
+export function saveXmm(cpu: usize, area: u64): void {
+  for (let i: u32 = 0; i < vectorCount(cpu); i++) st128(cpu, area + FX_XMM + (<u64>i << 4), cpu + XMM + (<usize>i << 5));
+}
+function save(cpu: usize, ip: usize, wide: bool): void {
+  const area = fxArea(cpu, ip, ACCESS_WRITE);
+  if (trap) return;
+  saveX87(cpu, area, wide);
+  saveMxcsr(cpu, area);
+  saveXmm(cpu, area);
 }
 export function fxsave(cpu: usize, ip: usize): void { save(cpu, ip, false); }
 export function fxsave64(cpu: usize, ip: usize): void { save(cpu, ip, true); }
 
-function restore(cpu: usize, ip: usize, wide: bool): void {
-  const area = fxArea(cpu, ip, 0), registers: u32 = legacy(cpu) ? 8 : 16;
-  if (trap) return;
-  const mxcsr = ld32(cpu, area + 24);
-  if (trap) return;
-  if ((mxcsr & ~MXCSR_MASK) != 0) { raiseError(cpu, GP, 0); return; }
+/** Loads what saveX87 stored. */
+export function restoreX87(cpu: usize, area: u64, wide: bool): void {
   const head = ld64(cpu, area), fip = ld64(cpu, area + 8), fdp = ld64(cpu, area + 16);
   const fcw = <u32>head & 0xffff;
   let fsw = <u32>(head >> 16) & 0xffff;
@@ -94,13 +100,24 @@ function restore(cpu: usize, ip: usize, wide: bool): void {
   store<u32>(cpu, <u32>(head >> 48) & 0x7ff, FPU_OP);
   store<u64>(cpu, wide ? fip : fip & 0xffffffff, FPU_IP);
   store<u64>(cpu, wide ? fdp : fdp & 0xffffffff, FPU_DP);
-  store<u32>(cpu, mxcsr, MXCSR);
   for (let i: u32 = 0; i < 8; i++) {
     const register = cpu + ST + (<usize>((i + top(cpu)) & 7) << 4), at = area + FX_ST + (<u64>i << 4);
     store<u64>(register, ld64(cpu, at));
     store<u64>(register, ld64(cpu, at + 8) & 0xffff, 8);
   }
-  for (let i: u32 = 0; i < registers << 1; i++) store<u64>(cpu + XMM + (<usize>(i >> 1) << 5) + (<usize>(i & 1) << 3), ld64(cpu, area + FX_XMM + (<u64>i << 3)));
+}
+export function restoreXmm(cpu: usize, area: u64): void {
+  for (let i: u32 = 0; i < vectorCount(cpu) << 1; i++) store<u64>(cpu + XMM + (<usize>(i >> 1) << 5) + (<usize>(i & 1) << 3), ld64(cpu, area + FX_XMM + (<u64>i << 3)));
+}
+function restore(cpu: usize, ip: usize, wide: bool): void {
+  const area = fxArea(cpu, ip, 0);
+  if (trap) return;
+  const mxcsr = ld32(cpu, area + 24);
+  if (trap) return;
+  if ((mxcsr & ~MXCSR_MASK) != 0) { raiseError(cpu, GP, 0); return; }
+  restoreX87(cpu, area, wide);
+  store<u32>(cpu, mxcsr, MXCSR);
+  restoreXmm(cpu, area);
 }
 export function fxrstor(cpu: usize, ip: usize): void { restore(cpu, ip, false); }
 export function fxrstor64(cpu: usize, ip: usize): void { restore(cpu, ip, true); }

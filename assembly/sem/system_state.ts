@@ -1,6 +1,7 @@
 import { SHADOW_STI, updateAttention } from '../core/boundary';
 import { readControl, readDebug, writeControl, writeCr0, writeDebug } from '../core/control';
 import { cpuidLeaf, XCR0_MASK } from '../core/cpuid';
+import { inUse } from './xsave';
 import { AC, IF, IOPL } from '../core/flags';
 import { CPL, CR0, CR4, FLAGS_REST, FS_BASE, GDTR_BASE, GDTR_LIMIT, GS_BASE, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, KERNEL_GS_BASE, PKRU, RAX, RCX, RDX, TSC_AUX, XCR0 } from '../core/layout';
 import { canonical, probe } from '../core/mem';
@@ -120,15 +121,17 @@ export function cpuid(cpu: usize, _ip: usize): void { cpuidLeaf(cpu); }
 
 export function xgetbv(cpu: usize, _ip: usize): void {
   if ((load<u64>(cpu, CR4) & CR4_OSXSAVE) == 0) { raise(cpu, UD); return; }
-  if (load<u32>(cpu, RCX) != 0) { raiseError(cpu, GP, 0); return; }
-  setEdxEax(cpu, load<u64>(cpu, XCR0));
+  const index = load<u32>(cpu, RCX);
+  if (index > 1) { raiseError(cpu, GP, 0); return; }
+  setEdxEax(cpu, index == 0 ? load<u64>(cpu, XCR0) : load<u64>(cpu, XCR0) & inUse(cpu));
 }
-/** XCR0: x87 state cannot be switched off. */
+/** XCR0: x87 state cannot be switched off, and AVX state needs SSE state. */
 export function xsetbv(cpu: usize, _ip: usize): void {
   if ((load<u64>(cpu, CR4) & CR4_OSXSAVE) == 0) { raise(cpu, UD); return; }
   const v = edxEax(cpu);
-  if (load<u32>(cpu, CPL) != 0 || load<u32>(cpu, RCX) != 0 || (v & 1) == 0 || (v & ~XCR0_MASK) != 0) { raiseError(cpu, GP, 0); return; }
+  if (load<u32>(cpu, CPL) != 0 || load<u32>(cpu, RCX) != 0 || (v & 1) == 0 || (v & 6) == 4 || (v & ~XCR0_MASK) != 0) { raiseError(cpu, GP, 0); return; }
   store<u64>(cpu, v, XCR0);
+  updateMode(cpu);
 }
 
 /** A non-canonical address is no translation of anything: nothing happens. */

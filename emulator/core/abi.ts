@@ -162,6 +162,7 @@ export interface CoreExports {
   msi(address: number, data: number): void;
   nextTimer(cpu: number): number;
   setCpuidConfig(tscHz: number, hypervisor: number): void;
+  setRandomSeed(seed: number): void;
   setApicDivider(divider: number): void;
   setMmioHigh(value: number): void;
   setTracing(on: number): void;

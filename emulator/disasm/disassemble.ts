@@ -154,15 +154,19 @@ function renderOperand(
     case '1':
       return '1';
     case 'xmm':
-      return `xmm${f.reg}`;
+      return `${vector(text)}${f.reg}`;
     case 'xmmv':
-      return `xmm${f.vvvv}`;
+      return `${vector(text)}${f.vvvv}`;
+    case 'is4':
+      return `${vector(text)}${(Number(f.immediate) >> 4) & 15}`;
     case 'xmm0':
       return 'xmm0';
     case 'xmm/r':
-      return `xmm${f.rm}`;
+      return `${vector(text)}${f.rm}`;
     case 'xmm/m':
-      return f.memory ? memory(f, bytes, next, target) : `xmm${f.rm}`;
+      return f.memory ? memory(f, bytes, next, target) : `${vector(text)}${f.rm}`;
+    case 'vm':
+      return memory(f, gathered(form), next, target, `${/y$/.test(text) ? 'ymm' : 'xmm'}${f.vectorIndex}`);
     case 'mm':
       return `mm${f.reg & 7}`;
     case 'mm/r':
@@ -251,7 +255,13 @@ function memoryWidth(text: string, otherwise: number): number {
 const address = (va: number): string => hex(BigInt.asUintN(64, BigInt(va)));
 const segment = (f: Fetched): string => (f.segment === '' ? '' : `${f.segment}:`);
 
-function memory(f: Fetched, bytes: number, next: number, target: { address: number | null }): string {
+/** Kind of a vector register by its operand's syntax. */
+const vector = (text: string): string => (text.startsWith('ymm') ? 'ymm' : 'xmm');
+/** Bytes of an element that a gather loads. */
+const gathered = (form: Form): number => (form.exec.types.endsWith('u64') ? 8 : 4);
+
+/** `vectorIndex`: the name of a gather's index register, in the place of a general one. */
+function memory(f: Fetched, bytes: number, next: number, target: { address: number | null }, vectorIndex = ''): string {
   const keyword = bytes > 0 && POINTERS[bytes] ? `${POINTERS[bytes]} ptr ` : '';
   const wide = f.addressSize;
   if (f.ripRelative && f.bits !== 64) {
@@ -264,7 +274,8 @@ function memory(f: Fetched, bytes: number, next: number, target: { address: numb
   }
   let inner = '';
   if (f.base >= 0) inner = registerName(f.base, wide);
-  if (f.index >= 0) inner += `${inner ? '+' : ''}${registerName(f.index, wide)}${f.scale > 0 ? `*${1 << f.scale}` : ''}`;
+  if (vectorIndex !== '') inner += `${inner ? '+' : ''}${vectorIndex}${f.scale > 0 ? `*${1 << f.scale}` : ''}`;
+  else if (f.index >= 0) inner += `${inner ? '+' : ''}${registerName(f.index, wide)}${f.scale > 0 ? `*${1 << f.scale}` : ''}`;
   if (inner === '') {
     const at = f.bits === 64 ? f.displacement : f.displacement >>> 0;
     if (f.segment === '') target.address = at;

@@ -26,6 +26,8 @@ export interface Fetched {
   memory: boolean;
   base: number;
   index: number;
+  /** SIB.index as the vector register of a gather. */
+  vectorIndex: number;
   scale: number;
   /** Displacement alone, relative to the next instruction in 64-bit mode, absolute elsewhere. */
   ripRelative: boolean;
@@ -181,6 +183,7 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
     memory: hasModrm && mod !== 3,
     base: -1,
     index: -1,
+    vectorIndex: 0,
     scale: 0,
     ripRelative: false,
     selector: 0,
@@ -243,6 +246,7 @@ function readAddress(
     const sib = byte();
     out.scale = sib >> 6;
     const index = ((sib >> 3) & 7) | (x << 3);
+    out.vectorIndex = index;
     if (index !== 4) out.index = index;
     if ((sib & 7) === 5 && mod === 0) size = 4;
     else out.base = (sib & 7) | (b << 3);
