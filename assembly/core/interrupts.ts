@@ -1,15 +1,15 @@
 import { ACTIVITY_SHUTDOWN, updateAttention } from './boundary';
 import { EVENT_EXCEPTION, tell } from './events';
 import { getFlags, IF, NT, RF, TF, VM } from './flags';
-import { ACTIVITY, CPL, CR0, CYCLES, FAST_IMPLICIT, FLAGS_REST, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, REPEATING, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
-import { ramSize } from './map';
-import { canonical, sysLoad, sysSpan } from './mem';
+import { ACTIVITY, CPL, CR0, CYCLES, FAST_IMPLICIT, FLAGS_REST, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, REPEATING, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
+import { FAST_WRITE, ramSize } from './map';
+import { canonical, FAST_INDEX, PAGE, sysLoad, sysSpan } from './mem';
 import { CR0_PE } from './crbits';
 import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, enterFast, translateData } from './mmu';
 import { storeTranslated } from './physical';
-import { isLong, updateMode } from './mode';
+import { is64, isLong, updateMode } from './mode';
 import { enterProtected, enterReal } from './interrupts_legacy';
-import { accessOf, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, descriptor, dplOf, isNull, markAccessed, readDescriptor, seg, selectorOf, setCode, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
+import { accessOf, AR_ACCESSED, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, baseOf, descriptor, dplOf, isNull, limitOf, markAccessed, readDescriptor, seg, selectorOf, setCode, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
 import { clearTrap, DE, DF, GP, NO_ERROR_CODE, noteEntry, NP, PF, raiseError, settleCanonical, SS, trap, trapError, trapVector, TS } from './trap';
 
 // Delivery of interrupts and exceptions (SDM vol. 3, chapter 6): through the 64-bit IDT here, otherwise interrupts_legacy.ts.
@@ -70,7 +70,7 @@ export function softwareInterrupt(cpu: usize, vector: u32, source: u32, next: u6
 
 /** One attempt. Nothing but accessed flags has changed when it returns false with `trap` set. */
 function enter(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): bool {
-  if (isLong(cpu)) return enterLong(cpu, vector, source, error, rip);
+  if (isLong(cpu)) return enterQuickly(cpu, vector, source, error, rip) || enterLong(cpu, vector, source, error, rip);
   const real = (load<u64>(cpu, CR0) & CR0_PE) == 0;
   if (real ? !enterReal(cpu, vector, rip) : !enterProtected(cpu, vector, source, error, rip)) return false;
   noteEntry();
@@ -80,6 +80,66 @@ function enter(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): bool
   updateMode(cpu);
   updateAttention(cpu);
   return true;
+}
+
+/**
+ * The usual case of enterLong in few steps: everything it reads and writes is in the fast tables, the gate leads to an accessed code segment, to level 0, 1 or 2. False, with nothing
+ * done, if something is otherwise.
+ */
+function enterQuickly(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): bool {
+  const set = <usize>load<u32>(cpu, FAST_IMPLICIT), cpl = load<u32>(cpu, CPL);
+  const gateAt = load<u64>(cpu, IDTR_BASE) + <u64>(vector << 4), g = set + <usize>(<u32>(gateAt >> 8) & FAST_INDEX);
+  if ((vector << 4) + 15 > load<u32>(cpu, IDTR_LIMIT) || load<u64>(g) != ((gateAt + 15) & PAGE)) return false;
+  const gateHost = <usize>(<u32>gateAt + load<u32>(g, 8)), lo = load<u64>(gateHost), rights = <u32>(lo >> 40);
+  // A present interrupt or trap gate.
+  if ((rights & 0x9e) != (AR_P | TYPE_INTERRUPT_GATE) || (source == SOURCE_SOFTWARE && dplOf(rights) < cpl)) return false;
+  const selector = <u32>(lo >> 16) & 0xffff, at = load<u64>(cpu, GDTR_BASE) + <u64>(selector & 0xfff8), d = set + <usize>(<u32>(at >> 8) & FAST_INDEX);
+  if (selector < 8 || (selector & 4) != 0 || (selector | 7) > load<u32>(cpu, GDTR_LIMIT) || load<u64>(d) != ((at + 7) & PAGE)) return false;
+  const code = load<u64>(<usize>(<u32>at + load<u32>(d, 8))), access = accessOf(code), level = dplOf(access);
+  if ((access & (AR_P | AR_S | AR_CODE | AR_CONFORMING | AR_ACCESSED | AR_L | AR_DB)) != (AR_P | AR_S | AR_CODE | AR_ACCESSED | AR_L) || level > cpl || level == 3) return false;
+  const target = (lo & 0xffff) | ((lo >> 32) & 0xffff0000) | (load<u64>(gateHost, 8) << 32);
+  if (!canonical(target)) return false;
+
+  const ist = <u32>(lo >> 32) & 7, rsp = load<u64>(cpu, RSP);
+  let stack = rsp;
+  if (ist != 0 || level < cpl) {
+    const tr = seg(cpu, SEG_TR), offset: u32 = ist != 0 ? 0x1c + (ist << 3) : 4 + (level << 3), entryAt = load<u64>(tr, SEG_BASE) + <u64>offset;
+    const t = set + <usize>(<u32>(entryAt >> 8) & FAST_INDEX);
+    if (offset + 7 > load<u32>(tr, SEG_LIMIT) || load<u64>(t) != ((entryAt + 7) & PAGE)) return false;
+    stack = load<u64>(<usize>(<u32>entryAt + load<u32>(t, 8)));
+  }
+  const bytes: u64 = error == NO_ERROR_CODE ? 40 : 48, frame = (stack & ~(<u64>15)) - bytes;
+  const w = set + FAST_WRITE + <usize>(<u32>(frame >> 8) & FAST_INDEX);
+  if (load<u64>(w) != ((frame + bytes - 1) & PAGE)) return false;
+
+  let f = <usize>(<u32>frame + load<u32>(w, 8));
+  if (error != NO_ERROR_CODE) { store<u64>(f, <u64>error); f += 8; }
+  const resumes = source == SOURCE_EXCEPTION ? vector != DF : load<u32>(cpu, REPEATING) != 0;
+  store<u64>(f, rip);
+  store<u64>(f, <u64>selectorOf(cpu, SEG_CS), 8);
+  store<u64>(f, <u64>(getFlags(cpu) | (resumes ? RF : 0)), 16);
+  store<u64>(f, rsp, 24);
+  store<u64>(f, <u64>selectorOf(cpu, SEG_SS), 32);
+
+  const remode = level != cpl || !is64(cpu);
+  setSegment(cpu, SEG_CS, (selector & 0xfffc) | level, access, baseOf(code), limitOf(code));
+  store<u32>(cpu, level, CPL);
+  if (level != cpl) setSegment(cpu, SEG_SS, level, level << 5, 0, 0);
+  entered(cpu, frame, target, (rights & 1) == 0);
+  if (remode) updateMode(cpu);
+  return true;
+}
+
+/** The end of a delivery: stack and instruction pointer, flags, cycles. */
+function entered(cpu: usize, stack: u64, target: u64, clearIf: bool): void {
+  store<u64>(cpu, stack, RSP);
+  store<u64>(cpu, target, RIP);
+  store<u32>(cpu, load<u32>(cpu, FLAGS_REST) & ~(TF | NT | RF | VM | (clearIf ? IF : 0)), FLAGS_REST);
+  store<u32>(cpu, 0, REPEATING);
+  store<u32>(cpu, 0, INT_SHADOW);
+  noteEntry();
+  store<u64>(cpu, load<u64>(cpu, CYCLES) + DELIVERY_CYCLES, CYCLES);
+  updateAttention(cpu);
 }
 
 /** IA-32e mode: gates of 16 bytes, handlers in 64-bit code (SDM vol. 3, 6.14). */
@@ -129,21 +189,13 @@ function enterLong(cpu: usize, vector: u32, source: u32, error: u32, rip: u64): 
   // The frame of a fault, or of an interrupt between two elements of a string instruction, has RF set, so that an instruction breakpoint does not stop the instruction again.
   const resumes = source == SOURCE_EXCEPTION ? vector != DF : load<u32>(cpu, REPEATING) != 0;
   pushed(cpu, first + 2, <u64>(flags | (resumes ? RF : 0)));
-  store<u32>(cpu, 0, REPEATING);
-  noteEntry();
   pushed(cpu, first + 3, load<u64>(cpu, RSP));
   pushed(cpu, first + 4, <u64>selectorOf(cpu, SEG_SS));
 
   setCode(cpu, selector, level);
   if (level != cpl) setSegment(cpu, SEG_SS, level, level << 5, 0, 0);
-  store<u64>(cpu, frameAt, RSP);
-  store<u64>(cpu, target, RIP);
-  const cleared = TF | NT | RF | VM | (type == TYPE_INTERRUPT_GATE ? IF : 0);
-  store<u32>(cpu, load<u32>(cpu, FLAGS_REST) & ~cleared, FLAGS_REST);
-  store<u32>(cpu, 0, INT_SHADOW);
-  store<u64>(cpu, load<u64>(cpu, CYCLES) + DELIVERY_CYCLES, CYCLES);
+  entered(cpu, frameAt, target, type == TYPE_INTERRUPT_GATE);
   updateMode(cpu);
-  updateAttention(cpu);
   return true;
 }
 

@@ -1,11 +1,12 @@
 import { updateAttention } from '../core/boundary';
 import { EVENT_IRET, tell } from '../core/events';
-import { AC, DF, getFlags, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, VIF, VIP, VM } from '../core/flags';
-import { CPL, FLAGS_REST, NMI_BLOCKED, RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LIMIT, SEG_SS } from '../core/layout';
+import { AC, DF, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, VIF, VIP, VM } from '../core/flags';
+import { CPL, FAST, FAST_IMPLICIT, FLAGS_REST, GDTR_BASE, GDTR_LIMIT, NMI_BLOCKED, RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LIMIT, SEG_SS } from '../core/layout';
 import { setStackPointer, stackPointer } from '../core/linear';
+import { canonical, FAST_INDEX, PAGE } from '../core/mem';
 import { is64, isLong, isReal, isVirtual, updateMode } from '../core/mode';
 import { OP_NEXT } from '../core/op';
-import { checkReturnCode, descriptor, markAccessed, returnTo, seg, setCode, setReal, targetInside } from '../core/segments';
+import { accessOf, AR_ACCESSED, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, AR_WRITABLE, baseOf, checkReturnCode, descriptor, dplOf, dropPrivilegedSegments, limitOf, markAccessed, returnTo, seg, setCode, setReal, setSegment, targetInside } from '../core/segments';
 import { stackItem } from './far';
 import { taskReturn } from '../core/task';
 import { GP, raiseError, trap } from '../core/trap';
@@ -22,7 +23,47 @@ function iretFlags<T>(cpu: usize): u32 {
   return mask;
 }
 
+/**
+ * The usual case of IRETQ in few steps: from 64-bit code to 64-bit code, with everything that it reads in the fast tables and accessed descriptors. False, with nothing done, if something is
+ * otherwise.
+ */
+function returnQuickly(cpu: usize): bool {
+  const rest = load<u32>(cpu, FLAGS_REST), cpl = load<u32>(cpu, CPL), sp = load<u64>(cpu, RSP);
+  if (!is64(cpu) || !isLong(cpu) || (rest & NT) != 0) return false;
+  const e = <usize>load<u32>(cpu, FAST) + <usize>(<u32>(sp >> 8) & FAST_INDEX);
+  if (load<u64>(e) != ((sp + 39) & PAGE)) return false;
+  const f = <usize>(<u32>sp + load<u32>(e, 8)), rip = load<u64>(f), cs = <u32>load<u16>(f, 8), flags = load<u32>(f, 16), ss = <u32>load<u16>(f, 32), level = cs & 3;
+  if (((cs | ss) & 4) != 0 || cs < 8 || (cs | 7) > load<u32>(cpu, GDTR_LIMIT) || (ss | 7) > load<u32>(cpu, GDTR_LIMIT) || level < cpl || (ss & 3) != level || !canonical(rip)) return false;
+  const set = <usize>load<u32>(cpu, FAST_IMPLICIT), gdt = load<u64>(cpu, GDTR_BASE), codeAt = gdt + <u64>(cs & 0xfff8), c = set + <usize>(<u32>(codeAt >> 8) & FAST_INDEX);
+  if (load<u64>(c) != ((codeAt + 7) & PAGE)) return false;
+  const code = load<u64>(<usize>(<u32>codeAt + load<u32>(c, 8))), access = accessOf(code);
+  if ((access & (AR_P | AR_S | AR_CODE | AR_CONFORMING | AR_ACCESSED | AR_L | AR_DB)) != (AR_P | AR_S | AR_CODE | AR_ACCESSED | AR_L) || dplOf(access) != level) return false;
+  if (ss < 4) {
+    if (level == 3) return false;
+    setSegment(cpu, SEG_SS, ss, level << 5, 0, 0);
+  } else {
+    const stackAt = gdt + <u64>(ss & 0xfff8), s = set + <usize>(<u32>(stackAt >> 8) & FAST_INDEX);
+    if (load<u64>(s) != ((stackAt + 7) & PAGE)) return false;
+    const stack = load<u64>(<usize>(<u32>stackAt + load<u32>(s, 8))), rights = accessOf(stack);
+    if ((rights & (AR_P | AR_S | AR_CODE | AR_WRITABLE | AR_ACCESSED)) != (AR_P | AR_S | AR_WRITABLE | AR_ACCESSED) || dplOf(rights) != level) return false;
+    setSegment(cpu, SEG_SS, ss, rights, baseOf(stack), limitOf(stack));
+  }
+  const mask = iretFlags<u64>(cpu);
+  if (level != cpl) dropPrivilegedSegments(cpu, level);
+  setSegment(cpu, SEG_CS, cs, access, baseOf(code), limitOf(code));
+  store<u32>(cpu, level, CPL);
+  store<u64>(cpu, load<u64>(f, 24), RSP);
+  store<u64>(cpu, rip, RIP);
+  setFlags(cpu, (rest & ~mask) | (flags & mask));
+  store<u32>(cpu, 0, NMI_BLOCKED);
+  tell(cpu, EVENT_IRET, level, <u32>rip);
+  if (level != cpl || ((load<u32>(cpu, FLAGS_REST) ^ rest) & AC) != 0) updateMode(cpu);
+  updateAttention(cpu);
+  return true;
+}
+
 export function iret<T>(cpu: usize, ip: usize): void {
+  if (sizeof<T>() == 8 && returnQuickly(cpu)) return;
   const n = <u64>sizeof<T>();
   const real = isReal(cpu), nested = !real && (load<u32>(cpu, FLAGS_REST) & NT) != 0;
   if (nested) {
@@ -35,7 +76,12 @@ export function iret<T>(cpu: usize, ip: usize): void {
   const rip = stackItem<T>(cpu, 0); if (trap) return;
   const cs = <u32>stackItem<T>(cpu, n) & 0xffff; if (trap) return;
   const flags = <u32>stackItem<T>(cpu, 2 * n); if (trap) return;
-  const mask = iretFlags<T>(cpu);
+  const mask = iretFlags<T>(cpu), code64 = is64(cpu);
+  let rsp: u64 = 0, ss: u32 = 0;
+  if (code64) {
+    rsp = stackItem<T>(cpu, 3 * n); if (trap) return;
+    ss = <u32>stackItem<T>(cpu, 4 * n) & 0xffff; if (trap) return;
+  }
   if (real) {
     if (rip > <u64>load<u32>(seg(cpu, SEG_CS), SEG_LIMIT)) { raiseError(cpu, GP, 0); return; }
     setStackPointer(cpu, stackPointer(cpu, <i64>(3 * n)));
@@ -44,9 +90,9 @@ export function iret<T>(cpu: usize, ip: usize): void {
     if (sizeof<T>() == 4 && (flags & VM) != 0 && load<u32>(cpu, CPL) == 0 && !isLong(cpu)) { toVirtual(cpu, rip, cs, flags); return; }
     if (!checkReturnCode(cpu, cs) || !targetInside(cpu, descriptor, rip, 0)) return;
     // 64-bit mode always pops SS:RSP, the others on a return to an outer level.
-    if (is64(cpu) || (cs & 3) != load<u32>(cpu, CPL)) {
-      const rsp = stackItem<T>(cpu, 3 * n); if (trap) return;
-      const ss = <u32>stackItem<T>(cpu, 4 * n) & 0xffff; if (trap) return;
+    if (code64 || (cs & 3) != load<u32>(cpu, CPL)) {
+      if (!code64) { rsp = stackItem<T>(cpu, 3 * n); if (trap) return; }
+      if (!code64) { ss = <u32>stackItem<T>(cpu, 4 * n) & 0xffff; if (trap) return; }
       if (!returnTo(cpu, cs, ss)) return;
       updateMode(cpu);
       setStackPointer(cpu, rsp);
@@ -58,7 +104,7 @@ export function iret<T>(cpu: usize, ip: usize): void {
     }
   }
   store<u64>(cpu, rip, RIP);
-  setFlags(cpu, (getFlags(cpu) & ~mask) | (flags & mask));
+  setFlags(cpu, (load<u32>(cpu, FLAGS_REST) & ~mask) | (flags & mask));
   done(cpu, cs & 3);
 }
 
