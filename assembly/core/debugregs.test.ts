@@ -66,6 +66,13 @@ describe('instruction breakpoints', () => {
   });
 });
 
+test('an instruction breakpoint right after MOV SS does not fire', () => {
+  const b = createBox('8cd1 8ed1 ffc0 f4' /* mov ecx, ss; mov ss, ecx; inc eax; hlt */);
+  breakpoint(b, 0, CODE_BREAK, 1, CODE + 4);
+  expect(vectorOf(b)).toBe(-1);
+  expect(reg(b, 'rax')).toBe(1n);
+});
+
 describe('data breakpoints', () => {
   test.each([
     [ON_WRITE, 'write', '891f', true],

@@ -81,7 +81,7 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
         stoppedCpu = cpu;
         return EXIT_BREAKPOINT;
       }
-      if ((load<u16>(b, B_BREAK) & BREAK_DEBUG) != 0 && (flags & RF) == 0 && !redo && !repeating) {
+      if ((load<u16>(b, B_BREAK) & BREAK_DEBUG) != 0 && (flags & RF) == 0 && shadow != SHADOW_MOV_SS && !redo && !repeating) {
         reportDebug(cpu, codeBreakpoints(cpu, rip));
         raise(cpu, DB);
         deliverFault(cpu, 0);
