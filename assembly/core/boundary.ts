@@ -3,9 +3,10 @@ import { apicTimerFire } from './apictimer';
 import { reportDebug } from './debugregs';
 import { EVENT_EXCEPTION, EVENT_INTERRUPT, tell } from './events';
 import { IF, RF, TF } from './flags';
+import { initProcessor } from './reset';
 import { deliver, SOURCE_EXTERNAL } from './interrupts';
 import { acknowledgeIntr, intrPending } from './intr';
-import { ACTIVITY, ATTENTION, CYCLES, DB_PENDING, FLAGS_REST, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, PMC_ACTIVE, RIP, TIMER_DUE } from './layout';
+import { ACTIVITY, ATTENTION, CYCLES, DB_PENDING, FLAGS_REST, INIT_PENDING, INT_SHADOW, NMI_BLOCKED, NMI_PENDING, PMC_ACTIVE, RIP, TIMER_DUE } from './layout';
 import { disarm, monitorDone } from './monitor';
 import { pmcRestart } from './pmc';
 import { DB, NMI, NO_ERROR_CODE } from './trap';
@@ -25,6 +26,8 @@ export const GO: u32 = 0x100, GO_ONE: u32 = 0x101;
 export const ATTENTION_INTERRUPT: u32 = 1, ATTENTION_SHADOW: u32 = 2, ATTENTION_NMI: u32 = 4, ATTENTION_ACTIVITY: u32 = 8, ATTENTION_TRAP_FLAG: u32 = 16, ATTENTION_EXIT: u32 = 32, ATTENTION_DEBUG: u32 = 64;
 /** A performance counter is active: the run loop looks at every boundary that could change the privilege level, and nothing else happens there. */
 export const ATTENTION_COUNT: u32 = 128;
+/** An INIT that the processor sent itself. */
+export const ATTENTION_INIT: u32 = 256;
 /** INT_SHADOW: after STI interrupts wait for one instruction; after MOV SS and POP SS, NMIs and debug traps too (SDM vol. 3, 6.8.3). */
 export const SHADOW_STI: u32 = 1, SHADOW_MOV_SS: u32 = 2;
 
@@ -63,6 +66,7 @@ export function updateAttention(cpu: usize): void {
   if (load<u32>(cpu, NMI_PENDING) != 0 && load<u32>(cpu, NMI_BLOCKED) == 0) a |= ATTENTION_NMI;
   if (load<u32>(cpu, ACTIVITY) != ACTIVITY_RUNNING) a |= ATTENTION_ACTIVITY;
   if (load<u32>(cpu, PMC_ACTIVE) != 0) a |= ATTENTION_COUNT;
+  if (load<u32>(cpu, INIT_PENDING) != 0) a |= ATTENTION_INIT;
   if (pendingExit != 0 && cpu == running) a |= ATTENTION_EXIT;
   store<u32>(cpu, a, ATTENTION);
 }
@@ -79,6 +83,7 @@ export function boundary(cpu: usize): u32 {
     updateAttention(cpu);
     return reason;
   }
+  if (load<u32>(cpu, INIT_PENDING) != 0) initProcessor(cpu);
   const activity = load<u32>(cpu, ACTIVITY);
   if (activity == ACTIVITY_SHUTDOWN) return EXIT_TRIPLE_FAULT;
   if (activity == ACTIVITY_WAIT_SIPI) return EXIT_HALT;

@@ -6,7 +6,7 @@ import { CPU_SIZE } from './layout';
 import { cpuAt, MAX_CPUS, PAGE_FLAGS, RAM_BASE, setCpuCount, setRamSize } from './map';
 import { getFlags, materialize, setFlags } from './flags';
 import { ioapicReset } from './ioapic';
-import { forgetExit, updateAttention, requestExit, EXIT_STOP } from './boundary';
+import { forgetExit, updateAttention, requestExit, EXIT_STOP, EXIT_TURN } from './boundary';
 import { updateMode } from './mode';
 import { resetProcessor } from './reset';
 import { frontier, position, runProcessors, seedSchedule } from './schedule';
@@ -49,7 +49,12 @@ export function ramBase(): u32 { return <u32>RAM_BASE; }
 export function pageFlags(): u32 { return <u32>PAGE_FLAGS; }
 
 /** Executes until CYCLES >= until at an instruction boundary, or an exit; returns the exit reason (EXIT_* in boundary.ts). */
-export function run(cpu: u32, untilLo: u32, untilHi: u32): u32 { return runCpu(cpuAt(cpu), (<u64>untilHi << 32) | <u64>untilLo); }
+export function run(cpu: u32, untilLo: u32, untilHi: u32): u32 {
+  let reason: u32;
+  // Who runs one processor alone is not told of turns.
+  do reason = runCpu(cpuAt(cpu), (<u64>untilHi << 32) | <u64>untilLo); while (reason == EXIT_TURN);
+  return reason;
+}
 
 /**
  * Runs all processors in turn, as `schedule.ts` says, until every processor has reached cycle `event` or `until`, or the position `at`, or an exit of one of them (the current one then).

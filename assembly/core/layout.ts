@@ -75,8 +75,8 @@ export const TLB_LARGE: usize = 0x5c4;
 export const TIMER_DUE: usize = 0x5c8;
 /** An NMI waits; NMIs are blocked until IRET (u32). */
 export const NMI_PENDING: usize = 0x5d0, NMI_BLOCKED: usize = 0x5d4;
-/** Vector of the last start-up IPI plus 0x100, 0 for none: what a processor that waits for SIPI is told (u32). */
-export const SIPI: usize = 0x5d8;
+/** Nonzero: the processor has sent itself an INIT, which it takes at the next boundary (u32). */
+export const INIT_PENDING: usize = 0x5d8;
 /** An ExtINT message of the I/O APIC waits (u32). */
 export const EXTINT_PENDING: usize = 0x5dc;
 /** Cycle at which a string instruction must stop at the next element: the end of this run or the timer, whichever is first (u64); derived, not state. */
@@ -105,4 +105,6 @@ export const PKRU: usize = 0xf20;
 export const CODE_BASE: usize = 0xf24, CODE_LIMIT: usize = 0xf28;
 /** State of the generator behind RDRAND and RDSEED (u64). */
 export const RANDOM: usize = 0xf30;
+/** IA32_TSC_ADJUST (u64). */
+export const TSC_ADJUST: usize = 0xf38;
 export const CPU_SIZE: usize = 0x1000;

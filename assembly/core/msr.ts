@@ -5,10 +5,11 @@ import { updateAttention } from './boundary';
 import { DEBUGCTL_BTF } from './debugregs';
 import { canonical } from './mem';
 import { updateMode } from './mode';
-import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, DEBUGCTL, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, PMC_ACTIVE, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_AUX, TSC_OFFSET } from './layout';
+import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, DEBUGCTL, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, PMC_ACTIVE, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, TSC_OFFSET } from './layout';
 import { isPmcMsr, readPmcMsr, writePmcMsr } from './pmc';
 import { alone, GP, raiseError, raiseRedo } from './trap';
 import { clockCycle } from './turns';
+import { readApicBase, readX2apic, writeApicBase, writeX2apic } from './x2apic';
 
 // Model-specific registers (SDM vol. 4). An unknown one, a reserved bit or a bad value is #GP(0).
 
@@ -53,7 +54,8 @@ function mtrrIndex(msr: u32): i32 {
 export function readMsr(cpu: usize, msr: u32): u64 {
   switch (msr) {
     case 0x10: return timeStamp(cpu);
-    case 0x1b: return load<u64>(cpu, APIC_BASE) | (load<u32>(cpu, CPU_INDEX) == 0 ? 0x100 : 0);
+    case 0x1b: return readApicBase(cpu);
+    case 0x3b: return load<u64>(cpu, TSC_ADJUST);
     case 0x3a: return 1; // IA32_FEATURE_CONTROL: locked, no VMX
     case 0x8b: return <u64>0x28 << 32; // microcode revision
     case 0xfe: return MTRRCAP;
@@ -75,6 +77,7 @@ export function readMsr(cpu: usize, msr: u32): u64 {
     case 0xc0000102: return load<u64>(cpu, KERNEL_GS_BASE);
     case 0xc0000103: return <u64>load<u32>(cpu, TSC_AUX);
     default: {
+      if (msr >= 0x800 && msr <= 0x8ff) return readX2apic(cpu, msr);
       if (isPmcMsr(msr)) return settled(cpu) ? readPmcMsr(cpu, msr) : 0;
       const index = mtrrIndex(msr);
       return index >= 0 ? load<u64>(mtrrAt(cpu, index)) : refuse(cpu);
@@ -85,18 +88,10 @@ export function readMsr(cpu: usize, msr: u32): u64 {
 /** WRMSR. */
 export function writeMsr(cpu: usize, msr: u32, v: u64): void {
   switch (msr) {
-    case 0x10:
-      store<u64>(cpu, v - load<u64>(cpu, CYCLES), TSC_OFFSET);
-      timerUpdate(cpu);
-      break;
-    case 0x1b:
-      // x2APIC mode (bit 10) is not announced; bit 8 says which processor is the first and is read-only.
-      if ((v & ~(PHYSICAL_MASK | 0x900)) != 0) { refuse(cpu); return; }
-      store<u64>(cpu, v & ~(<u64>0x100), APIC_BASE);
-      // The page that stops being the APIC, or becomes it, may be in the translation caches' fast tables.
-      flushTlb(cpu, true);
-      updateAttention(cpu);
-      break;
+    // A write of the counter changes IA32_TSC_ADJUST by the same amount, and the other way round (SDM vol. 3, 18.17.3).
+    case 0x10: moveTsc(cpu, v - timeStamp(cpu)); break;
+    case 0x3b: moveTsc(cpu, v - load<u64>(cpu, TSC_ADJUST)); break;
+    case 0x1b: writeApicBase(cpu, v); break;
     case 0x8b: break; // software writes 0 before it asks CPUID for the revision
     case 0x174: if (v >> 32 != 0) refuse(cpu); else store<u64>(cpu, v, SYSENTER_CS); break;
     case 0x175: storeAddress(cpu, SYSENTER_ESP, v); break;
@@ -116,10 +111,17 @@ export function writeMsr(cpu: usize, msr: u32, v: u64): void {
     case 0xc0000102: storeAddress(cpu, KERNEL_GS_BASE, v); break;
     case 0xc0000103: if (v >> 32 != 0) refuse(cpu); else store<u32>(cpu, <u32>v, TSC_AUX); break;
     default:
-      if (!isPmcMsr(msr)) writeMtrr(cpu, msr, v);
+      if (msr >= 0x800 && msr <= 0x8ff) writeX2apic(cpu, msr, v);
+      else if (!isPmcMsr(msr)) writeMtrr(cpu, msr, v);
       else if (!alone) raiseRedo();
       else { writePmcMsr(cpu, msr, v); updateAttention(cpu); }
   }
+}
+
+function moveTsc(cpu: usize, by: u64): void {
+  store<u64>(cpu, load<u64>(cpu, TSC_OFFSET) + by, TSC_OFFSET);
+  store<u64>(cpu, load<u64>(cpu, TSC_ADJUST) + by, TSC_ADJUST);
+  timerUpdate(cpu);
 }
 
 /** A linear address in an MSR must be canonical. */

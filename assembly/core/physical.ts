@@ -54,10 +54,10 @@ export function deviceWrite(cpu: usize, pa: u32, size: u32, v: u64): void {
 
 function sizeMask(size: u32): u64 { return size == 8 ? ~(<u64>0) : ((<u64>1 << (size << 3)) - 1); }
 
-/** The local APIC's page, if it is enabled (IA32_APIC_BASE bit 11). */
+/** The local APIC's page, if it is enabled and not in x2APIC mode (IA32_APIC_BASE bits 11 and 10). */
 function isLocalApic(cpu: usize, pa: u32): bool {
   const base = load<u64>(cpu, APIC_BASE);
-  return (base & 0x800) != 0 && (pa & 0xfffff000) == (<u32>base & 0xfffff000);
+  return (base & 0xc00) == 0x800 && (pa & 0xfffff000) == (<u32>base & 0xfffff000);
 }
 
 export function loadSized(at: usize, size: u32): u64 {

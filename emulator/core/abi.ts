@@ -73,7 +73,6 @@ export const SCRATCH = 0x580,
   TLB_LARGE = 0x5c4,
   TIMER_DUE = 0x5c8,
   NMI_PENDING = 0x5d0,
-  SIPI = 0x5d8,
   RUN_LIMIT = 0x5e0,
   APIC = 0x600,
   CPU_SIZE = 0x1000;
