@@ -159,9 +159,9 @@ function remainder(cpu: usize, ip: usize, nearest: bool): void {
   const a = stack(cpu, 0), b = stack(cpu, 1);
   start87(cpu);
   if (missing(cpu, 0, 1)) underflow(); else remainder87(seOf(a), sigOf87(a), seOf(b), sigOf87(b), nearest);
-  if (!commit(cpu, ip, 0)) return;
-  // A NaN clears C2 and C1; the others stay.
-  if (isNaN87(outSE, outSig)) { store<u32>(cpu, load<u32>(cpu, FSW) & ~C2, FSW); return; }
+  const committed = commit(cpu, ip, 0);
+  // A NaN clears C2 and C1, as an unmasked exception does; the others stay.
+  if (!committed || isNaN87(outSE, outSig)) { store<u32>(cpu, load<u32>(cpu, FSW) & ~C2, FSW); return; }
   const q = quotientBits;
   setConditions(cpu, ((q & 4) != 0 ? C0 : 0) | ((q & 2) != 0 ? C3 : 0) | ((q & 1) != 0 ? C1 : 0) | (incomplete ? C2 : 0));
 }
@@ -406,15 +406,13 @@ function storeRegister(cpu: usize, ip: usize, pops: bool): void {
 }
 export function fstRegister(cpu: usize, ip: usize): void { storeRegister(cpu, ip, false); }
 export function fstpRegister(cpu: usize, ip: usize): void { storeRegister(cpu, ip, true); }
-/** D9 D8+i, undocumented: FSTP that does not look whether ST(0) is empty. */
+/** D9 D8+i, undocumented: FSTP that pops an empty ST(0) without complaint, and without storing it. */
 export function fstpUnchecked(cpu: usize, ip: usize): void {
   if (waits(cpu)) return;
   const a = stack(cpu, 0), empty = isEmpty(cpu, 0);
   start87(cpu);
   settle(cpu, ip);
-  const i = operandOf(ip, OP_R0);
-  put(cpu, i, seOf(a), sigOf87(a));
-  if (empty) free(cpu, i);
+  if (!empty) put(cpu, operandOf(ip, OP_R0), seOf(a), sigOf87(a));
   pop(cpu);
 }
 

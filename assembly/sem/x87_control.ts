@@ -100,7 +100,7 @@ function storeEnvironment(cpu: usize, ip: usize, at: u64): void {
 /** Reads the environment; its bytes have been probed. */
 function loadEnvironment(cpu: usize, ip: usize, at: u64): void {
   const real = isReal(cpu);
-  let fcw: u32, fsw: u32, tags: u32, fip: u32, fdp: u32, fop: u32 = load<u32>(cpu, FPU_OP);
+  let fcw: u32, fsw: u32, tags: u32, fip: u32, fdp: u32, fop: u32 = 0;
   if (isWord(ip)) {
     fcw = ld16(cpu, at); fsw = ld16(cpu, at + 2); tags = ld16(cpu, at + 4); fip = ld16(cpu, at + 6); fdp = ld16(cpu, at + 10);
     if (real) {

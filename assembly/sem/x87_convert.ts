@@ -57,9 +57,8 @@ export function narrow<T>(se: u32, sig: u64, control: u32): T {
   if (exp <= 0) {
     const tiny = exp < 0 || !inexact || !goesUp(negative, s, shift, false) || (s | lost) != 0xffffffffffffffff;
     if (tiny && (control & UE) == 0) {
-      // What the handler is to see is the register; whether the rounded result would be exact goes with it.
-      raise87(inexact ? UE | PE : UE);
-      setRoundedUp(inexact && goesUp(negative, s, shift, false));
+      // Nothing was stored, so nothing was rounded.
+      raise87(UE);
       return <T>sign;
     }
     const right = <u32>(1 - exp), all = shift + right;
@@ -80,7 +79,7 @@ export function narrow<T>(se: u32, sig: u64, control: u32): T {
     if (result >> (fraction + 1) != 0) { result >>= 1; e++; }
   }
   if (e >= <i32>max) {
-    if ((control & OE) == 0) { raise87(inexact ? OE | PE : OE); setRoundedUp(up); return <T>sign; }
+    if ((control & OE) == 0) { raise87(OE); return <T>sign; }
     raise87(OE | PE);
     const mode = roundingMode(), toInfinity = mode == RC_NEAREST || (mode == RC_UP && negative == 0) || (mode == RC_DOWN && negative != 0);
     setRoundedUp(toInfinity);

@@ -120,13 +120,13 @@ export function commit(cpu: usize, ip: usize, i: u32): bool {
   putOut(cpu, i);
   return true;
 }
-/** Pushes outSE:outSig, or what an overflow of the stack makes of it. */
+/** Pushes outSE:outSig, or what an overflow of the stack makes of it. A denormal operand does not hinder a load even unmasked. */
 export function push87(cpu: usize, ip: usize): void {
-  if (!isEmpty(cpu, 7)) {
+  if (!isEmpty(cpu, 7) && (raised & SF) == 0) {
     begin(load<u32>(cpu, FCW));
     overflow87();
   }
-  if (settle(cpu, ip)) return;
+  if (settle(cpu, ip) && (raised & IE) != 0) return;
   setTop(cpu, topOf(cpu) - 1);
   putOut(cpu, 0);
 }
