@@ -45,16 +45,16 @@ const stack: InsnForm[] = two.flatMap(s => [
 ]);
 // Operands of 32 bits; 16 bits are stack.isa.ts's in every mode.
 stack.push(
-  insn('50+rd', 'PUSH r32', { ops: 'r:op', exec: 'raw:pushRm<u32>', cycles: 1, mode }),
-  insn('58+rd', 'POP r32', { ops: 'w:op', exec: 'raw:popRm<u32>', cycles: 1, mode }),
-  insn('68 id', 'PUSH imm32', { ops: 'r:imm32', exec: 'raw:pushConstant<u32>', cycles: 1, mode }),
-  insn('6A ib', 'PUSH imm8', { ops: 'r:imm8s', exec: 'raw:pushConstant<u32>', cycles: 1, mode }),
-  insn('FF /6', 'PUSH r/m32', { ops: 'r:rm', exec: 'raw:pushRm<u32>', cycles: 2, mode }),
-  insn('8F /0', 'POP r/m32', { ops: 'w:rm', exec: 'raw:popRm<u32>', cycles: 2, mode }),
-  insn('9C', 'PUSHFD', { exec: 'raw:pushf<u32>', flags: 'r=oszapc', cycles: 3, mode }),
-  insn('9D', 'POPFD', { exec: 'raw:popf<u32>', flags: 'w=oszapc', cycles: 10, ends: true, mode }),
-  insn('C8 iw ib', 'ENTER imm16, imm8', { exec: 'raw:enter<u32>', cycles: 10, mode }),
-  insn('C9', 'LEAVE', { exec: 'raw:leave<u32>', cycles: 2, mode }),
+  insn('o32 50+rd', 'PUSH r32', { ops: 'r:op', exec: 'raw:pushRm<u32>', cycles: 1, mode }),
+  insn('o32 58+rd', 'POP r32', { ops: 'w:op', exec: 'raw:popRm<u32>', cycles: 1, mode }),
+  insn('o32 68 id', 'PUSH imm32', { ops: 'r:imm32', exec: 'raw:pushConstant<u32>', cycles: 1, mode }),
+  insn('o32 6A ib', 'PUSH imm8', { ops: 'r:imm8s', exec: 'raw:pushConstant<u32>', cycles: 1, mode }),
+  insn('o32 FF /6', 'PUSH r/m32', { ops: 'r:rm', exec: 'raw:pushRm<u32>', cycles: 2, mode }),
+  insn('o32 8F /0', 'POP r/m32', { ops: 'w:rm', exec: 'raw:popRm<u32>', cycles: 2, mode }),
+  insn('o32 9C', 'PUSHFD', { exec: 'raw:pushf<u32>', flags: 'r=oszapc', cycles: 3, mode }),
+  insn('o32 9D', 'POPFD', { exec: 'raw:popf<u32>', flags: 'w=oszapc', cycles: 10, ends: true, mode }),
+  insn('o32 C8 iw ib', 'ENTER imm16, imm8', { exec: 'raw:enter<u32>', cycles: 10, mode }),
+  insn('o32 C9', 'LEAVE', { exec: 'raw:leave<u32>', cycles: 2, mode }),
 );
 
 const branches: InsnForm[] = two.flatMap(s => [
