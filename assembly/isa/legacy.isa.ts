@@ -21,7 +21,8 @@ const integer: InsnForm[] = [
   insn('D5 ib', 'AAD imm8', { ops: 'r:imm8', exec: 'raw:aad', flags: 'w=szp u=oac', cycles: 4, mode }),
   insn('D6', 'SALC', { exec: 'raw:salc', flags: 'r=c', cycles: 1, mode }),
   insn('CE', 'INTO', { exec: 'raw:into', flags: 'r=o', cycles: 2, ends: true, mode }),
-  insn('63 /r', 'ARPL r/m16, r16', { ops: 'rw:rm r:reg', exec: 'raw:arpl', flags: 'w=z', cycles: 10, mode, protected: true }),
+  // Written only when it changes: a read as far as the segment is concerned, until then.
+  insn('63 /r', 'ARPL r/m16, r16', { ops: 'r:rm r:reg', exec: 'raw:arpl', flags: 'w=z', cycles: 10, mode, protected: true }),
   ...['ADD', 'OR', 'ADC', 'SBB', 'AND', 'SUB', 'XOR', 'CMP'].map((name, n) =>
     insn(`82 /${n} ib`, `${name} r/m8, imm8`, {
       ops: `${name === 'CMP' ? 'r' : 'rw'}:rm r:imm8`, exec: `${name.toLowerCase()}<u8>`, flags: (name === 'ADC' || name === 'SBB' ? 'r=c ' : '') + 'w=oszapc', cycles: 1, lock: name !== 'CMP', mode,

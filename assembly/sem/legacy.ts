@@ -1,8 +1,9 @@
 import { AF, CF, FK_LOGIC, getFlags, OF, PF, setStatus, SF, ZF, carry, overflow } from '../core/flags';
 import { SOURCE_SOFTWARE, softwareInterrupt } from '../core/interrupts';
 import { FL_OP, FL_RES, RAX } from '../core/layout';
-import { OP_IMM, OP_NEXT, OP_R0, OP_R1 } from '../core/op';
-import { ea, loadAt, register, rm, setRm } from '../core/operand';
+import { segmentAddress, segmentBase } from '../core/linear';
+import { OP_IMM, OP_NEXT, OP_R0, OP_R1, OP_SEGMENT } from '../core/op';
+import { ea, isMemory, loadAt, register, rm, setRm } from '../core/operand';
 import { BR, DE, OF_TRAP, raise, trap } from '../core/trap';
 import { extend } from './alu';
 
@@ -64,18 +65,30 @@ export function into(cpu: usize, ip: usize): void {
   if (overflow(cpu)) softwareInterrupt(cpu, OF_TRAP, SOURCE_SOFTWARE, load<u64>(ip, OP_NEXT));
 }
 
-/** BOUND: #BR unless lower bound <= index <= upper bound, all signed. */
+/** BOUND: #BR unless lower bound <= index <= upper bound, all signed. The upper bound is read when the lower one has not decided. */
 export function bound<T>(cpu: usize, ip: usize): void {
   const at = ea(cpu, ip), lower = extend<T>(loadAt<T>(cpu, at)); if (trap) return;
-  const upper = extend<T>(loadAt<T>(cpu, at + sizeof<T>())); if (trap) return;
   const index = extend<T>(register<T>(cpu, ip, OP_R0));
-  if (index < lower || index > upper) raise(cpu, BR);
+  if (index < lower) { raise(cpu, BR); return; }
+  const upper = extend<T>(loadAt<T>(cpu, at + sizeof<T>())); if (trap) return;
+  if (index > upper) raise(cpu, BR);
+}
+
+/** Whether the memory operand, which was checked for reading, may also be written: else #GP(0) or #SS(0). */
+function mayWrite(cpu: usize, ip: usize, size: u32): bool {
+  const index = <usize>load<u8>(ip, OP_SEGMENT);
+  segmentAddress(cpu, index, <u32>ea(cpu, ip) - segmentBase(cpu, index), size, true);
+  return trap == 0;
 }
 
 /** ARPL: raises the RPL of the destination to that of the source; ZF says whether it did. */
 export function arpl(cpu: usize, ip: usize): void {
   const selector = rm<u16>(cpu, ip, OP_R0); if (trap) return;
   const rpl = register<u16>(cpu, ip, OP_R1) & 3, raised = (selector & 3) < rpl;
-  if (raised) { setRm<u16>(cpu, ip, OP_R0, (selector & 0xfffc) | rpl); if (trap) return; }
+  if (raised) {
+    if (isMemory(ip) && !mayWrite(cpu, ip, 2)) return;
+    setRm<u16>(cpu, ip, OP_R0, (selector & 0xfffc) | rpl);
+    if (trap) return;
+  }
   setStatus(cpu, (getFlags(cpu) & (CF | PF | AF | SF | OF)) | (raised ? ZF : 0));
 }

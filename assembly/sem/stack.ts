@@ -1,5 +1,5 @@
 import { AC, DF, getFlags, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, VIF, VIP, VM } from '../core/flags';
-import { CPL, FLAGS_REST, GPR, RAX, RBP, RBX, RCX, RDI, RDX, RIP, RSI } from '../core/layout';
+import { CPL, FLAGS_REST, GPR, RBP, RDI, RIP, RSP } from '../core/layout';
 import { updateAttention } from '../core/boundary';
 import { mayBranch, setStackPointer, stackAddress, stackPointer, stackWrap } from '../core/linear';
 import { updateMode } from '../core/mode';
@@ -99,15 +99,9 @@ function storeItem<T>(cpu: usize, sp: u64, v: T): void {
   stackFault(cpu);
 }
 
-/** PUSHA, PUSHAD: AX CX DX BX, SP as it was before, BP SI DI. Nothing is written unless there is room for all. */
+/** PUSHA, PUSHAD: AX CX DX BX, SP as it was before, BP SI DI. One that faults may have written some of them, but ESP stays. */
 export function pushAll<T>(cpu: usize, _ip: usize): void {
   const n = <u64>sizeof<T>();
-  for (let i: u64 = 1; i <= 8; i++) {
-    const va = stackAddress(cpu, stackPointer(cpu, -<i64>(i * n)), sizeof<T>(), true);
-    if (trap) return;
-    loadForWriteAt<T>(cpu, va);
-    if (trap) { stackFault(cpu); return; }
-  }
   for (let i: u64 = 0; i < 8; i++) {
     storeItem<T>(cpu, stackPointer(cpu, -<i64>((i + 1) * n)), load<T>(cpu + GPR + <usize>(i << 3)));
     if (trap) return;
@@ -115,24 +109,17 @@ export function pushAll<T>(cpu: usize, _ip: usize): void {
   setStackPointer(cpu, stackPointer(cpu, -<i64>(8 * n)));
 }
 
-/** POPA, POPAD: the stack pointer's image is skipped. */
+/** POPA, POPAD: the stack pointer's image is skipped. One that faults has loaded what comes before (as on Intel's processors), but ESP stays. */
 export function popAll<T>(cpu: usize, _ip: usize): void {
-  const n = <u64>sizeof<T>();
-  const di = stackItem<T>(cpu, stackPointer(cpu, 0)); if (trap) return;
-  const si = stackItem<T>(cpu, stackPointer(cpu, n)); if (trap) return;
-  const bp = stackItem<T>(cpu, stackPointer(cpu, 2 * n)); if (trap) return;
-  const bx = stackItem<T>(cpu, stackPointer(cpu, 4 * n)); if (trap) return;
-  const dx = stackItem<T>(cpu, stackPointer(cpu, 5 * n)); if (trap) return;
-  const cx = stackItem<T>(cpu, stackPointer(cpu, 6 * n)); if (trap) return;
-  const ax = stackItem<T>(cpu, stackPointer(cpu, 7 * n)); if (trap) return;
+  const n = <i64>sizeof<T>();
+  for (let i = 0; i < 8; i++) {
+    const at: usize = RDI - <usize>(i << 3);
+    if (at == RSP) continue;
+    const v = stackItem<T>(cpu, stackPointer(cpu, <i64>i * n));
+    if (trap) return;
+    setRegister<T>(cpu, at, v);
+  }
   setStackPointer(cpu, stackPointer(cpu, 8 * n));
-  setRegister<T>(cpu, RDI, di);
-  setRegister<T>(cpu, RSI, si);
-  setRegister<T>(cpu, RBP, bp);
-  setRegister<T>(cpu, RBX, bx);
-  setRegister<T>(cpu, RDX, dx);
-  setRegister<T>(cpu, RCX, cx);
-  setRegister<T>(cpu, RAX, ax);
 }
 
 /** PUSHF: VM and RF are clear in the image. */

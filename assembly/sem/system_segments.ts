@@ -46,7 +46,7 @@ export function pushSegment<T>(cpu: usize, ip: usize): void {
   setStackPointer(cpu, sp);
 }
 export function popSegment<T>(cpu: usize, ip: usize): void {
-  const index = <usize>load<u8>(ip, OP_CC), v = topOfStack<T>(cpu);
+  const index = <usize>load<u8>(ip, OP_CC), v = topOfStack<u16>(cpu); // the rest of the slot is not read
   if (trap) return;
   // The stack pointer moves on in the stack that it pointed into.
   const sp = load<u64>(cpu, RSP);

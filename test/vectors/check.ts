@@ -16,7 +16,7 @@ const MAX_REPORTED_BYTES = 16;
 export function checkVector(machine: VectorMachine, vector: Vector): string[] {
   stateBefore(before, vector.b, vector.k === 'mmx');
   setMemory(machine, vector);
-  loadState(machine, before);
+  loadState(machine, before, vector.d ?? 64);
   const outcome = stepOne(machine);
   saveState(machine, got, outcome.exception);
   const differences: string[] = [];
@@ -42,7 +42,7 @@ function setMemory(machine: VectorMachine, vector: Vector): void {
   u8.set(wantedData, ram + DATA.physical);
   u8.set(wantedStack, ram + STACK.physical);
   const rip = before[AT.rip]! | (before[AT.rip + 1]! << 8) | (before[AT.rip + 2]! << 16) | (before[AT.rip + 3]! << 24);
-  const start = (rip >>> 0) - CODE.linear;
+  const start = (rip >>> 0) - (vector.d === 16 ? 0 : CODE.linear);
   const code = Buffer.from(vector.c, 'hex').subarray(0, CODE.size - start);
   u8.fill(0, ram + CODE.physical, ram + CODE.physical + CODE.size);
   u8.set(code, ram + CODE.physical + start);

@@ -18,6 +18,8 @@ export interface Vector {
   c: string;
   /** Class: `int`, `sse`, `mmx`, `x87`, `avx` or `sys`. */
   k: string;
+  /** Code segment: 32 or 16 bits, in compatibility mode; absent in 64-bit mode. */
+  d?: 32 | 16;
   /** Registers before; those that are absent are zero or have the defaults of FORMAT.md. */
   b: Registers;
   /** Memory before; all other bytes of the DATA and STACK regions are zero. */
@@ -62,6 +64,7 @@ export function parseVector(line: string): Vector {
     ['n', typeof vector.n === 'string'],
     ['c', typeof vector.c === 'string' && /^([0-9a-f]{2}){1,16}$/.test(vector.c)],
     ['k', typeof vector.k === 'string'],
+    ['d', vector.d === undefined || vector.d === 32 || vector.d === 16],
     ['b', typeof vector.b === 'object' && vector.b !== null],
     ['m', Array.isArray(vector.m)],
     ['a', typeof vector.a === 'object' && vector.a !== null],

@@ -1,7 +1,8 @@
-// The machine that FORMAT.md assumes: ring 3, 64-bit mode, three small regions and nothing else that ring 3 can see. Ring 0
+// The machine that FORMAT.md assumes: ring 3, 64-bit mode (or compatibility mode), three small regions and nothing else that ring 3 can see. Ring 0
 // has an IDT whose every handler is one HLT, so that an exception ends the run at an address that says which vector it was.
 
 import * as abi from '../../emulator/core/abi.ts';
+import type { CodeBits } from '../../emulator/disasm/fetch.ts';
 import type { CoreInstance } from './core.ts';
 import { AT, STATE_SIZE } from './state.ts';
 
@@ -46,8 +47,10 @@ const P = 1,
 const TSS_LIMIT = 0x67;
 const SEL_CODE0 = 0x10,
   SEL_DATA3 = 0x2b,
+  SEL_CODE32 = 0x23,
   SEL_CODE3 = 0x33,
-  SEL_TSS = 0x40;
+  SEL_TSS = 0x40,
+  SEL_CODE16 = 0x07; // of an LDT that is never looked at
 /** CR0: PE MP ET NE WP AM PG. CR4: PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE. */
 export const INITIAL_CR0 = 0x80050033 | 0,
   INITIAL_CR4 = 0x506a0;
@@ -79,6 +82,8 @@ export interface VectorMachine {
   ram: number;
   /** Segment, control and table registers as they are at the start of each vector. */
   system: Uint8Array;
+  /** CS by the size of code (64, 32, 16) as part of the CPU structure. */
+  code: Record<CodeBits, Uint8Array>;
 }
 
 /** Builds page tables, IDT, TSS and the system registers in a new core instance. */
@@ -94,10 +99,16 @@ export function buildMachine(core: CoreInstance): VectorMachine {
     u32,
     ram: core.exports.ramBase(),
     system: new Uint8Array(0),
+    code: { 64: new Uint8Array(0), 32: new Uint8Array(0), 16: new Uint8Array(0) },
   };
   buildTables(machine);
   setSystemRegisters(machine);
   machine.system = u8.slice(machine.cpu + abi.CR0, machine.cpu + abi.SCRATCH);
+  machine.code = {
+    64: codeSegment(SEL_CODE3, 0xffffffff, 0xaffb, 0),
+    32: codeSegment(SEL_CODE32, 0xffffffff, 0xcffb, 0),
+    16: codeSegment(SEL_CODE16, 0xffff, 0x00fb, CODE.linear),
+  };
   return machine;
 }
 
@@ -122,6 +133,7 @@ function buildTables(machine: VectorMachine): void {
   put(GDT + SEL_CODE0, 0x0000ffff, 0x00af9b00);
   put(GDT + (SEL_DATA3 & ~3), 0x0000ffff, 0x00cff300);
   put(GDT + (SEL_CODE3 & ~3), 0x0000ffff, 0x00affb00);
+  put(GDT + (SEL_CODE32 & ~3), 0x0000ffff, 0x00cffb00);
   put(GDT + SEL_TSS, TSS_LIMIT | (TSS << 16), 0x00008b00);
   put(GDT + SEL_TSS + 8, KERNEL_HI);
   put(TSS + 4, STACK0_TOP, KERNEL_HI);
@@ -162,11 +174,22 @@ function setSystemRegisters(machine: VectorMachine): void {
   segment(abi.SEG_TR, SEL_TSS, TSS_LIMIT, 0x008b, TSS, KERNEL_HI);
 }
 
-/** Puts the processor into ring 3 with the registers of a state image. */
-export function loadState(machine: VectorMachine, image: Uint8Array): void {
+/** A code segment register as the CPU structure has it. */
+function codeSegment(selector: number, limit: number, access: number, base: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(abi.SEG_SIZE));
+  view.setUint32(abi.SEG_SELECTOR, selector, true);
+  view.setUint32(abi.SEG_LIMIT, limit, true);
+  view.setUint32(abi.SEG_ACCESS, access, true);
+  view.setUint32(abi.SEG_BASE, base, true);
+  return new Uint8Array(view.buffer);
+}
+
+/** Puts the processor into ring 3 with the registers of a state image, in code of `bits`. */
+export function loadState(machine: VectorMachine, image: Uint8Array, bits: CodeBits = 64): void {
   const { core, u8, u32, cpu, system } = machine;
   const from = new DataView(image.buffer, image.byteOffset, STATE_SIZE);
   u8.set(system, cpu + abi.CR0);
+  if (bits !== 64) u8.set(machine.code[bits], cpu + abi.SEG + abi.SEG_CS * abi.SEG_SIZE);
   u32[(cpu + abi.CPL) >>> 2] = 3;
   u32[(cpu + abi.ACTIVITY) >>> 2] = 0;
   u32[(cpu + abi.INT_SHADOW) >>> 2] = 0;
@@ -239,7 +262,7 @@ export function stepOne(machine: VectorMachine): Outcome {
       const odd =
         rsp !== expected
           ? `kernel RSP after delivery is ${rsp.toString(16)}, not ${expected.toString(16)}`
-          : cs !== SEL_CODE3
+          : cs !== SEL_CODE3 && cs !== SEL_CODE32 && cs !== SEL_CODE16
             ? `pushed CS is ${cs.toString(16)}`
             : null;
       return { exception, cr2, odd };
