@@ -4,12 +4,28 @@ import { readLines } from './format.ts';
 import { runLines } from './run.ts';
 
 const SAMPLE = fileURLToPath(new URL('sample.jsonl', import.meta.url));
+/** Code of 32 and 16 bits: every integer form that a process can try, and every seventh of the others. */
+const LEGACY = fileURLToPath(new URL('legacy.jsonl.gz', import.meta.url));
 
 describe('instruction vectors of a real processor', () => {
   it('all pass in the sample', () => {
     const report = runLines(readLines(SAMPLE), 'sample.jsonl');
     expect(Object.values(report.examples).flat()).toEqual([]);
     expect(report.passed).toBe(416);
+  });
+
+  it('all pass in 32-bit and 16-bit code, and say so of both', () => {
+    const lines = readLines(LEGACY);
+    const report = runLines(lines, 'legacy.jsonl.gz');
+    expect(Object.values(report.examples).flat()).toEqual([]);
+    for (const d of [32, 16]) expect(lines.filter(line => line.includes(`"d":${d},`)).length).toBeGreaterThan(600);
+    // The same bytes are other instructions in code of another size (at the same place: offset 400 of the code page).
+    const swapped = lines
+      .map(line => JSON.parse(line))
+      .filter(v => v.d === 32 && v.c.startsWith('66'))
+      .map(v => JSON.stringify({ ...v, d: 16, b: { ...v.b, rip: (parseInt(v.b.rip, 16) & 0xfff).toString(16) } }));
+    expect(swapped.length).toBeGreaterThan(100);
+    expect(runLines(swapped, 'swapped').failed).toBeGreaterThan(swapped.length / 2);
   });
 
   it('fail when a register, a flag, a memory byte or the exception is not as recorded', () => {
