@@ -53,7 +53,7 @@ function existsIn(f: Form, bits: Bits): boolean {
   // 67 gives 32 and 64, or 16 and 32; REX.W is for 64-bit mode, as is VEX.W where it makes a general register wider.
   if ((a.address & (bits === 64 ? 6 : 3)) === 0) return false;
   if (bits === 64 || a.w !== 2) return true;
-  return f.encoding.vex && !f.operands.some(o => ['reg', 'rm', 'vvvv'].includes(o.place));
+  return f.encoding.vex && !f.operands.some(o => ['reg', 'rm', 'vvvv'].includes(o.place)) && !/^VPCMPESTR/.test(f.record.syntax);
 }
 
 /** Bytes of a form's plainest instruction: registers 0 (1 in the opcode, where 90 is NOP), memory at [0] by register 0 (or BX and SI), constants 0. */

@@ -93,7 +93,8 @@ export function decodeTables(forms: Form[]): DecodeTables {
   }
   const known = new Map<string, number>();
   // VEX.W chooses the size of general registers in 64-bit mode only; elsewhere it is ignored, and they have 32 bits (SDM vol. 2, 2.3.5).
-  const general = (f: Form) => f.encoding.vex && f.operands.some(o => ['reg', 'rm', 'vvvv'].includes(o.place));
+  const general = (f: Form) =>
+    f.encoding.vex && (f.operands.some(o => ['reg', 'rm', 'vvvv'].includes(o.place)) || /^VPCMPESTR/.test(f.record.syntax)); // whose lengths are in EAX and EDX
   const masks = (f: Form): number[] => {
     const a = f.encoding.accept;
     if (!general(f) || a.w === 3) return [acceptMask(a)];

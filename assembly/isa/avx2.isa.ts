@@ -59,8 +59,8 @@ const permutes: InsnForm[] = [
 
 /** Masked loads and stores of elements, and gathers: raw, because they touch memory element by element. */
 const masked = (bits: Bits, w: string, load: string, store: string, mnemonic: string, type: string, cpuid: string): InsnForm[] => [
-  insn(`VEX.${bits}.66.0F38.${w} ${load} /r mem`, `${mnemonic} ${v(bits)}1, ${v(bits)}2, m${bits}`, { ops: 'w:xmm r:xmmv r:m', exec: `raw:maskLoad${bits}<${type}>`, cycles: 3, cpuid }),
-  insn(`VEX.${bits}.66.0F38.${w} ${store} /r mem`, `${mnemonic} m${bits}, ${v(bits)}1, ${v(bits)}2`, { ops: 'w:m r:xmmv r:xmm', exec: `raw:maskStore${bits}<${type}>`, cycles: 5, cpuid }),
+  insn(`VEX.${bits}.66.0F38.${w} ${load} /r mem`, `${mnemonic} ${v(bits)}1, ${v(bits)}2, m${bits}`, { ops: 'w:xmm r:xmmv r:m', exec: `raw:maskLoad${bits}<${type}>`, cycles: 3, cpuid, bytes: 0 }),
+  insn(`VEX.${bits}.66.0F38.${w} ${store} /r mem`, `${mnemonic} m${bits}, ${v(bits)}1, ${v(bits)}2`, { ops: 'w:m r:xmmv r:xmm', exec: `raw:maskStore${bits}<${type}>`, cycles: 5, cpuid, bytes: 0 }),
 ];
 /** Index and element type; `narrow`: quadword indices of doublewords give half a register. */
 const gather = (bits: Bits, w: string, opcode: string, mnemonic: string, index: 'i32' | 'i64', type: 'u32' | 'u64'): InsnForm => {

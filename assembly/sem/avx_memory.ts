@@ -33,12 +33,20 @@ function storeElement<T>(cpu: usize, va: u64, v: T): void {
   }
 }
 
+/** Linear address of the element at byte `i` of a masked move's operand. Outside 64-bit mode `ea` is the operand's offset, and only what the mask selects is checked. */
+function elementAddress(cpu: usize, ip: usize, i: usize, size: u32, write: bool): u64 {
+  const at = ea(cpu, ip) + i;
+  return legacy(cpu) ? segmentAddress(cpu, <usize>load<u8>(ip, OP_SEGMENT), <u32>at, size, write) : at;
+}
+
 function maskLoad<T>(cpu: usize, ip: usize, size: usize): void {
-  const mask = vector(cpu, ip, OP_R1), to = cpu + RESULT, va = ea(cpu, ip);
+  const mask = vector(cpu, ip, OP_R1), to = cpu + RESULT;
   for (let i: usize = 0; i < size; i += sizeof<T>()) {
     let v: T = 0;
     if (selected<T>(load<T>(mask + i))) {
-      v = loadElement<T>(cpu, va + i);
+      const va = elementAddress(cpu, ip, i, sizeof<T>(), false);
+      if (trap) return;
+      v = loadElement<T>(cpu, va);
       if (trap) return;
     }
     store<T>(to + i, v);
@@ -49,12 +57,16 @@ export function maskLoad128<T>(cpu: usize, ip: usize): void { maskLoad<T>(cpu, i
 export function maskLoad256<T>(cpu: usize, ip: usize): void { maskLoad<T>(cpu, ip, 32); }
 
 function maskStore<T>(cpu: usize, ip: usize, size: usize): void {
-  const mask = vector(cpu, ip, OP_R1), from = vector(cpu, ip, OP_R2), va = ea(cpu, ip);
+  const mask = vector(cpu, ip, OP_R1), from = vector(cpu, ip, OP_R2);
   // Every element is checked before the first one is written.
-  for (let i: usize = 0; i < size; i += sizeof<T>()) if (selected<T>(load<T>(mask + i)) && !probe(cpu, va + i, sizeof<T>(), ACCESS_WRITE)) return;
   for (let i: usize = 0; i < size; i += sizeof<T>()) {
     if (!selected<T>(load<T>(mask + i))) continue;
-    storeElement<T>(cpu, va + i, load<T>(from + i));
+    const va = elementAddress(cpu, ip, i, sizeof<T>(), true);
+    if (trap || !probe(cpu, va, sizeof<T>(), ACCESS_WRITE)) return;
+  }
+  for (let i: usize = 0; i < size; i += sizeof<T>()) {
+    if (!selected<T>(load<T>(mask + i))) continue;
+    storeElement<T>(cpu, elementAddress(cpu, ip, i, sizeof<T>(), true), load<T>(from + i));
     if (trap) return;
   }
 }
