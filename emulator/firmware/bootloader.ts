@@ -7,6 +7,7 @@ import type { CpuView, PhysicalMemory } from '../../hal/bus/index.ts';
 import type { Firmware, Machine } from '../machine.ts';
 import { placeAcpi } from './acpi.ts';
 import type { AcpiTables } from './acpi.ts';
+import { initialiseBios } from './bios.ts';
 import { acpiArea, BIOS_AREA, E820_RAM, EBDA, memoryMap, ONE_MIB } from './memorymap.ts';
 import { BootImageError } from './multiboot.ts';
 import type { BootImage } from './multiboot.ts';
@@ -65,7 +66,7 @@ export function multibootFirmware(options: BootOptions): Firmware {
   return {
     boot(machine) {
       placeAcpi(machine.memory, options.acpi, acpiArea(machine.memory.size), RSDP);
-      initialisePics(machine.cpus[0]);
+      initialiseBios(machine.memory, machine.cpus[0]);
       const info = load(machine.memory, options);
       enter32(machine.memory, machine.cpus[0], options.image.entry);
       machine.cpus[0].setGpr(RAX, BigInt(LOADER_MAGIC));
@@ -205,13 +206,4 @@ function virtualWire({ core }: Machine): void {
   core.apicWrite(0, APIC_SVR, SVR_ON);
   core.apicWrite(0, APIC_LINT0, LVT_EXTINT);
   core.apicWrite(0, APIC_LINT1, LVT_NMI);
-}
-
-/** As a BIOS does: IRQ 0 to 7 at vectors 8 to F, IRQ 8 to 15 at 70 to 77; all of them masked. */
-function initialisePics(cpu: CpuView): void {
-  const commands: readonly (readonly [number, number])[] = [
-    [0x20, 0x11], [0x21, 0x08], [0x21, 0x04], [0x21, 0x01], [0x21, 0xff],
-    [0xa0, 0x11], [0xa1, 0x70], [0xa1, 0x02], [0xa1, 0x01], [0xa1, 0xff],
-  ]; // prettier-ignore
-  for (const [port, value] of commands) cpu.portOut(port, 1, value);
 }
