@@ -179,7 +179,12 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
   let modrm: u32 = 0;
   const opcode = map << 8 | b;
   const modrmFollows = !bad && load<u8>(hasModrm + <usize>opcode) != 0;
-  if (modrmFollows) { modrm = take8(); if (short) return 0; }
+  if (modrmFollows) {
+    modrm = take8();
+    if (short) return 0;
+    // MOV of control and debug registers has no memory operand: it ignores mod (SDM vol. 2, "MOV - Move to/from Control Registers").
+    if ((opcode & ~3) == 0x120) modrm |= 0xc0;
+  }
   const mod = modrm >> 6, size: u32 = w != 0 && map < 4 ? 3 : size16 ? 1 : 2;
 
   // The first candidate whose conditions hold; gen/tables.ts orders them and has the bits.

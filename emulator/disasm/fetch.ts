@@ -131,7 +131,8 @@ export function fetch(bytes: Uint8Array, tables: DecodeTables, forms: readonly F
 
   const key = (map << 8) | opcode;
   const hasModrm = tables.hasModrm[key] === 1;
-  const modrm = hasModrm ? byte() : 0;
+  // MOV of control and debug registers ignores mod: there is no memory operand.
+  const modrm = hasModrm ? byte() | ((key & ~3) === 0x120 ? 0xc0 : 0) : 0;
   const mod = modrm >> 6;
   const first = tables.opcodeIndex[(key << 3) | ((modrm >> 3) & 7)]!;
   if (first === 0 || overflow) return null;
