@@ -3,7 +3,7 @@ import { flushCode } from './blocks';
 import { CPL, CR0, CR2, CR3, CR4, CR8, DEBUG_ACTIVE, DR, EFER, SEG_ACCESS, SEG_CS } from './layout';
 import { debugChanged, updateDebug } from './debugregs';
 import { is64, isLong, updateMode } from './mode';
-import { CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_FSGSBASE, CR4_MCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCE, CR4_PCIDE, CR4_PGE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, CR4_TSD, CR4_UMIP, EFER_LMA, EFER_LME } from './crbits';
+import { CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_FSGSBASE, CR4_MCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCE, CR4_PCIDE, CR4_PGE, CR4_PKE, CR4_PKS, CR4_PSE, CR4_SMAP, CR4_SMEP, CR4_TSD, CR4_UMIP, EFER_LMA, EFER_LME } from './crbits';
 import { flushSpace, flushTlb, translationChanged } from './mmu';
 import { AR_L, seg } from './segments';
 import { DB, GP, raise, raiseError, UD } from './trap';
@@ -12,9 +12,9 @@ import { loadPdptes } from './walk';
 // Control and debug registers (SDM vol. 3, 2.5 and 17.2).
 
 const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
-const CR4_BITS: u64 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_OSXSAVE;
+const CR4_BITS: u64 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS | CR4_OSXSAVE;
 /** Changes of these flush the TLBs, global translations too (SDM vol. 3, 4.10.4.1). */
-const CR4_FLUSHES: u64 = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PCIDE | CR4_PKE;
+const CR4_FLUSHES: u64 = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PCIDE | CR4_PKE | CR4_PKS;
 /** Changes of these load the PDPTEs again (SDM vol. 3, 4.4.1). */
 const CR4_PDPTES: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP, CR0_PDPTES: u64 = CR0_CD | CR0_NW | CR0_PG;
 /** CR3 bits above the physical address width; with CR4.PCIDE bit 63 of the operand says "keep the translations". */

@@ -103,6 +103,8 @@ export const PDPTE: usize = 0xf00;
 export const PKRU: usize = 0xf20;
 /** Base and limit of the code segment that ran last outside 64-bit mode (u32 each). */
 export const CODE_BASE: usize = 0xf24, CODE_LIMIT: usize = 0xf28;
+/** Rights by protection key for supervisor-mode pages: IA32_PKRS (u32). */
+export const PKRS: usize = 0xf2c;
 /** State of the generator behind RDRAND and RDSEED (u64). */
 export const RANDOM: usize = 0xf30;
 /** IA32_TSC_ADJUST (u64). */

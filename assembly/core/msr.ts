@@ -1,11 +1,11 @@
 import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from './crbits';
-import { flushTlb } from './mmu';
+import { dropFastAll, flushTlb } from './mmu';
 import { readDeadline, timerUpdate, writeDeadline } from './apictimer';
 import { updateAttention } from './boundary';
 import { DEBUGCTL_BTF } from './debugregs';
 import { canonical } from './mem';
 import { updateMode } from './mode';
-import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, DEBUGCTL, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, PMC_ACTIVE, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, TSC_OFFSET } from './layout';
+import { APIC_BASE, CPU_INDEX, CR0, CSTAR, CYCLES, DEBUGCTL, EFER, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MTRR, PAT, PKRS, PMC_ACTIVE, SFMASK, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, TSC_OFFSET } from './layout';
 import { isPmcMsr, readPmcMsr, writePmcMsr } from './pmc';
 import { alone, GP, raiseError, raiseRedo } from './trap';
 import { clockCycle } from './turns';
@@ -56,6 +56,7 @@ export function readMsr(cpu: usize, msr: u32): u64 {
     case 0x10: return timeStamp(cpu);
     case 0x1b: return readApicBase(cpu);
     case 0x3b: return load<u64>(cpu, TSC_ADJUST);
+    case 0x6e1: return <u64>load<u32>(cpu, PKRS);
     case 0x3a: return 1; // IA32_FEATURE_CONTROL: locked, no VMX
     case 0x8b: return <u64>0x28 << 32; // microcode revision
     case 0xfe: return MTRRCAP;
@@ -92,6 +93,11 @@ export function writeMsr(cpu: usize, msr: u32, v: u64): void {
     case 0x10: moveTsc(cpu, v - timeStamp(cpu)); break;
     case 0x3b: moveTsc(cpu, v - load<u64>(cpu, TSC_ADJUST)); break;
     case 0x1b: writeApicBase(cpu, v); break;
+    case 0x6e1:
+      if (v >> 32 != 0) { refuse(cpu); return; }
+      store<u32>(cpu, <u32>v, PKRS);
+      dropFastAll(cpu);
+      break;
     case 0x8b: break; // software writes 0 before it asks CPUID for the revision
     case 0x174: if (v >> 32 != 0) refuse(cpu); else store<u64>(cpu, v, SYSENTER_CS); break;
     case 0x175: storeAddress(cpu, SYSENTER_ESP, v); break;

@@ -1,6 +1,6 @@
 import { AC as FLAG_AC } from './flags';
-import { CR0, CR3, CR4, EFER, FLAGS_REST, PDPTE, PKRU } from './layout';
-import { CR0_PG, CR0_WP, CR4_PAE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './crbits';
+import { CR0, CR3, CR4, EFER, FLAGS_REST, PDPTE, PKRS, PKRU } from './layout';
+import { CR0_PG, CR0_WP, CR4_PAE, CR4_PKE, CR4_PKS, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './crbits';
 import { ACCESS_EXECUTE, ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, ENTRY_D, ENTRY_G, ENTRY_HUGE, ENTRY_KEY, ENTRY_LARGE, ENTRY_NX, ENTRY_U, ENTRY_W } from './mmu';
 import { ramLoad32, ramLoad64, ramStore32, ramStore64 } from './physical';
 
@@ -22,10 +22,13 @@ export let walkPage: u32 = 0, walkRights: u32 = 0;
 /** Error code of a walk that failed. */
 export let walkError: u32 = 0;
 
-/** Whether the protection key in `rights` forbids a data access to a user-mode page (SDM vol. 3, 4.6.2). */
+/** Whether the protection key in `rights` forbids a data access: PKRU has the rights for user-mode pages, IA32_PKRS for supervisor-mode ones (SDM vol. 3, 4.6.2). */
 function keyForbids(cpu: usize, rights: u32, access: u32): bool {
-  if ((rights & ENTRY_U) == 0 || (access & ACCESS_EXECUTE) != 0 || (load<u64>(cpu, CR4) & CR4_PKE) == 0 || (load<u64>(cpu, EFER) & EFER_LMA) == 0) return false;
-  const key = load<u32>(cpu, PKRU) >> (((rights >> ENTRY_KEY) & 15) << 1);
+  const user = (rights & ENTRY_U) != 0;
+  if ((access & ACCESS_EXECUTE) != 0 || (load<u64>(cpu, CR4) & (user ? CR4_PKE : CR4_PKS)) == 0 || (load<u64>(cpu, EFER) & EFER_LMA) == 0) return false;
+  // No access from user mode gets as far as the key of a supervisor-mode page.
+  if (!user && (access & ACCESS_USER) != 0) return false;
+  const key = load<u32>(cpu, user ? PKRU : PKRS) >> (((rights >> ENTRY_KEY) & 15) << 1);
   return (key & 1) != 0 || ((key & 2) != 0 && (access & ACCESS_WRITE) != 0 && ((access & ACCESS_USER) != 0 || (load<u64>(cpu, CR0) & CR0_WP) != 0));
 }
 
