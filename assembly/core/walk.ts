@@ -28,7 +28,7 @@ function keyForbids(cpu: usize, rights: u32, access: u32): bool {
   if ((access & ACCESS_EXECUTE) != 0 || (load<u64>(cpu, CR4) & (user ? CR4_PKE : CR4_PKS)) == 0 || (load<u64>(cpu, EFER) & EFER_LMA) == 0) return false;
   // No access from user mode gets as far as the key of a supervisor-mode page.
   if (!user && (access & ACCESS_USER) != 0) return false;
-  const key = load<u32>(cpu, user ? PKRU : PKRS) >> (((rights >> ENTRY_KEY) & 15) << 1);
+  const key = (user ? load<u32>(cpu, PKRU) : load<u32>(cpu, PKRS)) >> (((rights >> ENTRY_KEY) & 15) << 1);
   return (key & 1) != 0 || ((key & 2) != 0 && (access & ACCESS_WRITE) != 0 && ((access & ACCESS_USER) != 0 || (load<u64>(cpu, CR0) & CR0_WP) != 0));
 }
 
