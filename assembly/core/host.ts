@@ -5,7 +5,7 @@ import { updateDebug } from './debugregs';
 import { deliver, SOURCE_EXCEPTION } from './interrupts';
 import { ACTIVITY, CR2, RIP, TIMER_DUE } from './layout';
 import { cpuAt } from './map';
-import { bumpLinks, dropFastAll, flushTlb, invalidatePage, translateQuiet } from './mmu';
+import { bumpLinks, dropFastAll, flushTlb, forgetLogs, invalidatePage, translateQuiet } from './mmu';
 import { updateMode } from './mode';
 import { pmcUpdate } from './pmc';
 import { clearTrap, NO_ERROR_CODE, PF } from './trap';
@@ -18,6 +18,7 @@ import { clearTrap, NO_ERROR_CODE, PF } from './trap';
  */
 export function setState(cpu: u32): void {
   const at = cpuAt(cpu);
+  forgetLogs(at);
   dropFastAll(at);
   bumpLinks();
   syncTpr(at);

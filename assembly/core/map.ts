@@ -23,6 +23,8 @@ export const ITLB_ENTRIES: u32 = 256;
 export const CODE_WRITES: usize = 0x8000;
 export const CODE_WRITE_ENTRIES: u32 = 128;
 export const CODE_WRITE_SET: usize = 0x800;
+/** Which entries of the TLBs and of the fast tables may hold something (mmu.ts), derived, not state: a count (u32), then addresses (u32) from +16 on. */
+export const TLB_LOG: usize = 0xb000, FAST_LOG: usize = 0xb400, LOG_ENTRIES: u32 = 192;
 /** Fast lookup tables (mem.ts), derived, not state. */
 export const FAST_SETS: usize = 0x10000;
 export const FAST_SET_SIZE: usize = 0x4000;

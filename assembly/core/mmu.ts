@@ -1,7 +1,7 @@
 import { CR4_PCIDE } from './crbits';
 export * from './crbits';
 import { CPL, CR3, CR4, DEBUG_ACTIVE, FAST, FAST_CODE, TLB_LARGE } from './layout';
-import { CODE_WRITE_ENTRIES, CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE, FAST_WRITE, ITLB, ITLB_ENTRIES, PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, TLB, TLB_ENTRIES, cpuAt, cpuCount, ramSize } from './map';
+import { CODE_WRITE_ENTRIES, CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE, FAST_WRITE, ITLB, ITLB_ENTRIES, PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, TLB, TLB_ENTRIES, cpuAt, cpuCount, ramSize, FAST_LOG, LOG_ENTRIES, TLB_LOG } from './map';
 import { canonical, NO_TAG, PAGE } from './mem';
 import { touchesLinearWatch } from './debug';
 import { dataBreakpointNear } from './debugregs';
@@ -69,7 +69,24 @@ export function translateData(cpu: usize, va: u64, access: u32): u32 {
   return walkPage | (<u32>va & 0xfff);
 }
 
+// Flushes are frequent and mostly find little: what was filled since the last one is remembered, as long as that is not too much.
+
+/** Notes the entry at `e` in a log (TLB_LOG, FAST_LOG); a full log says nothing any more. */
+function note(log: usize, e: usize): void {
+  const count = load<u32>(log);
+  if (count == LOG_ENTRIES) return;
+  store<u32>(log + 16 + (<usize>count << 2), <u32>e);
+  store<u32>(log, count + 1);
+}
+
+/** The TLBs were replaced (reset, restored state): nothing is known of them. */
+export function forgetLogs(cpu: usize): void {
+  store<u32>(cpu + TLB_LOG, LOG_ENTRIES);
+  store<u32>(cpu + FAST_LOG, LOG_ENTRIES);
+}
+
 function fill(cpu: usize, e: usize, page: u64): void {
+  note(cpu + TLB_LOG, e);
   store<u64>(e, page | pcid(cpu));
   store<u32>(e, walkPage, 8);
   store<u32>(e, walkRights, 12);
@@ -99,16 +116,19 @@ export function enterFast(cpu: usize, set: u32, va: u64, pa: u32, access: u32): 
   if ((flags & PF_WATCH) != 0 || touchesLinearWatch(va) || (load<u32>(cpu, DEBUG_ACTIVE) != 0 && dataBreakpointNear(cpu, va))) return;
   const page = va & PAGE, addend = <u32>RAM_BASE + (pa & 0xfffff000) - <u32>page;
   const e = <usize>set + <usize>(<u32>(va >> 8) & 0x1ff0);
+  note(cpu + FAST_LOG, e);
   store<u64>(e, page);
   store<u32>(e, addend, 8);
   if (access == 0 || (flags & PF_DIRTY) == 0) return;
   if ((flags & PF_CODE) != 0) {
     if (set != load<u32>(cpu, FAST)) return;
     const c = <usize>load<u32>(cpu, FAST_CODE) + codeWriteIndex(va);
+    note(cpu + FAST_LOG, c);
     store<u64>(c, page);
     store<u32>(c, addend, 8);
     return;
   }
+  note(cpu + FAST_LOG, e + FAST_WRITE);
   store<u64>(e, page, FAST_WRITE);
   store<u32>(e, addend, FAST_WRITE + 8);
 }
@@ -129,6 +149,12 @@ function dropFast(cpu: usize, page: u64): void {
 
 /** Empties a processor's fast tables. Never changes what the guest sees. */
 export function dropFastAll(cpu: usize): void {
+  const log = cpu + FAST_LOG, count = load<u32>(log);
+  store<u32>(log, 0);
+  if (count != LOG_ENTRIES) {
+    for (let i: u32 = 0; i < count; i++) store<u64>(<usize>load<u32>(log + 16 + (<usize>i << 2)), NO_TAG);
+    return;
+  }
   memory.fill(cpu + FAST_SETS, 0xff, 4 * FAST_SET_SIZE);
   memory.fill(cpu + CODE_WRITES, 0xff, 4 * CODE_WRITE_SET);
 }
@@ -164,12 +190,13 @@ function sameMapping(e: usize, page: u64, id: u64, globals: bool): bool {
   return (((tag & PAGE) ^ page) >> shift) == 0 && (globals || (rights & ENTRY_G) == 0);
 }
 
-function invalidateIn(cpu: usize, table: usize, entries: u32, page: u64, id: u64, globals: bool): void {
-  const all = load<u32>(cpu, TLB_LARGE) != 0, first = all ? <usize>0 : tlbIndex(page, entries), end = all ? <usize>entries << 4 : first + 16;
-  for (let i = first; i < end; i += 16) {
-    const e = table + i;
-    if (sameMapping(e, page, id, globals)) { dropFast(cpu, load<u64>(e) & PAGE); store<u64>(e, TLB_EMPTY); }
-  }
+function invalidateEntry(cpu: usize, e: usize, page: u64, id: u64, globals: bool): void {
+  if (!sameMapping(e, page, id, globals)) return;
+  dropFast(cpu, load<u64>(e) & PAGE);
+  store<u64>(e, TLB_EMPTY);
+}
+function invalidateAll(cpu: usize, table: usize, entries: u32, page: u64, id: u64, globals: bool): void {
+  for (let i: u32 = 0; i < entries; i++) invalidateEntry(cpu, table + (<usize>i << 4), page, id, globals);
 }
 
 /** INVLPG: forgets every translation of the page that holds `va` in this address space, and global ones. */
@@ -179,27 +206,54 @@ export function invalidatePage(cpu: usize, va: u64): void { invalidatePageIn(cpu
 export function invalidatePageIn(cpu: usize, va: u64, id: u64, globals: bool): void {
   const page = va & PAGE;
   dropFast(cpu, page);
-  invalidateIn(cpu, cpu + TLB, TLB_ENTRIES, page, id, globals);
-  invalidateIn(cpu, cpu + ITLB, ITLB_ENTRIES, page, id, globals);
+  const log = cpu + TLB_LOG, count = load<u32>(log);
+  if (load<u32>(cpu, TLB_LARGE) == 0) {
+    invalidateEntry(cpu, cpu + TLB + tlbIndex(page, TLB_ENTRIES), page, id, globals);
+    invalidateEntry(cpu, cpu + ITLB + tlbIndex(page, ITLB_ENTRIES), page, id, globals);
+  } else if (count != LOG_ENTRIES) {
+    for (let i: u32 = 0; i < count; i++) invalidateEntry(cpu, <usize>load<u32>(log + 16 + (<usize>i << 2)), page, id, globals);
+  } else {
+    invalidateAll(cpu, cpu + TLB, TLB_ENTRIES, page, id, globals);
+    invalidateAll(cpu, cpu + ITLB, ITLB_ENTRIES, page, id, globals);
+  }
   bumpLinks();
 }
 
 /** Address spaces that flushTable forgets: a PCID, or all. */
 const ALL_SPACES: u64 = 0x1000;
-function flushTable(table: usize, entries: u32, globals: bool, id: u64): void {
+/** Empties the entry at `e` unless it stays; answers whether it is empty now. */
+function flushEntry(e: usize, globals: bool, id: u64): bool {
+  if (!globals && ((load<u32>(e, 12) & ENTRY_G) != 0 || (id != ALL_SPACES && (load<u64>(e) & 0xfff) != id))) return false;
+  // The whole entry, so that equal states are equal bytes.
+  store<u64>(e, TLB_EMPTY);
+  store<u64>(e, 0, 8);
+  return true;
+}
+
+/** Empties a whole table, and notes what stays. */
+function flushTable(log: usize, table: usize, entries: u32, globals: bool, id: u64): void {
   for (let i: u32 = 0; i < entries; i++) {
     const e = table + (<usize>i << 4);
-    if (globals || ((load<u32>(e, 12) & ENTRY_G) == 0 && (id == ALL_SPACES || (load<u64>(e) & 0xfff) == id))) {
-      // The whole entry, so that equal states are equal bytes.
-      store<u64>(e, TLB_EMPTY);
-      store<u64>(e, 0, 8);
-    }
+    if (!flushEntry(e, globals, id)) note(log, e);
   }
 }
 
 function flush(cpu: usize, globals: bool, id: u64): void {
-  flushTable(cpu + TLB, TLB_ENTRIES, globals, id);
-  flushTable(cpu + ITLB, ITLB_ENTRIES, globals, id);
+  const log = cpu + TLB_LOG, count = load<u32>(log);
+  if (count != LOG_ENTRIES) {
+    let kept: u32 = 0;
+    for (let i: u32 = 0; i < count; i++) {
+      const e = load<u32>(log + 16 + (<usize>i << 2));
+      if (flushEntry(<usize>e, globals, id)) continue;
+      store<u32>(log + 16 + (<usize>kept << 2), e);
+      kept++;
+    }
+    store<u32>(log, kept);
+  } else {
+    store<u32>(log, 0);
+    flushTable(log, cpu + TLB, TLB_ENTRIES, globals, id);
+    flushTable(log, cpu + ITLB, ITLB_ENTRIES, globals, id);
+  }
   if (globals) store<u32>(cpu, 0, TLB_LARGE);
   translationChanged(cpu);
 }

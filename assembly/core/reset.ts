@@ -7,7 +7,7 @@ import { debugChanged } from './debugregs';
 import { setFlags } from './flags';
 import { ACTIVITY, APIC_BASE, CPL, CPU_INDEX, CPU_SIZE, CR0, CR2, CR4, DB_PENDING, DEBUG_ACTIVE, DEBUGCTL, DR, EFER, EXTINT_PENDING, FCW, FS_BASE, FTW, GDTR_BASE, GDTR_LIMIT, GPR, GS_BASE, IDTR_BASE, IDTR_LIMIT, INIT_PENDING, INT_SHADOW, MISC_ENABLE, MXCSR, NMI_BLOCKED, NMI_PENDING, PAT, PDPTE, RANDOM, RDX, REPEATING, RIP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR, XCR0 } from './layout';
 import { CR0_CD, CR0_ET, CR0_NW } from './crbits';
-import { flushTlb } from './mmu';
+import { flushTlb, forgetLogs } from './mmu';
 import { updateMode } from './mode';
 import { disarm } from './monitor';
 import { MISC_ENABLE_RESET } from './msr';
@@ -20,6 +20,7 @@ export function resetProcessor(cpu: usize, index: u32): void {
   // A reset does not start the random numbers again.
   const random = load<u64>(cpu, RANDOM);
   memory.fill(cpu, 0, CPU_SIZE);
+  forgetLogs(cpu);
   store<u64>(cpu, random, RANDOM);
   store<u32>(cpu, index, CPU_INDEX);
   store<u64>(cpu, CR0_CD | CR0_NW, CR0);
