@@ -150,14 +150,14 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
   // Opcode map: 0 one byte, 1 0F, 2 0F38, 3 0F3A, 4-6 the same under VEX.
   let map: u32 = 0, vexL: u32 = 0, vvvv: u32 = 0, w = (rex >> 3) & 1, prefix: u32 = repeat == 0xf3 ? 2 : repeat == 0xf2 ? 3 : prefix66 ? 1 : 0;
   let rexR = (rex & 4) << 1, rexX = (rex & 2) << 2, rexB = (rex & 1) << 3;
-  let bad = false;
+  let bad = false, refused = false;
   if (b == 0x0f) {
     map = 1;
     b = take8();
     if (b == 0x38 || b == 0x3a) { map = b == 0x38 ? 2 : 3; b = take8(); }
   } else if ((b == 0xc4 || b == 0xc5) && (!legacy || vexFollows())) {
     // VEX does not go with REX, 66, F2, F3 and LOCK (SDM vol. 2, 2.3.2 - 2.3.4).
-    bad = rex != 0 || anyLegacy;
+    refused = rex != 0 || anyLegacy;
     let p = take8();
     rexR = (~p & 0x80) >> 4;
     rexX = 0; rexB = 0; w = 0; map = 4;
@@ -244,7 +244,7 @@ function decodeOne(o: usize, rip: u64, mode: u32): u32 {
   }
   if (ripRelative && !legacy) displacement += <i64>next;
 
-  if (lock && ((formFlags & FORM_LOCK) == 0 || !viaModrm)) { raiseOp(o, UD, NO_ERROR_CODE); return finish(o, rip, length, flags); }
+  if (refused || (lock && ((formFlags & FORM_LOCK) == 0 || !viaModrm))) { raiseOp(o, UD, NO_ERROR_CODE); return finish(o, rip, length, flags); }
   if ((formFlags & FORM_PROTECTED) != 0 && (mode & MODE_REAL) != 0) { raiseOp(o, UD, NO_ERROR_CODE); return finish(o, rip, length, flags); }
   if ((formFlags & FORM_SSE) != 0 && (mode & (MODE_NO_SSE | MODE_TS)) != 0) { raiseOp(o, (mode & MODE_NO_SSE) != 0 ? UD : NM, NO_ERROR_CODE); return finish(o, rip, length, flags); }
   if ((formFlags & (FORM_X87 | FORM_WAIT | FORM_MMX)) != 0) {

@@ -83,8 +83,10 @@ function gather<I, T>(cpu: usize, ip: usize, size: usize): void {
   const base = load<u64>(cpu + <usize>load<u8>(ip, OP_BASE)) + load<u64>(ip, OP_DISP), segment = load<u64>(cpu + <usize>load<u8>(ip, OP_INDEX));
   const scale = <u64>(load<u8>(ip, OP_CC) >> 4), narrow = load<u8>(ip, OP_ADDRESS_SIZE) == 2, segmented = legacy(cpu);
   const count = size / (sizeof<I>() > sizeof<T>() ? sizeof<I>() : sizeof<T>());
-  // What the mask does not select, and what stays after a fault, is full elements: the mask is made so first.
-  for (let i: usize = 0; i < count; i++) store<T>(mask + i * sizeof<T>(), selected<T>(load<T>(mask + i * sizeof<T>())) ? <T>-1 : 0);
+  // Before the first access every mask element becomes all ones or zero, and what lies above the vector length is zeroed: a fault leaves it so. The destination's
+  // upper part is zeroed with the first element that is written (observed on an Intel processor; the SDM does not say).
+  for (let at: usize = 0; at < size; at += sizeof<T>()) store<T>(mask + at, selected<T>(load<T>(mask + at)) ? <T>-1 : 0);
+  if (size == 16) v128.store(mask, i64x2.splat(0), 16);
   for (let i: usize = 0; i < count; i++) {
     const at = i * sizeof<T>();
     if (load<T>(mask + at) == 0) continue;
@@ -95,6 +97,7 @@ function gather<I, T>(cpu: usize, ip: usize, size: usize): void {
     const v = loadElement<T>(cpu, address);
     if (trap) return;
     store<T>(to + at, v);
+    if (size == 16) v128.store(to, i64x2.splat(0), 16);
     store<T>(mask + at, 0);
   }
   for (let at = count * sizeof<T>(); at < 32; at += 8) { store<u64>(to + at, 0); store<u64>(mask + at, 0); }

@@ -45,7 +45,7 @@ function product32(d: usize, s: usize, imm: u32, i: u32): u32 {
 /** `lanes` lanes of 16 bytes; each step's exceptions are those of all of them. */
 function dotProduct32(cpu: usize, d: usize, s: usize, imm: u32, lanes: usize): void {
   sseBegin(cpu);
-  // The order of the additions is architectural: (0 + 1) + (2 + 3).
+  // (0 + 1) + (2 + 3), as the SDM writes it. Of several NaNs AMD's processors give this order's in every element; Intel's add each element in another order.
   for (let i: usize = 0; i < lanes; i++) {
     for (let j: u32 = 0; j < 4; j++) store<u32>(sums + (i << 4) + (j << 2), product32(d + (i << 4), s + (i << 4), imm, j));
   }
