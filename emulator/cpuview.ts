@@ -202,6 +202,18 @@ export class Processor implements CpuView {
     const at = abi.XMM + n * 32;
     return this.bytes.subarray(at, at + 16);
   }
+  ymmHigh(n: number): Uint8Array {
+    const at = abi.XMM + n * 32 + 16;
+    return this.bytes.subarray(at, at + 16);
+  }
+  get xcr0(): number {
+    return this.u32[abi.XCR0 >> 2];
+  }
+  set xcr0(value: number) {
+    this.u32[abi.XCR0 >> 2] = value;
+    this.core.setState(this.index);
+    this.invalidate();
+  }
   get mxcsr(): number {
     return this.u32[abi.MXCSR >> 2];
   }

@@ -72,7 +72,11 @@ export interface CpuView {
   wrmsr(index: number, value: bigint): void;
   /** 16 bytes of XMMn, a live view. */
   xmm(n: number): Uint8Array;
+  /** Bits 255 to 128 of YMMn, a live view. */
+  ymmHigh(n: number): Uint8Array;
   mxcsr: number;
+  /** Which state XSAVE and XRSTOR handle, and so which vector instructions exist (Intel SDM vol. 1, 13.3). */
+  xcr0: number;
 
   /** Position in time: cycles since reset. */
   readonly cycle: number;

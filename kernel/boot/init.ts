@@ -49,10 +49,14 @@ export function initializeDispatcher(k: Kernel, processor: number): void {
 }
 
 const BUILD_NUMBER = 19045;
-const PF_FEATURES = [3, 6, 8, 9, 10, 12, 13, 14, 23, 36, 37, 38];
+const PF_FEATURES = [3, 6, 8, 9, 10, 12, 13, 14, 17, 23, 28, 36, 37, 38, 39, 40];
 const SYSTEM_ROOT = 'C:\\Windows';
 
 /** The page that everybody can read: version, processor features, where Windows is. Times are the clock's. */
+/** What the kernel enables in XCR0: x87, SSE and AVX state; and the size of an XSAVE area with it. */
+const XSTATE_FEATURES = 7,
+  XSTATE_SIZE = 832;
+
 function initializeSharedPage(k: Kernel, pages: number): void {
   const f = KUSER_SHARED_DATA.f;
   const set = (at: number, width: 1 | 2 | 4, value: number): void =>
@@ -79,6 +83,20 @@ function initializeSharedPage(k: Kernel, pages: number): void {
   set(f.ActiveProcessorCount.offset, 4, 1);
   set(f.ActiveGroupCount.offset, 1, 1);
   set(f.TestRetInstruction.offset, 1, 0xc3);
+  // XSTATE_CONFIGURATION: enabled and volatile features, size, control flags (compaction off), offset and size of each component.
+  const xstate = f.XState.offset;
+  for (const [at, value] of [
+    [0, XSTATE_FEATURES],
+    [8, XSTATE_FEATURES],
+    [16, XSTATE_SIZE],
+    [24, 0],
+    [28, 160],
+    [32, 160],
+    [36, 256],
+    [40, 576],
+    [44, 256],
+  ])
+    set(xstate + at, 4, value);
 }
 
 /** Phase 0, on the boot stack at HIGH_LEVEL: everything that other parts stand on, in NT's order. */
@@ -134,7 +152,11 @@ export const bootRoutines: readonly NtExport[] = [
     returns: VOID,
     cycles: 100000,
     status: 'full',
-    impl: k => (k.cpu.index === 0 ? phase0(k) : initializeProcessor(k)),
+    impl: k => {
+      k.cpu.xcr0 = XSTATE_FEATURES;
+      if (k.cpu.index === 0) phase0(k);
+      else initializeProcessor(k);
+    },
   }),
   ntSteps({
     name: 'Phase1Initialization',

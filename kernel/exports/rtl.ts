@@ -486,8 +486,8 @@ const wide: NtExport[] = [
     returns: ULONG64,
     cycles: 10,
     status: 'full',
-    // x87 and SSE state.
-    impl: (_k, a) => a.FeatureMask & 3n,
+    // x87, SSE and AVX state.
+    impl: (_k, a) => a.FeatureMask & 7n,
   }),
 ];
 

@@ -46,6 +46,8 @@ function fakeCpu(mem: FakeVirtual): CpuView {
     rdmsr: never('MSRs'),
     wrmsr: never('MSRs'),
     xmm: () => new Uint8Array(16),
+    ymmHigh: () => new Uint8Array(16),
+    xcr0: 7,
     mxcsr: 0x1f80,
     cycle: 0,
     charge: () => undefined,
