@@ -5,7 +5,7 @@ import { legacy } from './linear';
 import { FAST_SETS, FAST_WRITE, PAGE_FLAGS, PF_CODE, RAM_BASE, ramSize } from './map';
 import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, codeWriteIndex, enterFast, translateData } from './mmu';
 import { loadSized, loadTranslated, mustBeAlone, storeSized, storeTranslated } from './physical';
-import { AC, alone, raiseCanonical, raiseError, raiseRedo, trap } from './trap';
+import { AC, alone, GP, raiseCanonical, raiseError, raiseRedo, trap } from './trap';
 
 // Loads and stores of instructions, at linear addresses.
 //
@@ -301,11 +301,13 @@ export function probe(cpu: usize, va: u64, size: u32, access: u32): bool {
 
 /**
  * The processor's own accesses to descriptor tables, TSS and interrupt frames: with supervisor rights whatever CPL is
- * ("implicit supervisor-mode accesses", SDM vol. 3, 4.6). `size` is 1, 2, 4 or 8. The address is known to be canonical.
+ * ("implicit supervisor-mode accesses", SDM vol. 3, 4.6). `size` is 1, 2, 4 or 8. A table may reach beyond
+ * the canonical addresses: #GP(0) there.
  */
 export function sysLoad(cpu: usize, va: u64, size: u32): u64 {
   const e = <usize>load<u32>(cpu, FAST_IMPLICIT) + <usize>(<u32>(va >> 8) & FAST_INDEX);
   if (load<u64>(e) == ((va + size - 1) & PAGE)) return loadSized(<usize>(<u32>va + load<u32>(e, 8)), size);
+  if (!canonical(va) || !canonical(va + size - 1)) { raiseError(cpu, GP, 0); return 0; }
   const first = inFirstPage(va, size);
   const pa = translateData(cpu, va, ACCESS_IMPLICIT);
   if (trap) return 0;
@@ -324,6 +326,7 @@ export function sysLoad(cpu: usize, va: u64, size: u32): u64 {
 export function sysStore(cpu: usize, va: u64, size: u32, v: u64): void {
   const at = sysSpan(cpu, va, size);
   if (at != 0) { storeSized(at, size, v); return; }
+  if (!canonical(va) || !canonical(va + size - 1)) { raiseError(cpu, GP, 0); return; }
   const first = inFirstPage(va, size);
   const pa = translateData(cpu, va, ACCESS_IMPLICIT | ACCESS_WRITE);
   if (trap) return;

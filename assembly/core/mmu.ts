@@ -1,5 +1,4 @@
 import { CR4_PCIDE } from './crbits';
-export * from './crbits';
 import { CPL, CR3, CR4, DEBUG_ACTIVE, FAST, FAST_CODE, TLB_LARGE } from './layout';
 import { CODE_WRITE_ENTRIES, CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE, FAST_WRITE, ITLB, ITLB_ENTRIES, PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, TLB, TLB_ENTRIES, cpuAt, cpuCount, ramSize, FAST_LOG, LOG_ENTRIES, TLB_LOG } from './map';
 import { canonical, NO_TAG, PAGE } from './mem';
