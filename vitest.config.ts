@@ -22,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'boots',
-          include: ['boots', 'badinput', 'determinism', 'package'].map(folder => `test/${folder}/**/*.test.ts`),
+          include: ['boots', 'badinput', 'determinism', 'package', 'races'].map(folder => `test/${folder}/**/*.test.ts`),
           testTimeout: 240_000,
           hookTimeout: 120_000,
         },

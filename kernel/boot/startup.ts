@@ -60,7 +60,7 @@ import {
 } from './processor.ts';
 
 /**
- * The other processors, one after the other: the HAL puts real-mode code below 1 MiB and sends INIT, start-up, start-up (Intel SDM vol. 3, 8.4.4.1). The code goes to 64-bit mode; HalpLMStub
+ * The other processors: INIT to all of them, then one after the other the HAL puts real-mode code below 1 MiB and sends start-up, start-up (Intel SDM vol. 3, 8.4.4.1). The code goes to 64-bit mode; HalpLMStub
  * loads the state that lies in the processor's KPRCB, as after a sleep; KiSystemStartup initializes the processor and makes it idle.
  */
 
@@ -171,8 +171,8 @@ function startNext(k: Kernel, f: F): Outcome {
   if (n < k.platform.cpus.length) {
     if (!prepareProcessor(k, n, f.get('Tables'))) return ret(STATUS_INSUFFICIENT_RESOURCES);
     f.set('Polls', 0);
-    sendInit(k.cpu, n);
-    return stall(k, INIT_DELAY, 'reset');
+    sendStartup(k.cpu, n, STARTUP_PAGE);
+    return stall(k, STARTUP_DELAY, 'again');
   }
   for (let i = 0; i < 3; i++) mmFreePage(k, f.get('Tables') + i);
   spreadProcess(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')));
@@ -208,13 +208,10 @@ export const startupRoutines: readonly NtExport[] = [
         if (tables < 0) return ret(STATUS_INSUFFICIENT_RESOURCES);
         f.set('Tables', tables);
         f.set('Number', 1);
-        return startNext(k, f);
+        for (let n = 1; n < k.platform.cpus.length; n++) sendInit(k.cpu, n);
+        return stall(k, INIT_DELAY, 'more');
       },
       more: (k, f) => startNext(k, f),
-      reset(k, f) {
-        sendStartup(k.cpu, f.get('Number'), STARTUP_PAGE);
-        return stall(k, STARTUP_DELAY, 'again');
-      },
       again(k, f) {
         if (!isActive(k, f.get('Number'))) sendStartup(k.cpu, f.get('Number'), STARTUP_PAGE);
         return waitFor(k, f);
