@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Machine } from '../../emulator/index.ts';
+import type { MachineConfig } from '../../hal/bus/index.ts';
+import { kernelMachine, type KernelMachine, runToIdle, startDriver } from './kernelmachine.ts';
 import { machineWith, sample, u32, u32s } from './support.ts';
 
 const RACES = { unlocked: 0x222000, locked: 0x222004, interlocked: 0x222008 } as const;
@@ -49,6 +51,49 @@ describe.each([1, 2, 4, 8])('the kernel on %i processor(s)', cpus => {
     const races = machineWith('races', { cpus }).open('\\\\.\\Races');
     for (const code of [RACES.locked, RACES.interlocked])
       expect(u32s(races.ioctl(code, u32(500), 12).data)).toEqual([500 * cpus, 500 * cpus, cpus]);
+  });
+});
+
+function runDriver(name: string, config: Partial<MachineConfig>, limit = 300_000_000): KernelMachine {
+  const m = kernelMachine(config);
+  runToIdle(m);
+  startDriver(m, name);
+  const start = m.machine.cycle;
+  while (m.machine.cycle < start + limit && m.os.bugCheck() === null && !m.lines.includes('processors done'))
+    m.machine.run(m.machine.cycle + 1_000_000);
+  return m;
+}
+
+describe('processors work together', () => {
+  it.each([
+    [1, 1],
+    [2, 1],
+    [4, 1],
+    [4, 2],
+    [4, 3],
+    [8, 1],
+  ])('%i of them, schedule seed %i', (cpus, scheduleSeed) => {
+    const m = runDriver('processors', { cpus, scheduleSeed });
+    expect(m.os.bugCheck()).toBeNull();
+    expect(m.lines).toEqual([
+      'targeted DPCs done',
+      'flushed: all',
+      'generic DPC: all, first 3, too early 0, irqls 4',
+      'generic call: all, result 42, irqls 4000, irql 0',
+      'affinity: kept',
+      ...['mutex', 'fast mutex', 'guarded mutex', 'resource', 'spin lock', 'queued spin lock', 'event', 'semaphore'].map(
+        name => `${name}: none lost`,
+      ),
+      'mappings: 0 wrong',
+      "APC: on the thread's processor",
+      'processors done',
+    ]);
+  });
+
+  it.each([2, 4])('a mapping that one of %i takes back is gone for the others', cpus => {
+    const m = runDriver('stale', { cpus }, 20_000_000);
+    expect(m.lines.filter(l => l.startsWith('read'))).toEqual([]);
+    expect(m.os.bugCheck()).toMatchObject({ name: 'PAGE_FAULT_IN_NONPAGED_AREA', cpu: cpus - 1 });
   });
 });
 
