@@ -41,16 +41,16 @@ const requestInput = (cycle: number, request: Parameters<typeof encodeRequest>[0
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const u32 = (n: number): Uint8Array => Uint8Array.of(n, n >>> 8, n >>> 16, n >>> 24);
 
-/** Loads and opens: the requests with ids 1 to 6. */
-export function opening(drivers: Drivers): ScriptInput[] {
+/** Loads and opens: the requests with ids 1 to 6. Everything comes `later` cycles later: the more processors there are, the longer they take to come up. */
+export function opening(drivers: Drivers, later = 0): ScriptInput[] {
   return (['ticker', 'edu', 'busy'] as const).flatMap((name, i) => [
-    requestInput(FIRST + i * 120_000, { id: 2 * i + 1, op: OP_LOAD, name, data: drivers[name] }),
-    requestInput(FIRST + i * 120_000 + 60_000, { id: 2 * i + 2, op: OP_OPEN, name: `driver:${name}` }),
+    requestInput(later + FIRST + i * 120_000, { id: 2 * i + 1, op: OP_LOAD, name, data: drivers[name] }),
+    requestInput(later + FIRST + i * 120_000 + 60_000, { id: 2 * i + 2, op: OP_OPEN, name: `driver:${name}` }),
   ]);
 }
 
 /** What follows, with the handles that the opens gave. Irregular, but the same every time: a linear congruential generator chooses. */
-export function work(handles: { ticker: number; edu: number; busy: number }): ScriptInput[] {
+export function work(handles: { ticker: number; edu: number; busy: number }, later = 0): ScriptInput[] {
   const inputs: ScriptInput[] = [];
   let seed = 12345,
     id = 7;
@@ -58,7 +58,7 @@ export function work(handles: { ticker: number; edu: number; busy: number }): Sc
     seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
     return (seed >>> 16) % n;
   };
-  for (let cycle = OPENED, n = 0; cycle < END; cycle += 20_000 + choose(180_000), n++) {
+  for (let cycle = OPENED + later, n = 0; cycle < END; cycle += 20_000 + choose(180_000), n++) {
     switch (n % 6) {
       case 0:
       case 3: {
@@ -112,11 +112,12 @@ export function play(
   drivers: Drivers,
   cycles: readonly number[] = CHECKPOINTS,
   run: Runner = inOneGo,
+  later = 0,
 ): string[] {
   machine.boot();
   const enter = (list: readonly ScriptInput[]): void => list.forEach(i => machine.input(i.device, i.channel, i.data, i.cycle));
-  enter(opening(drivers));
-  run(machine, OPENED - 20_000);
+  enter(opening(drivers, later));
+  run(machine, OPENED - 20_000 + later);
   const handle = (id: number): number => {
     const reply = machine.requests.reply(id);
     if (reply === null || reply.status !== 0)
@@ -124,7 +125,7 @@ export function play(
     return Number(reply.information);
   };
   [1, 3, 5].forEach(handle);
-  enter(work({ ticker: handle(2), edu: handle(4), busy: handle(6) }));
+  enter(work({ ticker: handle(2), edu: handle(4), busy: handle(6) }, later));
   return cycles.map(cycle => {
     run(machine, cycle);
     return machine.stateHash();
