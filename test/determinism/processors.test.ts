@@ -7,7 +7,7 @@ import type { Runner } from './script.ts';
 /** All processors have come up by then. */
 const LATER = 1_500_000;
 const CHECKPOINTS = [3_000_000, 8_000_000] as const;
-const [SOON, END] = CHECKPOINTS;
+const [SOON] = CHECKPOINTS;
 
 const newMachine = (cpus: number, scheduleSeed = 1): Machine => Machine.create({ boot: false, cpus, scheduleSeed });
 const inSlicesOf =
