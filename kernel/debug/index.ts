@@ -11,6 +11,7 @@ import { da, db, dd, dps, dq, ds, dS, du, dw, ln, x } from './memory.ts';
 import { handle, object } from './objects.ts';
 import { pool, poolused } from './pool.ts';
 import { process, ready, running, thread } from './processes.ts';
+import { pcr, prcb, processors } from './processors.ts';
 import { stack } from './stacks.ts';
 import { evaluate, table } from './text.ts';
 
@@ -55,6 +56,9 @@ export const commands: readonly DebugCommand[] = [
   thread,
   ready,
   running,
+  processors,
+  pcr,
+  prcb,
   stack,
   devobj,
   drvobj,

@@ -1,6 +1,6 @@
 import { RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
-import { currentContext, type StackEntry, walkStack } from '../ke/stackwalk.ts';
+import { currentContext, type StackEntry, trapContext, walkStack } from '../ke/stackwalk.ts';
 import { savedContext } from '../ke/swap.ts';
 import { prcbAddress } from '../mm/layout.ts';
 import { KTHREAD } from '../types/ke.ts';
@@ -19,7 +19,9 @@ export function walkThreadStack(k: Kernel, thread: number): StackEntry[] {
   if (cpu >= 0) {
     const saved = k.cpu;
     k.cpu = k.platform.cpus[cpu]!;
-    const frames = walkStack(k, currentContext(k));
+    // A processor that another one's bug check has stopped stands in the kernel's loop; what it ran is in its trap frame.
+    const frame = k.mem.readPtr(k.global.address('KiFrozenTrapFrame') + cpu * 8);
+    const frames = walkStack(k, frame === 0 ? currentContext(k) : trapContext(k, frame));
     k.cpu = saved;
     return frames;
   }

@@ -3,6 +3,7 @@ import { RAX, RBP, RCX, RDX, RSP } from '../../hal/bus/cpu.ts';
 import { initializeApcState, moveApcState } from '../ke/apc.ts';
 import { initializeListHead, insertTailList, removeEntryList } from '../ke/list.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { deregisterNmiCallback, registerNmiCallback } from '../ke/nmi.ts';
 import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
 import type { Kernel } from '../kernel.ts';
 import { mem } from '../image/asm.ts';
@@ -14,7 +15,7 @@ import { ptr, u8 } from '../types/struct.ts';
 import { BOOLEAN, call, type NtExport, ntCode, ntExport, ntSteps, NTSTATUS, pointer, PVOID, ret, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
 
 const I = KINTERRUPT.f, T = KTHREAD.f;
-const STATUS_NO_MEMORY = 0xc0000017, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a;
+const STATUS_NO_MEMORY = 0xc0000017, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_HANDLE = 0xc0000008;
 /** XSTATE_SAVE (wdm.h): its size, and the pointer to the area that holds the state. */
 const XSTATE_SAVE_SIZE = 0x38, XSTATE_SAVE_AREA = 0x18;
 const XSTATE_MASK_AVX = 4n, YMM_HIGH_SIZE = 256, TAG_XSTATE = 0x74735878;
@@ -80,6 +81,29 @@ const stops: NtExport[] = [
       },
     }),
   ),
+];
+
+const nmi: NtExport[] = [
+  ntExport({
+    name: 'KeRegisterNmiCallback',
+    doc: 'Registers a routine for non-maskable interrupts and returns a handle; NULL without memory.',
+    irql: { max: 'APC_LEVEL' },
+    args: { CallbackRoutine: PVOID, Context: PVOID },
+    returns: PVOID,
+    cycles: 120,
+    status: 'full',
+    impl: (k, { CallbackRoutine, Context }) => registerNmiCallback(k, CallbackRoutine, Context),
+  }),
+  ntExport({
+    name: 'KeDeregisterNmiCallback',
+    doc: 'Takes a routine for non-maskable interrupts back; STATUS_INVALID_HANDLE for what is no handle of one.',
+    irql: { max: 'APC_LEVEL' },
+    args: { Handle: PVOID },
+    returns: NTSTATUS,
+    cycles: 120,
+    status: 'full',
+    impl: (k, { Handle }) => (deregisterNmiCallback(k, Handle) ? 0 : STATUS_INVALID_HANDLE),
+  }),
 ];
 
 const frame = { OldIrql: u8, Lock: ptr };
@@ -307,4 +331,4 @@ const stacks: NtExport[] = [
   }),
 ];
 
-export const exports: NtExport[] = [...stops, ...interrupts, ...addressSpaces, ...stacks];
+export const exports: NtExport[] = [...stops, ...nmi, ...interrupts, ...addressSpaces, ...stacks];

@@ -1,6 +1,8 @@
 import {
+  call,
   DISPATCH_LEVEL,
   type Frame,
+  HIGH_LEVEL,
   jump,
   type NtExport,
   ntSteps,
@@ -28,10 +30,12 @@ import {
   UNEXPECTED_KERNEL_MODE_TRAP,
 } from '../types/bugcodes.ts';
 import { CONTEXT, CONTEXT_FULL, EXCEPTION_RECORD, KTRAP_FRAME } from '../types/trap.ts';
+import { ptr, u8 } from '../types/struct.ts';
 import { R12, R13, R14, R15 } from '../../hal/bus/cpu.ts';
 import { freezeProcessor, isFreezing } from './bugcheck.ts';
 import { divideErrorStatus } from './divide.ts';
 import { isKernelModule, moduleAt } from './modules.ts';
+import { firstNmiCallback, nextNmiCallback, nmiCallback } from './nmi.ts';
 import { modulesOf, trapContext, walkStack } from './stackwalk.ts';
 
 const F = KTRAP_FRAME.f;
@@ -63,7 +67,7 @@ const PF_PRESENT = 1,
   PF_WRITE = 2,
   PF_INSTRUCTION = 16;
 
-const frame = { Record: EXCEPTION_RECORD, Context: CONTEXT };
+const frame = { Record: EXCEPTION_RECORD, Context: CONTEXT, Callback: ptr, Handled: u8, OldIrql: u8 };
 type Fr = Frame<typeof frame>;
 
 /** An exception as software sees it: status, address of the instruction, parameters. */
@@ -140,9 +144,6 @@ function describe(k: Kernel, trapFrame: number, vector: number): Exception {
       return plain(divideErrorStatus(k, trapFrame));
     case 1:
       return plain(STATUS_SINGLE_STEP);
-    case 2:
-      k.bugCheckAt(trapFrame, NMI_HARDWARE_FAILURE, 0x4f4454);
-    // falls through: bugCheckAt does not return
     case 3:
       return plain(STATUS_BREAKPOINT, rip - 1, [0n]);
     case 4:
@@ -245,11 +246,32 @@ function isBreakRequest(k: Kernel, e: Exception): boolean {
   );
 }
 
-function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
-  if (vector === VECTOR_NMI && isFreezing(k)) {
+/** A non-maskable interrupt: another processor stops the machine, or drivers have asked for it (KeRegisterNmiCallback). */
+function nmi(k: Kernel, f: Fr, trapFrame: number): Outcome {
+  if (isFreezing(k)) {
     freezeProcessor(k, trapFrame);
     return jump(k.address('nt!KiFreezeProcessor'));
   }
+  f.set('OldIrql', k.irql);
+  f.set('Handled', 0);
+  k.irql = HIGH_LEVEL;
+  return callNmiCallback(k, f, trapFrame, firstNmiCallback(k));
+}
+
+/** Calls the next routine, which is told whether one before it has taken the interrupt for its own. Nobody's is a failure of the hardware. */
+function callNmiCallback(k: Kernel, f: Fr, trapFrame: number, callback: number): Outcome {
+  if (callback !== 0) {
+    f.set('Callback', callback);
+    const { routine, context } = nmiCallback(k, callback);
+    return call(routine, [context, f.get('Handled')], 'nmi');
+  }
+  if (f.get('Handled') === 0) k.bugCheckAt(trapFrame, NMI_HARDWARE_FAILURE, 0x4f4454);
+  k.irql = f.get('OldIrql');
+  return ret();
+}
+
+function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
+  if (vector === VECTOR_NMI) return nmi(k, f, trapFrame);
   const e = describe(k, trapFrame, vector);
   if (isBreakRequest(k, e)) {
     const caller = walkStack(k, trapContext(k, trapFrame))[1];
@@ -277,6 +299,10 @@ export const exceptionRoutines: readonly NtExport[] = [
     frame,
     steps: {
       start: (k, f, _rax, { TrapFrame, Vector }) => dispatch(k, f, TrapFrame, Vector),
+      nmi(k, f, rax, { TrapFrame }) {
+        if ((rax & 0xff) !== 0) f.set('Handled', 1);
+        return callNmiCallback(k, f, TrapFrame, nextNmiCallback(k, f.get('Callback')));
+      },
     },
   }),
 ];

@@ -58,6 +58,8 @@ export const keGlobals = {
   KiIpiCallContext: u64,
   /** KeGenericCallDpc: one at a time. */
   KiGenericCallDpcActive: u32,
+  /** Routines for non-maskable interrupts, a singly linked list (ke/nmi.ts). */
+  KiNmiCallbackListHead: ptr,
   /** Processors that a bug check has stopped, a bit each, and the KTRAP_FRAMEs of what they ran. */
   KiFrozenProcessors: u32,
   KiFrozenTrapFrame: array(ptr, MAXIMUM_PROCESSORS),

@@ -43,6 +43,8 @@ interface Entry {
   irql?: number | 'vector';
   /** CR2 is saved in FaultAddress. */
   pageFault?: boolean;
+  /** Interrupts stay off: nothing may come between on a stack of its own. */
+  masked?: boolean;
 }
 
 function emitEntry(a: Assembler, e: Entry): void {
@@ -77,7 +79,7 @@ function emitEntry(a: Assembler, e: Entry): void {
     } else a.movImm(RAX, e.irql);
     a.writeCr8(RAX);
     a.sti();
-  } else {
+  } else if (!e.masked) {
     // A fault leaves interrupts as the interrupted code had them.
     a.testImm(field('EFlags'), RFLAGS_IF, 4);
     a.jcc('e', 'masked');
@@ -119,10 +121,11 @@ export const TRAPS: readonly {
   user?: boolean;
   pageFault?: boolean;
   ist?: number;
+  masked?: boolean;
 }[] = [
   { vector: 0, name: 'KiDivideErrorFault' },
   { vector: 1, name: 'KiDebugTrapOrFault' },
-  { vector: 2, name: 'KiNmiInterrupt', ist: 2 },
+  { vector: 2, name: 'KiNmiInterrupt', ist: 2, masked: true },
   { vector: 3, name: 'KiBreakpointTrap', user: true },
   { vector: 4, name: 'KiOverflowTrap', user: true },
   { vector: 5, name: 'KiBoundFault' },
@@ -155,6 +158,7 @@ export const trapCode: readonly NtExport[] = [
       vector: t.vector,
       ...(t.errorCode ? { errorCode: true } : {}),
       ...(t.pageFault ? { pageFault: true } : {}),
+      ...(t.masked ? { masked: true } : {}),
     }),
   ),
   entry('KiApcInterrupt', 'Entry of the APC_LEVEL software interrupt (vector 0x1F).', {

@@ -80,6 +80,7 @@ describe('processors work together', () => {
       'flushed: all',
       'generic DPC: all, first 3, too early 0, irqls 4',
       'generic call: all, result 42, irqls 4000, irql 0',
+      'NMI: all, irqls 8000, told right, 0 c0000008, irql 0',
       'affinity: kept',
       ...['mutex', 'fast mutex', 'guarded mutex', 'resource', 'spin lock', 'queued spin lock', 'event', 'semaphore'].map(
         name => `${name}: none lost`,
@@ -97,6 +98,19 @@ describe('processors work together', () => {
   });
 });
 
+describe('the debugger', () => {
+  it('shows each processor', () => {
+    const machine = Machine.create({ cpus: 4 });
+    const command = (line: string): string[] => machine.guest.command(line);
+    expect(command('~').slice(1)).toHaveLength(4);
+    for (const line of command('~').slice(1)) expect(line).toMatch(/^\d\s+idle\s+2\s+nt!KiIdleLoop/);
+    expect(command('!pcr 3')[0]).toMatch(/^KPCR for Processor 3 at fffff880`00980000/);
+    expect(command('!prcb 2').join('\n')).toMatch(/Processor Index 2 .* GroupSetMember 0x4 APIC ID 2/);
+    expect(() => command('!pcr 4')).toThrow(/no processor 4/);
+    expect(command('!irql 3')).toEqual(['Current IRQL of processor 3 -- 2 (DISPATCH_LEVEL)']);
+  });
+});
+
 describe('a bug check on several processors', () => {
   it('stops all of them and names the one at fault', () => {
     const machine = machineWith('crash', { cpus: 4 });
@@ -106,6 +120,7 @@ describe('a bug check on several processors', () => {
     expect(report.driver).toBe('crash.sys');
     expect(report.cpu).toBeLessThan(4);
     machine.run(machine.cycle + 100_000);
+    for (const line of machine.guest.command('~').slice(1)) expect(line).toContain('frozen');
     expect(machine.cpus.map(c => [machine.guest.symbolAt(c.rip)?.split('+')[0], c.rflags & 0x200, c.cr8])).toEqual(
       Array.from({ length: 4 }, () => ['nt!KiFreezeProcessor', 0, 15]),
     );

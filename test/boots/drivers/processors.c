@@ -12,6 +12,9 @@ NTKERNELAPI VOID NTAPI KeFlushQueuedDpcs(VOID);
 NTKERNELAPI VOID NTAPI KeInitializeApc(PKAPC, PKTHREAD, int, PVOID, PVOID, PVOID, char, PVOID);
 NTKERNELAPI BOOLEAN NTAPI KeInsertQueueApc(PKAPC, PVOID, PVOID, LONG);
 
+NTKERNELAPI PVOID NTAPI KeRegisterNmiCallback(BOOLEAN (NTAPI *Routine)(PVOID, BOOLEAN), PVOID Context);
+NTKERNELAPI NTSTATUS NTAPI KeDeregisterNmiCallback(PVOID Handle);
+
 #define TIMES 200
 #define MAXIMUM 8
 
@@ -102,6 +105,42 @@ static VOID Calls(void)
     Mask = Irqls = 0;
     ULONG_PTR result = KeIpiGenericCall(OnEach, 41);
     DbgPrint("generic call: %s, result %lu, irqls %lx, irql %d\n", Mask == (1 << Count) - 1 ? "all" : "not all", (ULONG)result, Irqls, KeGetCurrentIrql());
+}
+
+/* ---- non-maskable interrupts ---- */
+
+static volatile LONG Nmis, NotMine;
+
+static BOOLEAN NTAPI OnNmi(PVOID Context, BOOLEAN Handled)
+{
+    if (Handled)
+        InterlockedIncrement(&NotMine);
+    InterlockedOr(&Mask, 1 << Here());
+    InterlockedOr(&Irqls, 1 << KeGetCurrentIrql());
+    InterlockedIncrement(&Nmis);
+    return Context != NULL;
+}
+
+/* The local APIC's command register: an NMI for each processor, one after the other. */
+static VOID Interrupts(void)
+{
+    PHYSICAL_ADDRESS registers = { .QuadPart = 0xfee00000 };
+    volatile ULONG *apic = MmMapIoSpace(registers, PAGE_SIZE, MmNonCached);
+    PVOID handles[2] = { KeRegisterNmiCallback(OnNmi, NULL), KeRegisterNmiCallback(OnNmi, &Count) };
+    Mask = Irqls = 0;
+    for (LONG n = 0; n < Count; n++) {
+        KIRQL irql = KeRaiseIrqlToDpcLevel();
+        apic[0x310 / 4] = n << 24;
+        apic[0x300 / 4] = 0x4400;
+        KeLowerIrql(irql);
+        while (Nmis < (n + 1) * 2)
+            YieldProcessor();
+    }
+    MmUnmapIoSpace((PVOID)apic, PAGE_SIZE);
+    NTSTATUS first = KeDeregisterNmiCallback(handles[0]);
+    KeDeregisterNmiCallback(handles[1]);
+    DbgPrint("NMI: %s, irqls %lx, told %s, %lx %lx, irql %d\n", Mask == (1 << Count) - 1 ? "all" : "not all", Irqls, NotMine == Count ? "right" : "wrong",
+             first, KeDeregisterNmiCallback(handles[1]), KeGetCurrentIrql());
 }
 
 /* ---- affinity ---- */
@@ -325,6 +364,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     Targeted();
     Flush();
     Calls();
+    Interrupts();
     Affinity();
     Sharing();
     Sum = 0;
