@@ -189,6 +189,11 @@ describe('fused multiply-add', () => {
     const c = fma(0n, 0x7ff0000000000000n, ONE64);
     expect([ymm(c, 0)[0], mxcsr(c) & 1]).toEqual([0xfff8000000000000n, 1]);
   });
+  test('a product too small for the format is an underflow, also where the host could compute it', () => {
+    const b = avxBox('c4e2719ec2' /* vfnmsub132ps xmm0, xmm1, xmm2 */, c => { setYmm(c, 0, 0x0c800000n); setYmm(c, 2, 0x01000000n); setMxcsr(c, 0x1fa0); });
+    expect(outcome(b)).toBe('halt');
+    expect([ymm(b, 0)[0], mxcsr(b)]).toEqual([0x8000000080000000n, 0x1fb0]);
+  });
   test('FMADDSUB subtracts in even elements and adds in odd ones', () => {
     const b = fma(TWO64, TWO64, ONE64, 0x1f80, 'c4e2f1b6c2' /* vfmaddsub231pd xmm0, xmm1, xmm2 */);
     expect(ymm(b, 0).slice(0, 2)).toEqual([0x4008000000000000n, 0x4014000000000000n]);

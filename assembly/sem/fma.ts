@@ -20,7 +20,8 @@ function oddSum(x: f64, y: f64): f64 {
 function hostFma32(a: u32, b: u32, c: u32): u32 {
   const product = <f64>reinterpret<f32>(a) * <f64>reinterpret<f32>(b);
   const r = reinterpret<u32>(<f32>oddSum(product, <f64>reinterpret<f32>(c)));
-  return plain32(r) ? r : 0;
+  // A zero may be an underflow.
+  return plain32(r) && r << 1 != 0 ? r : 0;
 }
 
 /** Half of a binary64 significand that multiplies without error (Veltkamp). */
