@@ -14,6 +14,7 @@ export default defineConfig({
             ...SOURCES.map(folder => `${folder}/**/*.test.ts`),
             'test/*.test.ts',
             'test/vectors/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
             'test/bench/**/*.test.ts',
           ],
           testTimeout: 60_000,

@@ -16,13 +16,13 @@ for (const s of sizes) {
     );
   });
   forms.push(
-    insn(`${s.prefix} 0F BC /r`, `BSF ${r}, ${rm}`, { ops: 'rw:reg r:rm', flags: 'w=z u=oscap', exec: `bsf<${t}>`, cycles: 3 }),
-    insn(`${s.prefix} 0F BD /r`, `BSR ${r}, ${rm}`, { ops: 'rw:reg r:rm', flags: 'w=z u=oscap', exec: `bsr<${t}>`, cycles: 3 }),
+    insn(`${s.prefix} 0F BC /r`, `BSF ${r}, ${rm}`, { ops: 'rw:reg r:rm', flags: 'w=z u=oscap', undefined: ['zero-source'], exec: `bsf<${t}>`, cycles: 3 }),
+    insn(`${s.prefix} 0F BD /r`, `BSR ${r}, ${rm}`, { ops: 'rw:reg r:rm', flags: 'w=z u=oscap', undefined: ['zero-source'], exec: `bsr<${t}>`, cycles: 3 }),
     insn(`F3 ${s.prefix} 0F BC /r`, `TZCNT ${r}, ${rm}`, { ops: 'w:reg r:rm', flags: 'w=zc u=osap', exec: `tzcnt<${t}>`, cycles: 1, cpuid: 'BMI1' }),
     insn(`F3 ${s.prefix} 0F BD /r`, `LZCNT ${r}, ${rm}`, { ops: 'w:reg r:rm', flags: 'w=zc u=osap', exec: `lzcnt<${t}>`, cycles: 1, cpuid: 'LZCNT' }),
     insn(`F3 ${s.prefix} 0F B8 /r`, `POPCNT ${r}, ${rm}`, { ops: 'w:reg r:rm', flags: 'w=oszapc', exec: `popcount<${t}>`, cycles: 1, cpuid: 'POPCNT' }),
     insn(`${s.prefix} 0F C1 /r`, `XADD ${rm}, ${r}`, { ops: 'rw:rm rw:reg', flags: 'w=oszapc', exec: `raw:xadd<${t}>`, cycles: 2, lock: true }),
-    insn(`${s.prefix} 0F B1 /r`, `CMPXCHG ${rm}, ${r}`, { ops: 'rw:rm r:reg', flags: 'w=oszapc', exec: `raw:cmpxchg<${t}>`, cycles: 3, lock: true }),
+    insn(`${s.prefix} 0F B1 /r`, `CMPXCHG ${rm}, ${r}`, { ops: 'rw:rm r:reg', flags: 'w=oszapc', exec: `raw:cmpxchg<${t}>`, cycles: 3, lock: true, ...(n === 32 && { undefined: ['upper-half'] }) }),
   );
 }
 forms.push(

@@ -4,8 +4,8 @@ import { conditionFlags, conditions, hex } from './families.ts';
 // Near branches. In 64-bit mode a 66 prefix is ignored, as on Intel processors; the other modes' own forms are in legacy.isa.ts.
 
 export const forms: InsnForm[] = [
-  insn('E8 cd', 'CALL rel32', { ops: 'r:rel32', exec: 'hot:call', cycles: 2, hot: true, ends: 'jump', mode: '64' }),
-  insn('FF /2', 'CALL r/m64', { ops: 'r:rm', exec: 'hot:callIndirect', cycles: 3, hot: true, ends: 'jump', mode: '64' }),
+  insn('E8 cd', 'CALL rel32', { ops: 'r:rel32', undefined: ['call-target'], exec: 'hot:call', cycles: 2, hot: true, ends: 'jump', mode: '64' }),
+  insn('FF /2', 'CALL r/m64', { ops: 'r:rm', undefined: ['call-target'], exec: 'hot:callIndirect', cycles: 3, hot: true, ends: 'jump', mode: '64' }),
   insn('E9 cd', 'JMP rel32', { ops: 'r:rel32', exec: 'hot:jump', cycles: 1, hot: true, ends: 'jump', mode: '64' }),
   insn('EB cb', 'JMP rel8', { ops: 'r:rel8', exec: 'hot:jump', cycles: 1, hot: true, ends: 'jump' }),
   insn('FF /4', 'JMP r/m64', { ops: 'r:rm', exec: 'hot:jumpIndirect', cycles: 2, hot: true, ends: 'jump', mode: '64' }),

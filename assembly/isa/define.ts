@@ -18,6 +18,24 @@ export interface Lanes {
   once?: boolean;
 }
 
+/**
+ * Results that the SDM leaves undefined, beyond flags that always are (`u=`), or that differ between Intel's and AMD's processors. Whoever compares with a real
+ * processor ignores them (test/fuzz/undefined.ts).
+ * `shift`: for a count other than 0, AF; OF unless the count is 1; CF if it is at least the operand size (SHL, SHR). `rotate`: OF unless the count is 1.
+ * `double-shift`: as `shift`; all flags and the destination if the count is above the operand size. `zero-source`: the destination when the source is 0 (BSF, BSR).
+ * `upper-half`: bits 63-32 of the first operand when it is a 32-bit register (CMPXCHG that does not store: Intel clears, AMD keeps).
+ * `approximate`: the lanes of the destination, within 1.5 * 2^-12 of the exact value.
+ * `repeat`: flags after a fault in the middle of a repeated comparison (Intel restores them, AMD has those of the last element); upper halves of RCX, RSI and
+ * RDI with 32-bit addresses when no element was done (Intel clears them, AMD keeps them).
+ * `call-target`: whether the return address has been pushed, or could be, when the target is not canonical (Intel: yes, AMD: no).
+ * `fault-address`: which of several bytes that cannot be accessed CR2 names (operands above 64 bytes, and several pops or pushes), and whether it comes before a
+ * check of what was read already.
+ * `x87-conditions`: C0, C2 and C3. `transcendental`: those and C1; ST(0) and ST(1) in the last place (SDM vol. 1, 8.3.10).
+ * `alignment-check`: whether EFLAGS.AC checks this access (SDM vol. 3, 6.15, table 6-7 has no type for it).
+ */
+export type UndefinedResult =
+  | 'shift' | 'rotate' | 'double-shift' | 'zero-source' | 'upper-half' | 'approximate' | 'repeat' | 'call-target' | 'fault-address' | 'x87-conditions' | 'transcendental' | 'alignment-check';
+
 /** What a record says about an instruction form besides its encoding and syntax. */
 export interface FormInfo {
   /**
@@ -29,6 +47,8 @@ export interface FormInfo {
   ops?: string;
   /** `r=` flags read, `w=` flags written (oszapc), `u=` left undefined, e.g. `r=c w=oszapc`. */
   flags?: string;
+  /** Undefined results that depend on the operands. */
+  undefined?: UndefinedResult[];
   /** LOCK is legal when the destination is memory. */
   lock?: boolean;
   /** What runs: `name<u64>`, `vec:name`, `vex:name`, `raw:name` or `hot:name`. See assembly/README.md. */

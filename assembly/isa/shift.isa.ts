@@ -1,4 +1,4 @@
-import { insn, type InsnForm } from './define.ts';
+import { insn, type InsnForm, type UndefinedResult } from './define.ts';
 import { hex, sizes } from './families.ts';
 
 // Shifts and rotates by 1, CL and a constant; SHLD and SHRD.
@@ -9,7 +9,7 @@ export const forms: InsnForm[] = [];
 const names = ['ROL', 'ROR', 'RCL', 'RCR', 'SHL', 'SHR', 'SAL', 'SAR'];
 names.forEach((name, digit) => {
   const exec = name === 'SAL' ? 'shl' : name.toLowerCase(), rotate = digit < 4;
-  const info = { flags: (digit === 2 || digit === 3 ? 'r=c ' : '') + (rotate ? 'w=oc' : 'w=oszpc u=a'), cycles: 1 };
+  const info = { flags: (digit === 2 || digit === 3 ? 'r=c ' : '') + (rotate ? 'w=oc' : 'w=oszapc'), undefined: [rotate ? 'rotate' : 'shift'] as UndefinedResult[], cycles: 1 };
   const add = (prefix: string, operand: string, type: string, opcode: number, hotConstant: boolean, hotCl: boolean): void => {
     const e = `${exec}<${type}>`, p = prefix === '' ? '' : prefix + ' ';
     forms.push(
@@ -24,7 +24,7 @@ names.forEach((name, digit) => {
 
 for (const [name, opcode, exec] of [['SHLD', 0xa4, 'shld'], ['SHRD', 0xac, 'shrd']] as const) {
   for (const s of sizes) {
-    const info = { ops: 'rw:rm r:reg', flags: 'w=oszpc u=a', cycles: 3 };
+    const info = { ops: 'rw:rm r:reg', flags: 'w=oszapc', undefined: ['double-shift'] as UndefinedResult[], cycles: 3 };
     forms.push(
       insn(`${s.prefix} 0F ${hex(opcode)} /r ib`, `${name} r/m${s.bits}, r${s.bits}, imm8`, { ...info, ops: `${info.ops} r:imm8`, exec: `raw:${exec}Immediate<${s.type}>` }),
       insn(`${s.prefix} 0F ${hex(opcode + 1)} /r`, `${name} r/m${s.bits}, r${s.bits}, CL`, { ...info, ops: `${info.ops} r:cl`, exec: `raw:${exec}Cl<${s.type}>` }),

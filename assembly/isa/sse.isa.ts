@@ -9,6 +9,8 @@ const wide = (encoding: string, mnemonic: string, cpuid: string, exec: string, c
 const narrow = (encoding: string, mnemonic: string, bits: 16 | 32 | 64, cpuid: string, exec: string, cycles: number): InsnForm =>
   insn(encoding, `${mnemonic} xmm1, xmm2/m${bits}`, { ops: 'rw:xmm r:xmm/m', exec: `vec:${exec}`, cycles, cpuid });
 
+const approximate = (form: InsnForm): InsnForm => ({ ...form, undefined: ['approximate'] });
+
 /** PS, PD, SS and SD of one operation (NP, 66, F3, F2). */
 const four = (opcode: string, name: string, cycles: number): InsnForm[] => {
   const exec = name.toLowerCase();
@@ -78,10 +80,10 @@ const moves: InsnForm[] = [
 
 const arithmetic: InsnForm[] = [
   ...four('51', 'SQRT', 15),
-  wide('NP 0F 52 /r', 'RSQRTPS', 'SSE', 'rsqrtps', 4),
-  narrow('F3 0F 52 /r', 'RSQRTSS', 32, 'SSE', 'rsqrtss', 4),
-  wide('NP 0F 53 /r', 'RCPPS', 'SSE', 'rcpps', 4),
-  narrow('F3 0F 53 /r', 'RCPSS', 32, 'SSE', 'rcpss', 4),
+  approximate(wide('NP 0F 52 /r', 'RSQRTPS', 'SSE', 'rsqrtps', 4)),
+  approximate(narrow('F3 0F 52 /r', 'RSQRTSS', 32, 'SSE', 'rsqrtss', 4)),
+  approximate(wide('NP 0F 53 /r', 'RCPPS', 'SSE', 'rcpps', 4)),
+  approximate(narrow('F3 0F 53 /r', 'RCPSS', 32, 'SSE', 'rcpss', 4)),
   wide('NP 0F 54 /r', 'ANDPS', 'SSE', 'pand', 1),
   wide('66 0F 54 /r', 'ANDPD', 'SSE2', 'pand', 1),
   wide('NP 0F 55 /r', 'ANDNPS', 'SSE', 'pandn', 1),
@@ -143,10 +145,10 @@ const conversions: InsnForm[] = [
 ];
 
 const state: InsnForm[] = [
-  insn('REX.W0 NP 0F AE /0 mem', 'FXSAVE m512byte', { ops: 'w:m', exec: 'raw:fxsave', cycles: 80, cpuid: 'FXSR' }),
-  insn('REX.W NP 0F AE /0 mem', 'FXSAVE64 m512byte', { ops: 'w:m', exec: 'raw:fxsave64', cycles: 80, cpuid: 'FXSR' }),
-  insn('REX.W0 NP 0F AE /1 mem', 'FXRSTOR m512byte', { ops: 'r:m', exec: 'raw:fxrstor', cycles: 90, cpuid: 'FXSR' }),
-  insn('REX.W NP 0F AE /1 mem', 'FXRSTOR64 m512byte', { ops: 'r:m', exec: 'raw:fxrstor64', cycles: 90, cpuid: 'FXSR' }),
+  insn('REX.W0 NP 0F AE /0 mem', 'FXSAVE m512byte', { ops: 'w:m', exec: 'raw:fxsave', undefined: ['fault-address'], cycles: 80, cpuid: 'FXSR' }),
+  insn('REX.W NP 0F AE /0 mem', 'FXSAVE64 m512byte', { ops: 'w:m', exec: 'raw:fxsave64', undefined: ['fault-address'], cycles: 80, cpuid: 'FXSR' }),
+  insn('REX.W0 NP 0F AE /1 mem', 'FXRSTOR m512byte', { ops: 'r:m', exec: 'raw:fxrstor', undefined: ['fault-address'], cycles: 90, cpuid: 'FXSR' }),
+  insn('REX.W NP 0F AE /1 mem', 'FXRSTOR64 m512byte', { ops: 'r:m', exec: 'raw:fxrstor64', undefined: ['fault-address'], cycles: 90, cpuid: 'FXSR' }),
   insn('NP 0F AE /2 mem', 'LDMXCSR m32', { ops: 'r:m', exec: 'raw:ldmxcsr', cycles: 5, cpuid: 'SSE' }),
   insn('NP 0F AE /3 mem', 'STMXCSR m32', { ops: 'w:m', exec: 'raw:stmxcsr', cycles: 3, cpuid: 'SSE' }),
 ];

@@ -19,8 +19,8 @@ export const forms: InsnForm[] = [
   insn('o16 9C', 'PUSHF', { exec: 'raw:pushf<u16>', flags: 'r=oszapc', cycles: 3 }),
   insn('9D', 'POPFQ', { exec: 'raw:popf<u64>', flags: 'w=oszapc', cycles: 10, ends: true, mode: '64' }),
   insn('o16 9D', 'POPF', { exec: 'raw:popf<u16>', flags: 'w=oszapc', cycles: 10, ends: true }),
-  insn('C8 iw ib', 'ENTER imm16, imm8', { exec: 'raw:enter<u64>', cycles: 10, mode: '64' }),
-  insn('o16 C8 iw ib', 'ENTER imm16, imm8', { exec: 'raw:enter<u16>', cycles: 10 }),
+  insn('C8 iw ib', 'ENTER imm16, imm8', { exec: 'raw:enter<u64>', undefined: ['alignment-check', 'fault-address'], cycles: 10, mode: '64' }),
+  insn('o16 C8 iw ib', 'ENTER imm16, imm8', { exec: 'raw:enter<u16>', undefined: ['alignment-check', 'fault-address'], cycles: 10 }),
   insn('C9', 'LEAVE', { exec: 'hot:leave', cycles: 2, hot: true, mode: '64' }),
   insn('o16 C9', 'LEAVE', { exec: 'raw:leave<u16>', cycles: 2 }),
 ];

@@ -15,7 +15,7 @@ const families: [string, number, string, string][] = [
 for (const [name, opcode, once, repeated] of families) {
   const compares = name === 'SCAS' || name === 'CMPS', flags = compares ? 'w=oszapc' : '';
   for (const w of widths) {
-    const code = hex(opcode + w.odd), repeat = { flags, exec: `raw:rep${repeated}<${w.type}>`, cycles: 8, ends: 'jump' } as const;
+    const code = hex(opcode + w.odd), repeat = { flags, exec: `raw:rep${repeated}<${w.type}>`, cycles: 8, ends: 'jump' as const, undefined: ['repeat' as const] };
     forms.push(
       insn(`${w.prefix}${code}`, `${name}${w.suffix}`, { flags, exec: `raw:${once}<${w.type}>`, cycles: 2 }),
       insn(`F3 ${w.prefix}${code}`, `${compares ? 'REPE' : 'REP'} ${name}${w.suffix}`, repeat),

@@ -1,7 +1,7 @@
 import { carry, CF, FK_LOGIC, overflow, setCarry, setExplicit, setOverflow, setStatus, ZF } from '../core/flags';
 import { FL_OP, FL_RES } from '../core/layout';
 import { legacy, segmentAddress } from '../core/linear';
-import { OP_ADDRESS_SIZE, OP_R0, OP_R1, OP_SEGMENT } from '../core/op';
+import { OP_ADDRESS_SIZE, OP_BYTES, OP_R0, OP_R1, OP_SEGMENT } from '../core/op';
 import { ea, loadAt, narrowed, loadForWriteAt, register, storeAt } from '../core/operand';
 import { trap } from '../core/trap';
 import { extend } from './alu';
@@ -22,7 +22,10 @@ function unitAddress<T>(cpu: usize, ip: usize, write: bool): u64 {
   const va = ea(cpu, ip) + <u64>(unit * sizeof<T>());
   // Outside 64-bit mode `ea` is the operand's offset, not checked yet (records: bytes 0).
   if (legacy(cpu)) return segmentAddress(cpu, <usize>load<u8>(ip, OP_SEGMENT), <u32>narrowed(ip, va), sizeof<T>(), write);
-  return load<u8>(ip, OP_ADDRESS_SIZE) == 2 ? <u64><u32>va : va;
+  if (load<u8>(ip, OP_ADDRESS_SIZE) == 3) return va;
+  // The offset wraps at 32 bits, and the segment base, which the micro-op before this one has added already, comes on top.
+  const base = load<u64>(cpu + <usize>load<u8>(ip - OP_BYTES, OP_R0));
+  return base + <u64><u32>(va - base);
 }
 export function btFar<T>(cpu: usize, ip: usize): void {
   const va = unitAddress<T>(cpu, ip, false);

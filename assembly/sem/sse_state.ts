@@ -89,7 +89,7 @@ export function fxsave64(cpu: usize, ip: usize): void { save(cpu, ip, true); }
 /** Loads what saveX87 stored. */
 export function restoreX87(cpu: usize, area: u64, wide: bool): void {
   const head = ld64(cpu, area), fip = ld64(cpu, area + 8), fdp = ld64(cpu, area + 16);
-  const fcw = <u32>head & 0xffff;
+  const fcw = (<u32>head & 0x1f7f) | 0x40; // the reserved bits are what they always are
   let fsw = <u32>(head >> 16) & 0xffff;
   // ES and B say whether an unmasked exception is pending; they are made anew, not loaded.
   fsw &= ~(FSW_ES | FSW_B);

@@ -66,7 +66,7 @@ function elementDone<T>(cpu: usize, ip: usize, index: usize): void {
   if (left != 0) raiseAgain();
 }
 
-/** INSB, INSW, INSD: the store is checked before the port is read, because reading it may change the device. */
+/** INSB, INSW, INSD: the permission counts even if the count is 0; the store is checked before the port is read, because reading it may change the device. */
 export function ins<T>(cpu: usize, ip: usize): void {
   // The right to the port counts even when nothing is moved.
   const port = <u32>load<u16>(cpu, RDX), offset = pointer(cpu, ip, RDI);

@@ -129,7 +129,7 @@ export function lar<T>(cpu: usize, ip: usize): void {
   let good = visible(cpu, selector); if (trap) return;
   const access = accessOf(descriptor), type = access & 0x1f;
   if ((access & AR_S) == 0) good = good && (hasLimit(cpu, type) || type == TYPE_CALL_GATE || (!isLong(cpu) && (type == TYPE_CALL_GATE16 || type == TYPE_TASK_GATE)));
-  if (good) setRegister<T>(cpu, <usize>load<u8>(ip, OP_R0), <T>(<u32>(descriptor >> 32) & 0xf0ff00));
+  if (good) setRegister<T>(cpu, <usize>load<u8>(ip, OP_R0), <T>(<u32>(descriptor >> 32) & 0xffff00));
   setZero(cpu, good);
 }
 

@@ -34,11 +34,20 @@ export function movFromControl(cpu: usize, ip: usize): void {
   if (!trap) store<u64>(generalRegister(cpu, ip, OP_R0), sized(cpu, v));
 }
 export function movToControl(cpu: usize, ip: usize): void { writeControl(cpu, <u32>load<u8>(ip, OP_R0), sized(cpu, load<u64>(generalRegister(cpu, ip, OP_R1)))); }
+/** Whether MOV may access the debug register in the op's `field`: #UD for DR8-DR15 whatever CPL is; then #GP(0) outside of CPL 0. */
+function debugAllowed(cpu: usize, ip: usize, field: usize): bool {
+  if (load<u8>(ip + field) > 7) { raise(cpu, UD); return false; }
+  if (load<u32>(cpu, CPL) != 0) { raiseError(cpu, GP, 0); return false; }
+  return true;
+}
 export function movFromDebug(cpu: usize, ip: usize): void {
+  if (!debugAllowed(cpu, ip, OP_R1)) return;
   const v = readDebug(cpu, <u32>load<u8>(ip, OP_R1));
   if (!trap) store<u64>(generalRegister(cpu, ip, OP_R0), sized(cpu, v));
 }
-export function movToDebug(cpu: usize, ip: usize): void { writeDebug(cpu, <u32>load<u8>(ip, OP_R0), sized(cpu, load<u64>(generalRegister(cpu, ip, OP_R1)))); }
+export function movToDebug(cpu: usize, ip: usize): void {
+  if (debugAllowed(cpu, ip, OP_R0)) writeDebug(cpu, <u32>load<u8>(ip, OP_R0), sized(cpu, load<u64>(generalRegister(cpu, ip, OP_R1))));
+}
 
 export function clts(cpu: usize, _ip: usize): void {
   store<u64>(cpu, load<u64>(cpu, CR0) & ~CR0_TS, CR0);

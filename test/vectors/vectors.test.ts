@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readLines } from './format.ts';
+import { CLASSES, readLines } from './format.ts';
 import { runLines } from './run.ts';
 
 const SAMPLE = fileURLToPath(new URL('sample.jsonl', import.meta.url));
+/** One of every form, from the fuzzer. */
+const FUZZED = fileURLToPath(new URL('fuzzed.jsonl.gz', import.meta.url));
 /** Code of 32 and 16 bits: every integer form that a process can try, and every seventh of the others. */
 const LEGACY = fileURLToPath(new URL('legacy.jsonl.gz', import.meta.url));
 
@@ -12,6 +14,14 @@ describe('instruction vectors of a real processor', () => {
     const report = runLines(readLines(SAMPLE), 'sample.jsonl');
     expect(Object.values(report.examples).flat()).toEqual([]);
     expect(report.passed).toBe(416);
+  });
+
+  it('all pass of one for every form that a process on an Intel Xeon can try', () => {
+    const lines = readLines(FUZZED);
+    const report = runLines(lines, 'fuzzed.jsonl.gz');
+    expect(Object.values(report.examples).flat()).toEqual([]);
+    for (const k of CLASSES) expect(lines.filter(line => line.includes(`"k":"${k}"`)).length).toBeGreaterThan(20);
+    expect(report.passed).toBe(2007);
   });
 
   it('all pass in 32-bit and 16-bit code, and say so of both', () => {
