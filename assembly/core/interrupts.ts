@@ -1,7 +1,7 @@
 import { ACTIVITY_SHUTDOWN, updateAttention } from './boundary';
 import { EVENT_EXCEPTION, tell } from './events';
 import { getFlags, IF, NT, RF, TF, VM } from './flags';
-import { ACTIVITY, CPL, CR0, CYCLES, FAST_IMPLICIT, FLAGS_REST, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, REPEATING, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
+import { ACTIVITY, ATTENTION, CPL, CR0, CYCLES, FAST_IMPLICIT, FLAGS_REST, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, INT_SHADOW, REPEATING, RIP, RSP, SEG_BASE, SEG_CS, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR } from './layout';
 import { FAST_WRITE, ramSize } from './map';
 import { canonical, FAST_INDEX, PAGE, sysLoad, sysSpan } from './mem';
 import { CR0_PE } from './crbits';
@@ -139,7 +139,8 @@ function entered(cpu: usize, stack: u64, target: u64, clearIf: bool): void {
   store<u32>(cpu, 0, INT_SHADOW);
   noteEntry();
   store<u64>(cpu, load<u64>(cpu, CYCLES) + DELIVERY_CYCLES, CYCLES);
-  updateAttention(cpu);
+  // A delivery takes reasons away and brings none.
+  if (load<u32>(cpu, ATTENTION) != 0) updateAttention(cpu);
 }
 
 /** IA-32e mode: gates of 16 bytes, handlers in 64-bit code (SDM vol. 3, 6.14). */

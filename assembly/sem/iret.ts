@@ -1,7 +1,7 @@
 import { updateAttention } from '../core/boundary';
 import { EVENT_IRET, tell } from '../core/events';
 import { AC, DF, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, VIF, VIP, VM } from '../core/flags';
-import { CPL, FAST, FAST_IMPLICIT, FLAGS_REST, GDTR_BASE, GDTR_LIMIT, NMI_BLOCKED, RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LIMIT, SEG_SS } from '../core/layout';
+import { ATTENTION, CPL, FAST, FAST_IMPLICIT, FLAGS_REST, GDTR_BASE, GDTR_LIMIT, NMI_BLOCKED, RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LIMIT, SEG_SS } from '../core/layout';
 import { setStackPointer, stackPointer } from '../core/linear';
 import { canonical, FAST_INDEX, PAGE } from '../core/mem';
 import { is64, isLong, isReal, isVirtual, updateMode } from '../core/mode';
@@ -55,10 +55,11 @@ function returnQuickly(cpu: usize): bool {
   store<u64>(cpu, load<u64>(f, 24), RSP);
   store<u64>(cpu, rip, RIP);
   setFlags(cpu, (rest & ~mask) | (flags & mask));
+  const now = load<u32>(cpu, FLAGS_REST), same = load<u32>(cpu, ATTENTION) == 0 && load<u32>(cpu, NMI_BLOCKED) == 0 && (now & (TF | RF)) == 0 && (now & ~rest & IF) == 0;
   store<u32>(cpu, 0, NMI_BLOCKED);
   tell(cpu, EVENT_IRET, level, <u32>rip);
   if (level != cpl || ((load<u32>(cpu, FLAGS_REST) ^ rest) & AC) != 0) updateMode(cpu);
-  updateAttention(cpu);
+  if (!same) updateAttention(cpu);
   return true;
 }
 
