@@ -141,7 +141,7 @@ export function createHpet(options: { id?: string } = {}): Hpet {
     s.config = value & (CNF_ENABLE | CNF_LEGACY);
     s.count = now;
     s.since = tick();
-    if (!legacyOn()) LEGACY_PINS.forEach((pin, i) => lines[pin]!.set(s.legacy[i]!));
+    if ((before ^ value) & CNF_LEGACY) LEGACY_PINS.forEach((pin, i) => lines[pin]!.set(!legacyOn() && s.legacy[i]!));
     s.timers.forEach((_, n) => arm(n));
   };
   const writeTimer = (t: Timer, n: number, register: number, value: bigint, mask: bigint): void => {

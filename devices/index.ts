@@ -4,7 +4,7 @@ export { createPciHost, intxToPin, PCI_MEMORY_BASE, PCI_MEMORY_END } from './pci
 export type { PciSlot } from './pcihost.ts';
 export type { PciDevice } from './pcifunction.ts';
 export { createEdu } from './edu.ts';
-export { createUart16550 } from './uart16550.ts';
+export { createUart16550, unsentCharacters } from './uart16550.ts';
 export { createI8254 } from './i8254.ts';
 export { createRtc } from './rtc.ts';
 export { createI8042 } from './i8042.ts';

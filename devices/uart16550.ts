@@ -5,7 +5,7 @@
  * ends. Input channels: `rx` (bytes; they arrive one after another at the line's speed), `break` (the line is held at space for a character), `modem`
  * (one byte: new levels of CTS, DSR, RI, DCD in bits 0-3).
  */
-import type { Bus, Device, InterruptLine } from '../hal/bus/index.ts';
+import type { Bus, Device, DeviceState, InterruptLine } from '../hal/bus/index.ts';
 import {
   inspectRegisters,
   loadState,
@@ -368,4 +368,10 @@ function identify(u: Uart): number {
 function update(u: Uart): void {
   const gated = (u.r.MCR & (MCR_OUT2 | MCR_LOOP)) === MCR_OUT2;
   u.line.set(gated && identify(u) !== IIR_NONE);
+}
+
+/** Characters that a UART still has to send, from its saved state: what is on its way when the power goes off. */
+export function unsentCharacters(state: DeviceState): Uint8Array {
+  const { shift, tx } = state as State;
+  return Uint8Array.from(shift < 0 ? tx : [shift, ...tx]);
 }

@@ -24,6 +24,7 @@ import {
   PCI_MEMORY_END,
   SLEEP_TYPE_S3,
   SLEEP_TYPE_S5,
+  unsentCharacters,
 } from '../devices/index.ts';
 import type { Device, MachineConfig } from '../hal/bus/index.ts';
 import { acpiFiles, buildAcpi } from './firmware/acpi.ts';
@@ -32,6 +33,8 @@ import { memoryMap } from './firmware/memorymap.ts';
 
 /** I/O ports of PCI functions begin here: the test device has its lines at 2000h. */
 const PCI_IO_BASE = 0xc000;
+/** Name of the first serial port's device. */
+export const COM1 = 'uart0';
 const PM_BASE = 0x600,
   SCI_PIN = 9;
 
@@ -91,6 +94,11 @@ export function createPcBoard(config: MachineConfig): PcBoard {
     createPcTestdev(),
   ];
   return { devices, acpi };
+}
+
+/** What COM1 of a machine has not sent yet. */
+export function unsentSerial(devices: ReadonlyMap<string, Device>): Uint8Array {
+  return unsentCharacters(devices.get(COM1)!.save());
 }
 
 /** Entries of 20 bytes: base, length, type. */

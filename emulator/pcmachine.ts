@@ -6,7 +6,7 @@ import { parseMultiboot } from './firmware/multiboot.ts';
 import { Machine } from './machine.ts';
 import type { StopReason } from './machine.ts';
 import { loadCoreFromDisk } from './node.ts';
-import { createPcBoard } from './pcboard.ts';
+import { COM1, createPcBoard, unsentSerial } from './pcboard.ts';
 
 export interface PcOptions extends Partial<MachineConfig> {
   /** The multiboot image. */
@@ -30,7 +30,6 @@ export interface PcEnd {
 
 /** RAM of a PC when nobody says otherwise. */
 const DEFAULT_RAM = 128 << 20;
-const COM1 = 'uart0';
 
 /**
  * A PC that boots a multiboot image: the machine of `kmode boot`.
@@ -40,10 +39,14 @@ const COM1 = 'uart0';
  *     end.exitCode; pc.serialText();
  */
 export class PcMachine extends Machine {
+  private readonly serialSinks: ((bytes: Uint8Array) => void)[] = [];
+  /** What COM1 had not sent yet when the guest ended the run. */
+  private unsent: Uint8Array = new Uint8Array(0);
+
   /** Throws a BootImageError for a file that cannot be booted, a RangeError for a configuration that cannot be. */
   static create(options: PcOptions): PcMachine {
     const { image, file = 'guest', append = '', modules = [], core = loadCoreFromDisk(), ...rest } = options;
-    const config = completeConfig({ ramBytes: DEFAULT_RAM, ...rest });
+    const config = completeConfig({ ...rest, ramBytes: rest.ramBytes ?? DEFAULT_RAM });
     const parsed = parseMultiboot(file, image);
     const { devices, acpi } = createPcBoard(config);
     const machine = new PcMachine({
@@ -64,6 +67,11 @@ export class PcMachine extends Machine {
   /** Runs until the guest ends the run, or to a cycle. */
   runTo(cycle: number): PcEnd {
     const { reason, power = null } = this.run(cycle);
+    // A run ends in the middle of its last character; whoever reads the text wants it whole. No state changes.
+    if (reason === 'power') {
+      this.unsent = unsentSerial(this.devices);
+      for (const sink of this.serialSinks) sink(this.unsent);
+    }
     return { reason, power, exitCode: power?.kind === 'exit' ? power.code : null };
   }
 
@@ -73,16 +81,14 @@ export class PcMachine extends Machine {
   }
   /** Calls `sink` with what comes out of COM1 from now on. */
   onSerial(sink: (bytes: Uint8Array) => void): void {
+    this.serialSinks.push(sink);
     this.addOutputSink((device, channel, data) => {
       if (device === COM1 && channel === 'tx') sink(data);
     });
   }
   /** Everything that has come out of COM1, as Latin-1 text. */
   serialText(): string {
-    return this.output
-      .since()
-      .filter(r => r.device === COM1 && r.channel === 'tx')
-      .map(r => String.fromCharCode(...r.data))
-      .join('');
+    const sent = this.output.since().filter(r => r.device === COM1 && r.channel === 'tx');
+    return [...sent.map(r => r.data), this.unsent].map(bytes => String.fromCharCode(...bytes)).join('');
   }
 }

@@ -22,6 +22,7 @@ export async function bootGuest(command: BootCommand): Promise<number> {
     modules: command.initrd.map(path => ({ name: basename(path), bytes: readInput(path, 'a module') })),
     cpus: command.cpus,
     ramBytes: command.ramBytes ?? undefined,
+    scheduleSeed: command.scheduleSeed ?? undefined,
   });
   const end = command.limit === null ? Infinity : Math.floor(command.limit * machine.config.tscHz);
   if (command.serial === 'none') return report(machine.runTo(end), machine);

@@ -43,11 +43,12 @@ const INTERRUPT_CONTROLLERS: readonly (readonly [port: number, value: number])[]
   [0xa1, 0x01],
   [0xa1, 0xff],
 ];
-/** Counter 0 in mode 3, dividing by 65,536. */
-const TIMER: readonly (readonly [port: number, value: number])[] = [
+/** Counter 0 of the PIT in mode 3, dividing by 65,536; COM1 with eight data bits. */
+const DEVICES: readonly (readonly [port: number, value: number])[] = [
   [0x43, 0x36],
   [0x40, 0x00],
   [0x40, 0x00],
+  [COM1 + 3, 0x03],
 ];
 
 /** Fills low memory and sets the devices up, through the first processor's ports. */
@@ -62,7 +63,7 @@ export function initialiseBios(memory: PhysicalMemory, cpu: CpuView): void {
   memory.write16(BDA_COM1, COM1);
   memory.write16(BDA_EBDA, EBDA >> 4);
   memory.write16(BDA_MEMORY, EBDA >> 10);
-  for (const [port, value] of [...INTERRUPT_CONTROLLERS, ...TIMER]) cpu.portOut(port, 1, value);
+  for (const [port, value] of [...INTERRUPT_CONTROLLERS, ...DEVICES]) cpu.portOut(port, 1, value);
 }
 
 function handlerOf(vector: number): number {
