@@ -11,7 +11,7 @@ import type { BootMemory } from '../mm/layout.ts';
 import { FakePhysical, FakeVirtual } from './fakemem.ts';
 
 /** A processor without a core: registers that can be set and read, memory through real page tables. */
-function fakeCpu(mem: FakeVirtual): CpuView {
+function fakeCpu(mem: FakeVirtual, index: number): CpuView {
   const gprs = new BigUint64Array(16);
   const crs = new Map<number, number>([[3, mem.root]]);
   const segments = new Map<number, SegmentState>();
@@ -19,7 +19,7 @@ function fakeCpu(mem: FakeVirtual): CpuView {
     throw new Error(`the fake processor has no ${what}`);
   };
   return {
-    index: 0,
+    index,
     mem,
     gpr: n => gprs[n]!,
     setGpr: (n, v) => void (gprs[n] = v),
@@ -94,13 +94,12 @@ export function fakeKernel(config: Partial<MachineConfig> = {}): FakeKernel {
   const ready = prepared.get(key);
   if (ready) ram.bytes.set(ready.ram);
   const boot = ready ?? buildMemory(ram, images, complete.cpus);
-  const cpu = fakeCpu(new FakeVirtual(ram, boot.directoryTable));
   const events: TraceEvent[] = [];
   const platform: Platform = {
     config: complete,
     memory: ram,
     clock: { now: () => 0, frequency: complete.tscHz, schedule: () => undefined, cancel: () => undefined },
-    cpus: [cpu],
+    cpus: Array.from({ length: complete.cpus }, (_, i) => fakeCpu(new FakeVirtual(ram, boot.directoryTable), i)),
     setGateRanges: () => undefined,
     trace: e => void events.push(e),
     tracing: true,
