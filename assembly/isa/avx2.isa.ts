@@ -59,8 +59,8 @@ const permutes: InsnForm[] = [
 
 /** Masked loads and stores of elements, and gathers: raw, because they touch memory element by element. */
 const masked = (bits: Bits, w: string, load: string, store: string, mnemonic: string, type: string, cpuid: string): InsnForm[] => [
-  insn(`VEX.${bits}.66.0F38.${w} ${load} /r mem`, `${mnemonic} ${v(bits)}1, ${v(bits)}2, m${bits}`, { ops: 'w:xmm r:xmmv r:m', exec: `raw:maskLoad${bits}<${type}>`, cycles: 3, cpuid, bytes: 0 }),
-  insn(`VEX.${bits}.66.0F38.${w} ${store} /r mem`, `${mnemonic} m${bits}, ${v(bits)}1, ${v(bits)}2`, { ops: 'w:m r:xmmv r:xmm', exec: `raw:maskStore${bits}<${type}>`, cycles: 5, cpuid, bytes: 0 }),
+  insn(`VEX.${bits}.66.0F38.${w} ${load} /r mem`, `${mnemonic} ${v(bits)}1, ${v(bits)}2, m${bits}`, { ops: 'w:xmm r:xmmv r:m', exec: `raw:maskLoad${bits}<${type}>`, undefined: ['masked-fault'], cycles: 3, cpuid, bytes: 0 }),
+  insn(`VEX.${bits}.66.0F38.${w} ${store} /r mem`, `${mnemonic} m${bits}, ${v(bits)}1, ${v(bits)}2`, { ops: 'w:m r:xmmv r:xmm', exec: `raw:maskStore${bits}<${type}>`, undefined: ['masked-fault'], cycles: 5, cpuid, bytes: 0 }),
 ];
 /** Index and element type; `narrow`: quadword indices of doublewords give half a register. */
 const gather = (bits: Bits, w: string, opcode: string, mnemonic: string, index: 'i32' | 'i64', type: 'u32' | 'u64'): InsnForm => {
@@ -105,8 +105,8 @@ const fma: InsnForm[] = orders.flatMap(([digits, base], order) =>
 const half: InsnForm[] = [
   insn('VEX.128.66.0F38.W0 13 /r', 'VCVTPH2PS xmm1, xmm2/m64', { ops: 'w:xmm r:xmm/m', exec: 'vex:vcvtph2ps', cycles: 4, cpuid: 'F16C' }),
   insn('VEX.256.66.0F38.W0 13 /r', 'VCVTPH2PS ymm1, xmm2/m128', { ops: 'w:xmm r:xmm/m', exec: 'vex:vcvtph2ps', cycles: 4, cpuid: 'F16C', lanes: { source: 8, fp: true } }),
-  insn('VEX.128.66.0F3A.W0 1D /r ib', 'VCVTPS2PH xmm1/m64, xmm2, imm8', { ops: 'w:xmm/m r:xmm r:imm8', exec: 'vex:vcvtps2ph', cycles: 4, cpuid: 'F16C', lanes: { fp: true } }),
-  insn('VEX.256.66.0F3A.W0 1D /r ib', 'VCVTPS2PH xmm1/m128, ymm2, imm8', { ops: 'w:xmm/m r:xmm r:imm8', exec: 'vex:vcvtps2ph', cycles: 4, cpuid: 'F16C', lanes: { result: 8, fp: true } }),
+  insn('VEX.128.66.0F3A.W0 1D /r ib', 'VCVTPS2PH xmm1/m64, xmm2, imm8', { ops: 'w:xmm/m r:xmm r:imm8', exec: 'vex:vcvtps2ph', undefined: ['late-fault'], cycles: 4, cpuid: 'F16C', lanes: { fp: true } }),
+  insn('VEX.256.66.0F3A.W0 1D /r ib', 'VCVTPS2PH xmm1/m128, ymm2, imm8', { ops: 'w:xmm/m r:xmm r:imm8', exec: 'vex:vcvtps2ph', undefined: ['late-fault'], cycles: 4, cpuid: 'F16C', lanes: { result: 8, fp: true } }),
 ];
 
 const state: InsnForm[] = [

@@ -30,11 +30,12 @@ export interface Lanes {
  * `call-target`: whether the return address has been pushed, or could be, when the target is not canonical (Intel: yes, AMD: no).
  * `fault-address`: which of several bytes that cannot be accessed CR2 names (operands above 64 bytes, and several pops or pushes), and whether it comes before a
  * check of what was read already.
+ * `masked-fault`: CR2 of a masked access, and whether an empty mask faults. `late-fault`: MXCSR flags when the store faults.
  * `x87-conditions`: C0, C2 and C3. `transcendental`: those and C1; ST(0) and ST(1) in the last place (SDM vol. 1, 8.3.10).
  * `alignment-check`: whether EFLAGS.AC checks this access (SDM vol. 3, 6.15, table 6-7 has no type for it).
  */
 export type UndefinedResult =
-  | 'shift' | 'rotate' | 'double-shift' | 'zero-source' | 'upper-half' | 'approximate' | 'repeat' | 'call-target' | 'fault-address' | 'x87-conditions' | 'transcendental' | 'alignment-check';
+  | 'shift' | 'rotate' | 'double-shift' | 'zero-source' | 'upper-half' | 'approximate' | 'repeat' | 'call-target' | 'fault-address' | 'masked-fault' | 'late-fault' | 'x87-conditions' | 'transcendental' | 'alignment-check';
 
 /** What a record says about an instruction form besides its encoding and syntax. */
 export interface FormInfo {

@@ -109,6 +109,7 @@ export function ignoredAfter(
   if (theirs.exception !== BP && form.operands.some(o => o.place.startsWith('mm'))) {
     ignored.state[AT.ftw] = 0xff;
     ignored.state[AT.fsw + 1] = 0x38;
+    ignored.state.fill(0xff, AT.st, AT.st + 128);
   }
   // Misaligned and not canonical: Intel has #GP for the one, AMD #SS for the other.
   if (differ && ends(SS) && ends(GP) && form.record.align !== undefined) ignored.everything = true;
@@ -156,6 +157,13 @@ export function ignoredAfter(
       case 'transcendental':
         new DataView(ignored.state.buffer).setUint16(AT.fsw, result === 'transcendental' ? 0x4700 : 0x4500, true);
         if (result === 'transcendental') ignored.lastPlace = [AT.st, AT.st + 16];
+        break;
+      case 'masked-fault':
+        ignored.address = true;
+        if (differ && ends(PF)) ignored.everything = true;
+        break;
+      case 'late-fault':
+        if (theirs.exception === PF) new DataView(ignored.state.buffer).setUint32(AT.mxcsr, 0x3f, true);
         break;
       case 'alignment-check':
         break;
