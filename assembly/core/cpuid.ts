@@ -17,7 +17,7 @@ const FPU: u32 = 1 << 0, DE: u32 = 1 << 2, PSE: u32 = 1 << 3, TSC: u32 = 1 << 4,
 // Leaf 1 ECX.
 const SSE3: u32 = 1 << 0, PCLMULQDQ: u32 = 1 << 1, MONITOR: u32 = 1 << 3, SSSE3: u32 = 1 << 9, CX16: u32 = 1 << 13, SSE4_1: u32 = 1 << 19, SSE4_2: u32 = 1 << 20, X2APIC: u32 = 1 << 21, MOVBE: u32 = 1 << 22, POPCNT: u32 = 1 << 23, PCID: u32 = 1 << 17, TSC_DEADLINE: u32 = 1 << 24, AES: u32 = 1 << 25, FMA: u32 = 1 << 12, AVX: u32 = 1 << 28, F16C: u32 = 1 << 29, RDRAND: u32 = 1 << 30, XSAVE: u32 = 1 << 26, OSXSAVE: u32 = 1 << 27, HYPERVISOR: u32 = 0x80000000;
 // Leaf 7 EBX, ECX.
-const FSGSBASE: u32 = 1 << 0, TSC_ADJUST: u32 = 1 << 1, AVX2: u32 = 1 << 5, RDSEED: u32 = 1 << 18, CLFLUSHOPT: u32 = 1 << 23, CLWB: u32 = 1 << 24, INVPCID: u32 = 1 << 10, BMI1: u32 = 1 << 3, SMEP: u32 = 1 << 7, BMI2: u32 = 1 << 8, ADX: u32 = 1 << 19, SMAP: u32 = 1 << 20, SHA: u32 = 1 << 29;
+const FSGSBASE: u32 = 1 << 0, TSC_ADJUST: u32 = 1 << 1, FDP_EXCPTN_ONLY: u32 = 1 << 6, FCS_FDS_DEPRECATED: u32 = 1 << 13, AVX2: u32 = 1 << 5, RDSEED: u32 = 1 << 18, CLFLUSHOPT: u32 = 1 << 23, CLWB: u32 = 1 << 24, INVPCID: u32 = 1 << 10, BMI1: u32 = 1 << 3, SMEP: u32 = 1 << 7, BMI2: u32 = 1 << 8, ADX: u32 = 1 << 19, SMAP: u32 = 1 << 20, SHA: u32 = 1 << 29;
 const UMIP: u32 = 1 << 2, PKU: u32 = 1 << 3, OSPKE: u32 = 1 << 4, RDPID: u32 = 1 << 22, PKS: u32 = 0x80000000;
 // Leaf 80000001 EDX, ECX.
 const SYSCALL: u32 = 1 << 11, NX: u32 = 1 << 20, PAGE1GB: u32 = 1 << 26, RDTSCP: u32 = 1 << 27, LM: u32 = 1 << 29;
@@ -72,7 +72,7 @@ function basic(cpu: usize, leaf: u32, sub: u32): void {
       break;
     case 4: cache(sub); break;
     case 7:
-      if (sub == 0) { b = FSGSBASE | TSC_ADJUST | AVX2 | RDSEED | CLFLUSHOPT | CLWB | INVPCID | BMI1 | BMI2 | SMEP | ADX | SMAP | SHA; c = UMIP | RDPID | PKU | PKS | ((load<u64>(cpu, CR4) & CR4_PKE) != 0 ? OSPKE : 0); }
+      if (sub == 0) { b = FSGSBASE | TSC_ADJUST | FDP_EXCPTN_ONLY | FCS_FDS_DEPRECATED | AVX2 | RDSEED | CLFLUSHOPT | CLWB | INVPCID | BMI1 | BMI2 | SMEP | ADX | SMAP | SHA; c = UMIP | RDPID | PKU | PKS | ((load<u64>(cpu, CR4) & CR4_PKE) != 0 ? OSPKE : 0); }
       break;
     case 0xa: a = LEAF_A_EAX; b = LEAF_A_EBX; d = LEAF_A_EDX; break;
     case 0xb: topology(cpu, sub); break;

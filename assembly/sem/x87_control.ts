@@ -12,7 +12,7 @@ import { isDenormal, isInfinite, isNaN87, isUnsupported } from './x87_real';
 import { seOf, sigOf87, stack, summarize, topOf, waits } from './x87_stack';
 
 /** Bits of the control word that can be written; bit 6 is always set. */
-const FCW_WRITABLE: u32 = 0x1f3f, FCW_ALWAYS: u32 = 0x40;
+export const FCW_WRITABLE: u32 = 0x1f3f, FCW_ALWAYS: u32 = 0x40;
 const FCW_INITIAL: u32 = 0x37f;
 /** FNCLEX leaves TOP and the condition codes. */
 const FSW_KEPT: u32 = 0x7f00;
@@ -72,9 +72,9 @@ function setTagWord(cpu: usize, word: u32): void {
 function isWord(ip: usize): bool { return load<u8>(ip, OP_SIZE) == 1; }
 function environmentBytes(ip: usize): u64 { return isWord(ip) ? 14 : 28; }
 
-/** Whether `bytes` at `at` can be written: the first and the last are tried before the others, which shows in CR2 at the end of a segment of pages. */
-function writable(cpu: usize, at: u64, bytes: u64): bool {
-  return probe(cpu, at, 1, ACCESS_WRITE) && probe(cpu, at + bytes - 1, 1, ACCESS_WRITE) && probe(cpu, at, <u32>bytes, ACCESS_WRITE);
+/** Whether `bytes` at `at` can be accessed: the control word and the last byte are tried before what lies between, which shows in CR2 where pages end. */
+function accessible(cpu: usize, ip: usize, at: u64, bytes: u64, access: u32): bool {
+  return probe(cpu, at, isWord(ip) ? 2 : 4, access) && probe(cpu, at + bytes - 1, 1, access) && probe(cpu, at, <u32>bytes, access);
 }
 
 /** Writes the environment; its bytes have been probed. Code and data selectors are not recorded (CPUID.(EAX=07H):EBX[13]) and stored as 0. */
@@ -130,7 +130,7 @@ function loadEnvironment(cpu: usize, ip: usize, at: u64): void {
 /** FNSTENV masks every exception afterwards. */
 export function fnstenv(cpu: usize, ip: usize): void {
   const at = ea(cpu, ip);
-  if (!writable(cpu, at, environmentBytes(ip))) return;
+  if (!accessible(cpu, ip, at, environmentBytes(ip), ACCESS_WRITE)) return;
   storeEnvironment(cpu, ip, at);
   if (trap) return;
   setControl(cpu, load<u32>(cpu, FCW) | 0x3f);
@@ -138,13 +138,13 @@ export function fnstenv(cpu: usize, ip: usize): void {
 export function fldenv(cpu: usize, ip: usize): void {
   if (waits(cpu)) return;
   const at = ea(cpu, ip);
-  if (!probe(cpu, at, <u32>environmentBytes(ip), 0)) return;
+  if (!accessible(cpu, ip, at, environmentBytes(ip), 0)) return;
   loadEnvironment(cpu, ip, at);
 }
 /** FNSAVE: environment and registers from ST(0) on; then as FNINIT. */
 export function fnsave(cpu: usize, ip: usize): void {
   const at = ea(cpu, ip), registers = at + environmentBytes(ip);
-  if (!writable(cpu, at, environmentBytes(ip) + REGISTER_BYTES)) return;
+  if (!accessible(cpu, ip, at, environmentBytes(ip) + REGISTER_BYTES, ACCESS_WRITE)) return;
   storeEnvironment(cpu, ip, at);
   for (let i: u32 = 0; i < 8 && !trap; i++) {
     const from = stack(cpu, i);
@@ -156,7 +156,7 @@ export function fnsave(cpu: usize, ip: usize): void {
 export function frstor(cpu: usize, ip: usize): void {
   if (waits(cpu)) return;
   const at = ea(cpu, ip), registers = at + environmentBytes(ip);
-  if (!probe(cpu, at, <u32>(environmentBytes(ip) + REGISTER_BYTES), 0)) return;
+  if (!accessible(cpu, ip, at, environmentBytes(ip) + REGISTER_BYTES, 0)) return;
   loadEnvironment(cpu, ip, at);
   for (let i: u32 = 0; i < 8 && !trap; i++) {
     const to = stack(cpu, i);
