@@ -42,7 +42,7 @@ export interface FormInfo {
   /**
    * Access and place of each operand in syntax order, e.g. `rw:rm r:reg`. Access: `r`, `w`, `rw`. Places:
    * GPR `reg` (ModRM.reg), `rm` (ModRM.rm or memory), `op` (low bits of the opcode), `vvvv` (VEX), `acc` (AL..RAX), `cl`, `dx`; `m` (memory only), `ea` (its address, as LEA);
-   * vector (XMM or YMM, as the syntax says) `xmm` (ModRM.reg), `xmm/m` (ModRM.rm or memory), `xmm/r` (ModRM.rm, register only), `xmmv` (VEX), `xmm0`, `is4` (imm8 bits 7-4), `vm` (memory with a vector index), `mm`, `mm/m`;
+   * vector (XMM or YMM, as the syntax says) `xmm` (ModRM.reg), `xmm/m` (ModRM.rm or memory), `xmm/r` (ModRM.rm, register only), `xmmv` (VEX), `xmm0`, `is4` (imm8 bits 7-4), `vm` (memory with a vector index), `mm`, `mm/m`, `mm/r`; `st` (ST(i) by ModRM.rm), `st0`;
    * `sreg`, `cr`, `dr` (ModRM.reg); `moffs`; constants `imm8` (zero-extended), `imm8s`, `imm16`, `imm32`, `imm32s`, `imm64`, `rel8`, `rel16`, `rel32`, `1`, and `ptr`, a far pointer in the instruction (offset in the low half, selector << 32).
    */
   ops?: string;

@@ -12,7 +12,7 @@ import { isDenormal, isInfinite, isNaN87, isUnsupported } from './x87_real';
 import { seOf, sigOf87, stack, summarize, topOf, waits } from './x87_stack';
 
 /** Bits of the control word that can be written; bit 6 is always set. */
-export const FCW_WRITABLE: u32 = 0x1f3f, FCW_ALWAYS: u32 = 0x40;
+const FCW_WRITABLE: u32 = 0x1f3f, FCW_ALWAYS: u32 = 0x40;
 const FCW_INITIAL: u32 = 0x37f;
 /** FNCLEX leaves TOP and the condition codes. */
 const FSW_KEPT: u32 = 0x7f00;
