@@ -10,5 +10,7 @@
 @external('env', 'mmioWrite') export declare function mmioWrite(pa: u32, size: u32, lo: u32, hi: u32): void;
 /** The processor acknowledges an external interrupt: the vector, from the 8259. */
 @external('env', 'interruptAcknowledge') export declare function interruptAcknowledge(): u32;
+/** The x87's error output FERR# with CR0.NE clear: 1 when a waiting instruction finds an exception pending, 0 when none is pending any more. */
+@external('env', 'ferr') export declare function ferr(level: u32): void;
 /** Something happened that a trace shows; only while `setTracing(1)`. See EVENT_* in events.ts. */
 @external('env', 'event') export declare function event(kind: u32, cpu: u32, a: u32, b: u32): void;

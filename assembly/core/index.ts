@@ -21,6 +21,7 @@ export { setCpuidConfig } from './cpuid';
 export { setRandomSeed } from './random';
 export { clearDirty, hostWrote, setMmioHigh } from './physical';
 export { ioapicLine, ioapicRead, ioapicWrite } from './ioapic';
+export { ignne } from './ferr';
 export { intrLine } from './intr';
 export { msi } from './apic';
 export { getApicDivider, setApicDivider } from './apictimer';

@@ -51,6 +51,7 @@ export function createBox(code: string, cpus = 1): Box {
     portOut: (port, size, value) => { box.log!.push(`out ${h(port)} ${size} ${h(value)}`); },
     mmioRead: (pa, size) => { const what = `read ${h(pa)} ${size}`; box.log!.push(what); return box.input!(what); },
     mmioWrite: (pa, size, lo, hi) => { box.log!.push(`write ${h(pa)} ${size} ${h(lo)}${size === 8 ? ' ' + h(hi) : ''}`); },
+    ferr: (level) => { box.log!.push(`ferr ${level}`); },
     event: (kind, cpu, a, b) => { box.log!.push(`event ${kind} ${cpu} ${h(a)} ${h(b)}`); },
   });
   core.init(RAM_BYTES, cpus);

@@ -100,7 +100,7 @@ FSINCOS denormal            | d9fb 37f 0000 7f 00000000000000000001 3fff80000000
 `;
 
 const FPU_IP = 0x540, FPU_DP = 0x548, FPU_OP = 0x550;
-const CR0_MP = 2n, CR0_EM = 4n, CR0_TS = 8n;
+const CR0_MP = 2n, CR0_EM = 4n, CR0_TS = 8n, CR0_NE = 32n;
 
 function word(b: Box, at: number, v?: number): number {
   if (v !== undefined) b.view.setUint32(b.cpu + at, v, true);
@@ -189,6 +189,25 @@ describe('x87 exceptions and pointers', () => {
     expect(vectorOf(cr0(fpu('0ffcc1f4'), CR0_TS))).toBe(7);
     expect(vectorOf(cr0(fpu('9bf4'), CR0_EM | CR0_TS, CR0_MP))).toBe(-1);
     expect(vectorOf(cr0(fpu('9bf4'), CR0_TS | CR0_MP))).toBe(7);
+  });
+  test('with CR0.NE clear a waiting instruction drives FERR# and stands still; IGNNE# lets it run until the exception is cleared', () => {
+    // fdiv st0, st7; fld1; fld1; fnclex; fdiv st0, st7; wait; hlt
+    const b = cr0(fpu('d8f7 d9e8 d9e8 dbe2 d8f7 9b f4', { fcw: 0x37b, ftw: 0xcf }), 0n, CR0_NE);
+    setSt(b, 7, '00000000000000000000');
+    const awake = (): void => { word(b, abi.ACTIVITY, 0); b.core.setState(0); };
+    expect(run(b)).toBe(abi.EXIT_HALT);
+    expect([get(b, abi.RIP), b.log, word(b, abi.FTW)]).toEqual([BigInt(CODE + 2), ['ferr 1'], 0xcf]);
+    // An interrupt comes, and its handler returns: nothing has changed.
+    awake();
+    expect(run(b)).toBe(abi.EXIT_HALT);
+    expect(get(b, abi.RIP)).toBe(BigInt(CODE + 2));
+    awake();
+    b.core.ignne(1);
+    word(b, abi.FTW, 0);
+    b.log.length = 0;
+    expect(run(b)).toBe(abi.EXIT_HALT);
+    // FNCLEX took both lines back; the second division finds empty registers, which is masked, so that WAIT goes by.
+    expect([get(b, abi.RIP), b.log]).toEqual([BigInt(CODE + 12), ['ferr 0']]);
   });
   test('FNSTENV: tag word, pointers without selectors, 28 or 14 bytes; all exceptions masked afterwards', () => {
     const environment = (code: string): Box => {

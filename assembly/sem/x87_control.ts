@@ -1,6 +1,7 @@
 // x87 control: FINIT, FCLEX, control and status word, environment and state in memory (SDM vol. 1, 8.1.10 and 8.1.11). The instructions whose name begins with FN do not wait for
 // pending exceptions.
 
+import { ferrCleared } from '../core/ferr';
 import { FCW, FPU_DP, FPU_IP, FPU_OP, FSW, FTW, RAX } from '../core/layout';
 import { ld16, ld32, ld64, probe, st16, st32, st64 } from '../core/mem';
 import { ACCESS_WRITE } from '../core/mmu';
@@ -29,8 +30,12 @@ export function fninit(cpu: usize, _ip: usize): void {
   store<u64>(cpu, 0, FPU_IP);
   store<u64>(cpu, 0, FPU_DP);
   store<u32>(cpu, 0, FPU_OP);
+  ferrCleared();
 }
-export function fnclex(cpu: usize, _ip: usize): void { store<u32>(cpu, load<u32>(cpu, FSW) & FSW_KEPT, FSW); }
+export function fnclex(cpu: usize, _ip: usize): void {
+  store<u32>(cpu, load<u32>(cpu, FSW) & FSW_KEPT, FSW);
+  ferrCleared();
+}
 export function fwait(cpu: usize, _ip: usize): void { waits(cpu); }
 /** FENI, FDISI and FSETPM of the 8087 and 80287 do nothing. */
 export function fignored(_cpu: usize, _ip: usize): void {}

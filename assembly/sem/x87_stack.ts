@@ -1,6 +1,8 @@
 // The x87 register stack, its tags, and what an instruction does with the exceptions that it raised (SDM vol. 1, 8.1 and 8.5 - 8.7).
 
-import { EA, FCW, FPU_DP, FPU_IP, FPU_OP, FS_BASE, FSW, FTW, GS_BASE, SEG, SEG_BASE, SEG_SIZE, ST } from '../core/layout';
+import { CR0_NE } from '../core/crbits';
+import { ferrCleared, stopsForFerr } from '../core/ferr';
+import { CR0, EA, FCW, FPU_DP, FPU_IP, FPU_OP, FS_BASE, FSW, FTW, GS_BASE, SEG, SEG_BASE, SEG_SIZE, ST } from '../core/layout';
 import { is64 } from '../core/mode';
 import { OP_BASE, OP_BYTES, OP_FLAGS, OP_IMM, OP_INDEX, OP_LENGTH, OP_NEXT, OP_R0, OPF_MEMORY } from '../core/op';
 import { ea } from '../core/operand';
@@ -44,6 +46,7 @@ export function operandOf(ip: usize, slot: usize): u32 { return <u32>load<u8>(ip
 /** A waiting instruction begins: true if an unmasked exception of an earlier one is pending, which is now reported. */
 export function waits(cpu: usize): bool {
   if ((load<u32>(cpu, FSW) & ES) == 0) return false;
+  if ((load<u64>(cpu, CR0) & CR0_NE) == 0) return stopsForFerr(cpu);
   raise(cpu, MF);
   return true;
 }
@@ -107,7 +110,9 @@ export function mayStore(cpu: usize): bool { return (raised & ~load<u32>(cpu, FC
 /** ES and B follow from the flags and the masks, after either was written. */
 export function summarize(cpu: usize): void {
   const fsw = load<u32>(cpu, FSW) & ~(ES | BUSY);
-  store<u32>(cpu, (fsw & ~load<u32>(cpu, FCW) & 0x3f) != 0 ? fsw | ES | BUSY : fsw, FSW);
+  const pending = (fsw & ~load<u32>(cpu, FCW) & 0x3f) != 0;
+  store<u32>(cpu, pending ? fsw | ES | BUSY : fsw, FSW);
+  if (!pending) ferrCleared();
 }
 /** Sets C3, C2, C1 and C0. */
 export function setConditions(cpu: usize, bits: u32): void { store<u32>(cpu, (load<u32>(cpu, FSW) & ~CONDITIONS) | bits, FSW); }

@@ -116,6 +116,8 @@ export interface CoreImports {
   event(kind: number, cpu: number, a: number, b: number): void;
   /** The vector that the 8259 gives in the acknowledge cycle; absent where there is none. */
   interruptAcknowledge?(): number;
+  /** FERR# changes (CR0.NE clear): the board makes IRQ 13 of it and answers a write to port F0h with `ignne`. */
+  ferr?(level: number): void;
 }
 
 /** What the core offers: assembly/README.md, "The ABI", describes each. Answers are 32-bit integers: `>>> 0` makes an address of one. */
@@ -154,6 +156,7 @@ export interface CoreExports {
   raiseException(cpu: number, vector: number, hasError: number, error: number, cr2lo: number, cr2hi: number): number;
   ioapicLine(pin: number, level: number): void;
   intrLine(level: number): void;
+  ignne(level: number): void;
   ioapicRead(offset: number): number;
   ioapicWrite(offset: number, value: number): void;
   apicRead(cpu: number, offset: number): number;
@@ -179,6 +182,6 @@ export function createMemory(ramBytes: number, _cpus: number): WebAssembly.Memor
 
 /** A core that lives in `memory` and asks `imports` about ports and devices. `init` comes next. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, imports: CoreImports): CoreExports {
-  const instance = new WebAssembly.Instance(module, { env: { memory, interruptAcknowledge: () => 0xff, ...imports } as never });
+  const instance = new WebAssembly.Instance(module, { env: { memory, interruptAcknowledge: () => 0xff, ferr: () => {}, ...imports } as never });
   return instance.exports as unknown as CoreExports;
 }
