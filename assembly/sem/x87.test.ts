@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as abi from '../../emulator/core/abi.ts';
-import { type Box, CODE, createBox, DATA, frame, get, hex, load, read64, reg, run, set, setReg, vectorOf } from '../core/testbox.ts';
+import { type Box, CODE, createBox, DATA, frame, get, hex, load, read64, reg, run, set, setReg, setSegment, vectorOf } from '../core/testbox.ts';
 
 // What an Intel processor (family 6, model 85) made of each: before, | after. Columns: name | code, control word, status word, abridged tags, ST(0), ST(1), memory at RDI | the
 // same after. ST(2) to ST(7) are 1; an 80-bit number is its sign and exponent, then its significand.
@@ -223,6 +223,31 @@ describe('x87 exceptions and pointers', () => {
     const at = (b: Box, bytes: number, i: number): number => Number(read64(b, DATA + i * bytes) & ((1n << BigInt(bytes * 8)) - 1n));
     expect([0, 1, 2, 3, 4, 5, 6, 7].map(i => at(wide, 4, i))).toEqual([0xffff0340, 0xffff3000, 0xffffe009, CODE, 0, 0x12345678, 0xffff0000, 0]);
     expect([0, 1, 2, 3, 4, 5, 6, 7].map(i => at(narrow, 2, i))).toEqual([0x340, 0x3000, 0xe009, CODE & 0xffff, 0, 0x5678, 0, 0]);
+  });
+});
+
+describe('x87 environments outside 64-bit mode', () => {
+  /** FDIV dword [rDI] by zero, then FNSTENV [rDI + 16], with segment bases of 1000h; the environment as hex. */
+  function environment(code: string, access: number, real = false): string {
+    const b = fpu(`${code} f4`, { fcw: 0x37b });
+    if (real) { set(b, abi.CR0, 0x30n); set(b, abi.EFER, 0n); set(b, abi.RIP, 0n); }
+    setSegment(b, abi.SEG_CS, real ? 0x1000 : 8, access, real ? BigInt(CODE) : 0n);
+    for (const s of [abi.SEG_DS, abi.SEG_SS]) setSegment(b, s, 0x10, 0xc093, 0x1000n);
+    b.core.setState(0);
+    setReg(b, 'rdi', BigInt(DATA - 0x1000));
+    load(b, DATA, hex('00000000'));
+    expect(run(b)).toBe(abi.EXIT_HALT);
+    return Buffer.from(b.bytes.subarray(b.ram + DATA + 16, b.ram + DATA + 44)).toString('hex');
+  }
+  const CODE32 = 0xc09b, CODE16 = 0x809b, REAL = 0x9b;
+  test('FDP is the offset in its segment; the size is that of operands', () => {
+    expect(environment('d837 d97710', CODE32)).toBe('7b03ffff8480ffff0000ffff000001000000370000f001000000ffff');
+    expect(environment('d837 66d97710', CODE32).slice(0, 28)).toBe('7b038480000000000000' + '00f00000');
+    expect(environment('67d837 67d97710', CODE16).slice(0, 28)).toBe('7b038480000000000000' + '00f00000');
+  });
+  test('real mode: 20 and 32 bits of address, the opcode beside them', () => {
+    expect(environment('67d837 67d97710', REAL, true).slice(0, 28)).toBe('7b03848000000000' + '3700' + '00f0' + '0010');
+    expect(environment('67d837 6667d97710', REAL, true)).toBe('7b03ffff8480ffff0000ffff0000ffff3700000000f0ffff00100000');
   });
 });
 

@@ -182,6 +182,8 @@ export function createMemory(ramBytes: number, _cpus: number): WebAssembly.Memor
 
 /** A core that lives in `memory` and asks `imports` about ports and devices. `init` comes next. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, imports: CoreImports): CoreExports {
-  const instance = new WebAssembly.Instance(module, { env: { memory, interruptAcknowledge: () => 0xff, ferr: () => {}, ...imports } as never });
+  const instance = new WebAssembly.Instance(module, {
+    env: { memory, interruptAcknowledge: () => 0xff, ferr: () => {}, ...imports } as never,
+  });
   return instance.exports as unknown as CoreExports;
 }
