@@ -215,6 +215,8 @@ export function encode(r: Random, form: Form, s: Surroundings, flavour: Flavour,
   const { accept, vex } = form.encoding;
   const long = s.bits === 64;
   if ((accept.mode & (long ? 1 : 2)) === 0) return null;
+  // Without REX there is no W.
+  if (!long && !vex && (accept.w & 1) === 0) return null;
   const w = bitOf(r, long || vex ? accept.w : accept.w & 1, 2);
   const prefixes: number[] = [];
   const mandatory = MANDATORY.filter(([bit]) => accept.prefix & bit);
