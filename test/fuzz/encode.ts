@@ -199,6 +199,17 @@ function immediates(r: Random, form: Form, operandBits: number, address: bigint 
         if (operandBits === 16 && form.record.mode === 'not64') out.push(half.lo & 255, (half.lo >> 8) & 255);
         else push32(out, BigInt(r.oneIn(2) ? r.below(24) : half.lo));
         break;
+      case 'cw':
+        out.push(r.below(24), 0);
+        break;
+      case 'cp': {
+        // Offset and selector of a far pointer: code that is there, data, or nothing.
+        if (operandBits === 16) out.push(half.lo & 255, (half.lo >> 8) & 255);
+        else push32(out, BigInt(r.oneIn(2) ? CODE.linear + 0x800 + r.below(64) : half.lo));
+        const selector = r.pick([0x23, 0x33, 0x2b, 0, 0x10, half.hi & 0xffff]);
+        out.push(selector & 255, selector >> 8);
+        break;
+      }
       case 'io':
         push32(out, BigInt(half.lo));
         push32(out, BigInt(half.hi));
