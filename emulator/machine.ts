@@ -286,29 +286,15 @@ export class Machine implements Platform {
   }
 
   /**
-   * Runs until the first instruction boundary at or after cycle `until`, or an earlier reason to stop. An error thrown by a device, the kernel's
+   * Runs until the first instruction boundary at or after cycle `until` or {@link position} `position`, or an earlier reason to stop. An error thrown by a device, the kernel's
    * host code or a sink is ours, not the guest's: the machine stops there and the error is thrown from here.
    */
-  run(until: number = Infinity): Stop {
+  run(until: number = Infinity, position: number = Infinity): Stop {
     if (this.running) throw new Error('the machine is running already: run() was called from inside of it');
     this.running = true;
     this.stopAsked = false;
     try {
-      return this.loop(until, Infinity);
-    } finally {
-      this.running = false;
-      this.limit = 0;
-    }
-  }
-
-  /** As {@link run}, until the machine is at {@link position} `position`; or past it, if that is none of its boundaries. */
-  runToPosition(position: number): Stop {
-    if (this.cpus.length === 1) return this.run(position);
-    if (this.running) throw new Error('the machine is running already: runToPosition() was called from inside of it');
-    this.running = true;
-    this.stopAsked = false;
-    try {
-      return this.loop(Infinity, position);
+      return this.loop(this.cpus.length === 1 ? Math.min(until, position) : until, position);
     } finally {
       this.running = false;
       this.limit = 0;

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bareMachine, CODE, hex, PulseDevice } from './testing/longmode.ts';
+import { RunControl } from './runcontrol.ts';
+import { bareMachine, busyMachine, CODE, hex, PulseDevice } from './testing/longmode.ts';
+import { Timeline } from './timeline.ts';
 import type { Machine } from './machine.ts';
 
 const WAIT_SIPI = 3;
@@ -113,5 +115,75 @@ describe('several processors', () => {
     machine.run(200_000);
     expect(machine.ram.read32(0x18018)).toBeGreaterThan(1000);
     expect(machine.ram.read32(0x18010)).toBe(0);
+  });
+
+  it('step one processor forth and back through the same states', () => {
+    const machine = busyMachine({ config: { cpus: 4 } });
+    // Short turns, so that many lie between the steps.
+    machine.core.setTurnLimit(20);
+    const control = new RunControl(new Timeline(machine, { interval: 2_000 }));
+    control.toCycle(7_000);
+    // In the middle of a sleep is no boundary to come back to.
+    control.stepInto();
+    const own = machine.currentCpu,
+      before = machine.instructions,
+      states: string[] = [];
+    for (let n = 0; n < 60; n++) {
+      states.push(`${machine.position} ${machine.stateHash()}`);
+      expect(control.stepInto()).toMatchObject({ reason: 'step', cpu: own });
+    }
+    // Others had turns between.
+    expect(machine.instructions - before).toBeGreaterThan(100);
+    for (const state of states.reverse()) {
+      expect(control.stepBack()).toMatchObject({ reason: 'step', cpu: own });
+      expect(`${machine.position} ${machine.stateHash()}`).toBe(state);
+    }
+  });
+
+  it('run back to the last stop of any of them', () => {
+    const machine = busyMachine({ config: { cpus: 3 } });
+    const control = new RunControl(new Timeline(machine, { interval: 5_000 }));
+    machine.setBreakpoints([CODE + 0x67]);
+    const stops: string[] = [];
+    const here = (): string => `${machine.currentCpu} ${machine.position} ${machine.stateHash()}`;
+    while (control.run(20_000).reason === 'breakpoint') stops.push(here());
+    expect(new Set(stops.map(stop => stop[0]))).toEqual(new Set(['0', '1', '2']));
+    for (const stop of stops.reverse().slice(0, 25)) {
+      expect(control.runBack().reason).toBe('breakpoint');
+      expect(here()).toBe(stop);
+    }
+  });
+
+  it('replay inputs and changes made where only the position tells moments apart', () => {
+    const config = { cpus: 4 };
+    const original = busyMachine({ config });
+    original.setBreakpoints([CODE + 0x41]);
+    for (let n = 1; n <= 12; n++) {
+      expect(original.run(20_000).reason).toBe('breakpoint');
+      if (n % 3 === 0) original.poke({ kind: 'memory', address: 0x20000 + n, bytes: Uint8Array.of(n) });
+      else original.input('pulse0', 'in', new Uint8Array(n));
+    }
+    original.setBreakpoints([]);
+    original.run(20_000);
+    const replayed = busyMachine({ config });
+    replayed.inputs.load(original.inputs.records, 0);
+    replayed.run(20_000);
+    expect(replayed.stateHash()).toBe(original.stateHash());
+    const other = busyMachine({ config });
+    other.run(20_000);
+    expect(other.stateHash()).not.toBe(original.stateHash());
+  });
+
+  it('starts a branch when something is changed in the past', () => {
+    const timeline = new Timeline(busyMachine({ config: { cpus: 2 } }), { interval: 2_000 }),
+      { machine } = timeline;
+    timeline.run(20_000);
+    const old = machine.stateHash();
+    timeline.goTo(8_000);
+    machine.poke({ kind: 'memory', address: 0x20000, bytes: Uint8Array.of(1, 2, 3) });
+    timeline.run(20_000);
+    expect([timeline.branch.id, machine.stateHash() === old]).toEqual([1, false]);
+    timeline.switchTo(0, 20_000);
+    expect(machine.stateHash()).toBe(old);
   });
 });

@@ -57,30 +57,35 @@ export class RunControl {
     return this.timeline.goTo(cycle);
   }
 
-  /** One instruction; or the delivery of an interrupt, which ends at the first instruction of its handler. A halted processor waits for what wakes it. */
+  /**
+   * One instruction; or the delivery of an interrupt, which ends at the first instruction of its handler. A halted processor waits for what wakes it. With several
+   * processors it is an instruction of the current one: the others take the turns that they would take.
+   */
   stepInto(): ControlStop {
-    return this.machine.withoutStops(() => this.stepOnce(this.machine.cycle + this.reach));
+    return this.machine.withoutStops(() => this.stepOnce(this.machine.cycle + this.reach, this.machine.currentCpu));
   }
 
   /** One instruction; a call is run to its return. An interrupt that comes first is run to its end. */
   stepOver(): ControlStop {
     const { cpu } = this,
+      own = cpu.index,
       before = cpu.rip,
       depth = cpu.gpr(RSP);
     const { length, call } = this.instruction(cpu, before);
-    if (call) return this.untilAt(before + length, r => r.gpr(RSP) >= depth);
+    if (call) return this.untilAt(before + length, r => r.index === own && r.gpr(RSP) >= depth);
     for (;;) {
       const stop = this.stepInto();
       if (stop.reason !== 'step' || cpu.gpr(RSP) >= depth || !isInterruptFrame(cpu, before)) return stop;
-      const back = this.untilAt(before, r => r.gpr(RSP) >= depth);
+      const back = this.untilAt(before, r => r.index === own && r.gpr(RSP) >= depth);
       if (back.reason !== 'address') return back;
     }
   }
 
   /** Runs to where the present function returns to, found by `returnAddress` (the caller knows how to unwind). */
   stepOut(returnAddress: number): ControlStop {
-    const depth = this.cpu.gpr(RSP);
-    return this.untilAt(returnAddress, r => r.gpr(RSP) > depth);
+    const depth = this.cpu.gpr(RSP),
+      own = this.cpu.index;
+    return this.untilAt(returnAddress, r => r.index === own && r.gpr(RSP) > depth);
   }
 
   /** Runs to an address. Other breakpoints stop it too. */
@@ -99,26 +104,29 @@ export class RunControl {
 
   // ---- backwards ----
 
-  /** To the boundary before the previous instruction (or interrupt delivery). */
+  /** To the boundary before the previous instruction (or interrupt delivery) of the current processor: where the step that led here began. */
   stepBack(): ControlStop {
-    const here = this.machine.cycle;
-    return this.machine.withoutStops(() => {
-      this.approach(here);
+    const { machine } = this,
+      here = machine.position,
+      cycle = machine.cycle,
+      own = machine.currentCpu;
+    return machine.withoutStops(() => {
+      this.approach(cycle);
       // The previous boundary is the last one of those that are counted from some place before it. Far back enough is found by trying.
       for (let window = 64; ; window *= 16) {
-        const from = Math.max(this.timeline.start, here - window);
+        const from = Math.max(this.timeline.start, cycle - window);
         this.timeline.goTo(from);
-        // A moment in the middle of a sleep is no boundary; the one at which the sleep began lies further back.
-        let asleep = this.cpu.halted && from > this.timeline.start,
-          last = -1;
-        while (this.machine.cycle < here) {
-          const at = this.machine.cycle;
-          if (this.stepOnce(here).reason !== 'step') break;
-          if (!asleep) last = at;
-          asleep = false;
+        // Where the window begins is a boundary of the processor unless it is in the middle of a sleep, or of the others' turns.
+        const begins = from === this.timeline.start || (machine.cpus.length === 1 && !this.cpu.halted);
+        let last = begins && machine.position < here ? machine.position : -1;
+        while (machine.position < here) {
+          const { cycle: before, halted } = machine.cpus[own];
+          if (this.stepOnce(Infinity, null, here).reason !== 'step') break;
+          const cpu = machine.cpus[own];
+          if (machine.position < here && cpu.cycle > before && !(halted && cpu.halted)) last = machine.position;
         }
         if (last >= 0) {
-          this.timeline.goTo(last);
+          this.timeline.goToPosition(last);
           return this.at('step');
         }
         if (from === this.timeline.start) {
@@ -168,17 +176,25 @@ export class RunControl {
     return { reason, cpu: this.machine.currentCpu, cycle: this.machine.cycle };
   }
 
-  /** To the next boundary at which the processor is not halted. Every instruction and every delivery costs at least one cycle, so that one cycle more is one of them. */
-  private stepOnce(limit: number): ControlStop {
+  /**
+   * To the next boundary at which the processor (of several: `own`, or with null whichever has its turn) has executed something and is not halted, or to cycle `limit` or position `end`.
+   * Every instruction and every delivery costs at least one cycle, so that one position more is one of them, a little of a sleep, or a turn.
+   */
+  private stepOnce(limit: number, own: number | null, end = Infinity): ControlStop {
     const { machine } = this;
     for (;;) {
-      const cpu = machine.cpus[machine.currentCpu],
-        { halted } = cpu;
-      const stop = this.timeline.run(halted ? machine.nextActivity(limit) : machine.cycle + 1);
+      const before = machine.cpus.map(cpu => ({ cycle: cpu.cycle, halted: cpu.halted }));
+      const asleep = machine.cpus.every(cpu => machine.core.isAwake(cpu.index) === 0),
+        next = machine.nextActivity(limit);
+      const stop =
+        asleep && next > machine.cycle + 1
+          ? this.timeline.run(next, end)
+          : this.timeline.run(limit, Math.min(end, machine.position + 1));
       if (stop.reason !== 'limit') return stop;
-      if (!halted) return this.at('step');
-      if (!machine.cpus[machine.currentCpu].halted) return this.at('step');
-      if (machine.cycle >= limit) return stop;
+      const cpu = machine.cpus[own ?? machine.currentCpu],
+        was = before[cpu.index];
+      if (cpu.cycle > was.cycle && !(was.halted && cpu.halted)) return this.at('step');
+      if (machine.cycle >= limit || machine.position >= end) return stop;
     }
   }
 
@@ -206,20 +222,20 @@ export class RunControl {
    */
   private lastStop(reasons: readonly StopReason[]): ControlStop {
     const { timeline, machine } = this;
-    let end = machine.cycle;
+    let end = machine.position;
     for (;;) {
-      const checkpoint = timeline.lastCheckpoint(Math.max(end - 1, timeline.start));
+      const checkpoint = timeline.lastCheckpointBefore(end);
       const hits = this.countStops(checkpoint, end, reasons, Infinity).count;
       if (hits > 0) return this.countStops(checkpoint, end, reasons, hits).stop;
-      if (checkpoint.cycle <= timeline.start) {
+      if (checkpoint === timeline.branch.checkpoints[0]) {
         timeline.goTo(timeline.start);
         return this.at('start');
       }
-      end = checkpoint.cycle;
+      end = checkpoint.position;
     }
   }
 
-  /** Runs from a checkpoint to before cycle `end` and counts the stops; ends at stop number `last`. */
+  /** Runs from a checkpoint to before position `end` and counts the stops; ends at stop number `last`. */
   private countStops(
     checkpoint: Checkpoint,
     end: number,
@@ -229,8 +245,8 @@ export class RunControl {
     const { timeline } = this;
     timeline.restore(checkpoint);
     for (let count = 0; ;) {
-      const stop: Stop = timeline.run(end);
-      if (stop.cycle >= end || stop.reason === 'limit') return { count, stop };
+      const stop: Stop = timeline.run(Infinity, end);
+      if (timeline.machine.position >= end || stop.reason === 'limit') return { count, stop };
       if (reasons.includes(stop.reason)) count++;
       else if (stop.reason !== 'breakpoint' && stop.reason !== 'watch' && stop.reason !== 'stopped') return { count, stop };
       if (count >= last) return { count, stop };

@@ -10,6 +10,8 @@ export interface Branch {
   readonly parent: { readonly id: number; readonly cycle: number } | null;
   /** The furthest cycle that was reached on it. */
   end: number;
+  /** The furthest {@link Machine.position}. */
+  endPosition: number;
   /** Ascending by cycle. Those before the fork are shared with the parent. */
   checkpoints: Checkpoint[];
   inputs: readonly InputRecord[];
@@ -47,6 +49,7 @@ export class Timeline {
       id: 0,
       parent: null,
       end: machine.cycle,
+      endPosition: machine.position,
       checkpoints: [machine.checkpoint()],
       inputs: machine.inputs.records,
     };
@@ -66,25 +69,26 @@ export class Timeline {
   }
   /** Whether the machine stands before the furthest point of its branch. */
   get inPast(): boolean {
-    return this.machine.cycle < this.active.end;
+    return this.machine.position < this.active.endPosition;
   }
 
   /** As Machine.run, taking checkpoints on the way. Up to the furthest point of the branch it is a replay: sinks stay silent. */
-  run(until: number = Infinity): Stop {
+  run(until: number = Infinity, position: number = Infinity): Stop {
     const { machine } = this;
     for (;;) {
       const now = machine.cycle;
-      const past = now < this.active.end;
-      const slice = Math.min(until, this.lastCheckpoint(now).cycle + this.interval, past ? this.active.end : Infinity);
+      const past = this.inPast;
+      const slice = Math.min(until, this.lastCheckpoint(now).cycle + this.interval);
       machine.replaying = past;
       let stop: Stop;
       try {
-        stop = machine.run(slice);
+        stop = machine.run(slice, Math.min(position, past ? this.active.endPosition : Infinity));
       } finally {
         machine.replaying = false;
         this.active.end = Math.max(this.active.end, machine.cycle);
+        this.active.endPosition = Math.max(this.active.endPosition, machine.position);
       }
-      if (stop.reason !== 'limit' || machine.cycle >= until) return stop;
+      if (stop.reason !== 'limit' || machine.cycle >= until || machine.position >= position) return stop;
       if (machine.cycle - this.lastCheckpoint(machine.cycle).cycle >= this.interval) this.keep(machine.checkpoint());
     }
   }
@@ -94,6 +98,18 @@ export class Timeline {
     if (cycle < this.start) throw new RangeError(`the timeline begins at cycle ${this.start}; ${cycle} is before that`);
     if (cycle < this.machine.cycle) this.restore(this.lastCheckpoint(cycle));
     return this.machine.withoutStops(() => this.run(cycle));
+  }
+
+  /** Goes to the boundary at `position` (see Machine.position), in the past or in the future. */
+  goToPosition(position: number): Stop {
+    if (position < this.machine.position) this.restore(this.lastCheckpointBefore(position + 1));
+    return this.machine.withoutStops(() => this.run(Infinity, position));
+  }
+
+  /** The latest checkpoint of the active branch whose position is below `position`; the first one if there is none. */
+  lastCheckpointBefore(position: number): Checkpoint {
+    const { checkpoints } = this.active;
+    return checkpoints.findLast(c => c.position < position) ?? checkpoints[0];
   }
 
   /** Puts the machine at a checkpoint of the active branch, with the branch's inputs to come. */
@@ -152,7 +168,8 @@ export class Timeline {
       id: this.list.length,
       parent: { id: active.id, cycle: machine.cycle },
       end: machine.cycle,
-      checkpoints: active.checkpoints.filter(c => c.cycle <= machine.cycle),
+      endPosition: machine.position,
+      checkpoints: active.checkpoints.filter(c => c.position <= machine.position),
       inputs: machine.inputs.records,
     };
     this.list.push(this.active);
@@ -160,9 +177,9 @@ export class Timeline {
 
   private keep(checkpoint: Checkpoint): void {
     const { checkpoints } = this.active;
-    const at = checkpoints.findIndex(c => c.cycle >= checkpoint.cycle);
+    const at = checkpoints.findIndex(c => c.position >= checkpoint.position);
     if (at < 0) checkpoints.push(checkpoint);
-    else if (checkpoints[at].cycle !== checkpoint.cycle) checkpoints.splice(at, 0, checkpoint);
+    else if (checkpoints[at].position !== checkpoint.position) checkpoints.splice(at, 0, checkpoint);
     else return;
     this.copied += checkpoint.copied + (64 << 10);
     if (this.copied > this.budget) this.thin();

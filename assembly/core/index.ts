@@ -10,7 +10,7 @@ import { forgetExit, updateAttention, requestExit, EXIT_STOP, EXIT_TURN } from '
 import { updateMode } from './mode';
 import { resetProcessor } from './reset';
 import { frontier, position, runProcessors, seedSchedule } from './schedule';
-import { clockCycle } from './turns';
+import { awake, clockCycle } from './turns';
 
 // The exports of the core: README, "The ABI". A `cpu` here is a processor's number.
 
@@ -70,6 +70,8 @@ export function frontierCycle(): f64 { return <f64>frontier(); }
 export function schedulePosition(): f64 { return <f64>position(); }
 /** Software on `cpu` looks at a clock of the host's: what it shows from now on is never less than what this processor's counter says. */
 export function clockRead(cpu: u32): void { clockCycle(cpuAt(cpu)); }
+/** 1 if the processor executes instructions or is about to; 0 if it sleeps, or waits for a start-up message. */
+export function isAwake(cpu: u32): u32 { return awake(cpuAt(cpu)) ? 1 : 0; }
 /** The seed of the interleaving. */
 export function setScheduleSeed(seed: u32): void { seedSchedule(seed); }
 

@@ -133,6 +133,7 @@ export interface CoreExports {
   schedulePosition(): number;
   currentCpu(): number;
   clockRead(cpu: number): void;
+  isAwake(cpu: number): number;
   setScheduleSeed(seed: number): void;
   setTurnLimit(cycles: number): void;
   requestStop(): void;
