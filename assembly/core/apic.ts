@@ -2,7 +2,7 @@ import { runningCpu, updateAttention } from './boundary';
 import { EVENT_CR8, EVENT_EOI, tell } from './events';
 import { requestExtInt } from './intr';
 import { ioapicEoi } from './ioapic';
-import { APIC, APIC_BASE, CPU_INDEX, CR8, INIT_PENDING, NMI_PENDING } from './layout';
+import { APIC, APIC_BASE, CPU_INDEX, CR8, INIT_PENDING, NMI_BLOCKED, NMI_PENDING } from './layout';
 import { cpuAt, cpuCount } from './map';
 import { initProcessor, startProcessor } from './reset';
 import { arrived } from './turns';
@@ -273,7 +273,13 @@ function addressed(cpu: usize, destination: u32, logical: bool, wide: bool): boo
 function arrive(cpu: usize, mode: u32, vector: u32, levelTriggered: bool): void {
   switch (mode) {
     case MESSAGE_FIXED: case MESSAGE_LOWEST: requestInterrupt(cpu, vector, levelTriggered); break;
-    case MESSAGE_NMI: store<u32>(cpu, 1, NMI_PENDING); arrived(cpu); break;
+    case MESSAGE_NMI: {
+      // One NMI is held while another is in service; two that come before the first is taken are both delivered.
+      const limit: u32 = load<u32>(cpu, NMI_BLOCKED) != 0 ? 1 : 2, pending = load<u32>(cpu, NMI_PENDING);
+      if (pending < limit) store<u32>(cpu, pending + 1, NMI_PENDING);
+      arrived(cpu);
+      break;
+    }
     case MESSAGE_INIT:
       // Who sends it to itself is inside of an instruction, which completes first.
       if (cpu != runningCpu()) { initProcessor(cpu); break; }

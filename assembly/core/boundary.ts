@@ -101,7 +101,7 @@ export function boundary(cpu: usize): u32 {
     return GO_ONE;
   }
   if (load<u32>(cpu, NMI_PENDING) != 0 && load<u32>(cpu, NMI_BLOCKED) == 0) {
-    store<u32>(cpu, 0, NMI_PENDING);
+    store<u32>(cpu, load<u32>(cpu, NMI_PENDING) - 1, NMI_PENDING);
     store<u32>(cpu, 1, NMI_BLOCKED);
     tell(cpu, EVENT_INTERRUPT, NMI, 1);
     return external(cpu, NMI);

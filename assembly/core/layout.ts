@@ -73,7 +73,7 @@ export const FAST: usize = 0x5c0;
 export const TLB_LARGE: usize = 0x5c4;
 /** Cycle at which the local APIC timer fires next, 2^64 - 1 for never (u64); derived by apic.ts, not state. */
 export const TIMER_DUE: usize = 0x5c8;
-/** An NMI waits; NMIs are blocked until IRET (u32). */
+/** NMIs that wait, 0 to 2; whether NMIs are blocked until IRET (u32 each). */
 export const NMI_PENDING: usize = 0x5d0, NMI_BLOCKED: usize = 0x5d4;
 /** Nonzero: the processor has sent itself an INIT, which it takes at the next boundary (u32). */
 export const INIT_PENDING: usize = 0x5d8;
