@@ -170,7 +170,7 @@ describe('controller commands', () => {
     m.command(0xfe);
     expect(m.bus.powerEvents).toEqual([{ kind: 'reset', by: 'i8042' }]);
     m.command(0xff);
-    expect(m.bus.outputs.length).toBe(1);
+    expect(m.bus.powerEvents.length).toBe(1);
   });
 
   it('put bytes into the output buffer as if a device had sent them', () => {

@@ -15,6 +15,8 @@ const CYCLES = abi.CYCLES >> 2,
   RIP = abi.RIP,
   ACTIVITY = abi.ACTIVITY >> 2;
 const VECTOR_GP = 13;
+/** ST(0) in an FXSAVE image. */
+const FX_ST = 32;
 const CR0_WP = 0x10000,
   CR0_PG = 0x80000000;
 const APIC_TPR = 0x80;
@@ -205,6 +207,34 @@ export class Processor implements CpuView {
   ymmHigh(n: number): Uint8Array {
     const at = abi.XMM + n * 32 + 16;
     return this.bytes.subarray(at, at + 16);
+  }
+  saveX87(image: Uint8Array): void {
+    const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+    view.setUint16(0, this.u32[abi.FCW >> 2], true);
+    view.setUint16(2, this.u32[abi.FSW >> 2], true);
+    view.setUint16(4, this.u32[abi.FTW >> 2], true);
+    view.setUint16(6, this.u32[abi.FPU_OP >> 2], true);
+    view.setBigUint64(8, this.get64(abi.FPU_IP), true);
+    view.setBigUint64(16, this.get64(abi.FPU_DP), true);
+    for (let i = 0; i < 8; i++) {
+      const register = this.x87Register(i);
+      image.set(this.bytes.subarray(register, register + 10), FX_ST + i * 16);
+      image.fill(0, FX_ST + i * 16 + 10, FX_ST + i * 16 + 16);
+    }
+  }
+  loadX87(image: Uint8Array): void {
+    const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+    this.u32[abi.FCW >> 2] = view.getUint16(0, true);
+    this.u32[abi.FSW >> 2] = view.getUint16(2, true);
+    this.u32[abi.FTW >> 2] = view.getUint16(4, true);
+    this.u32[abi.FPU_OP >> 2] = view.getUint16(6, true);
+    this.set64(abi.FPU_IP, view.getBigUint64(8, true));
+    this.set64(abi.FPU_DP, view.getBigUint64(16, true));
+    for (let i = 0; i < 8; i++) this.bytes.set(image.subarray(FX_ST + i * 16, FX_ST + i * 16 + 10), this.x87Register(i));
+  }
+  /** Where ST(i) is: FSW bits 13-11 name the register on top. */
+  private x87Register(i: number): number {
+    return abi.ST + (((this.u32[abi.FSW >> 2] >>> 11) + i) & 7) * 16;
   }
   get xcr0(): number {
     return this.u32[abi.XCR0 >> 2];

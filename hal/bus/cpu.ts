@@ -75,6 +75,10 @@ export interface CpuView {
   /** Bits 255 to 128 of YMMn, a live view. */
   ymmHigh(n: number): Uint8Array;
   mxcsr: number;
+  /** Writes the x87 state into the first 24 and the register bytes (32 to 159) of an FXSAVE64 image (Intel SDM vol. 1, 10.5.1); `image` has 160 bytes or more. */
+  saveX87(image: Uint8Array): void;
+  /** Loads what {@link saveX87} wrote. */
+  loadX87(image: Uint8Array): void;
   /** Which state XSAVE and XRSTOR handle, and so which vector instructions exist (Intel SDM vol. 1, 13.3). */
   xcr0: number;
 

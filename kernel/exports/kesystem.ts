@@ -2,24 +2,19 @@
 import { RAX, RBP, RCX, RDX, RSP } from '../../hal/bus/cpu.ts';
 import { initializeApcState, moveApcState } from '../ke/apc.ts';
 import { initializeListHead, insertTailList, removeEntryList } from '../ke/list.ts';
-import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { deregisterNmiCallback, registerNmiCallback } from '../ke/nmi.ts';
 import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
+import { restoreExtendedState, saveExtendedState } from '../ke/xstate.ts';
 import type { Kernel } from '../kernel.ts';
 import { mem } from '../image/asm.ts';
 import { INVALID_PROCESS_ATTACH_ATTEMPT } from '../types/bugcodes.ts';
 import { KAPC_STATE, KINTERRUPT, KPROCESS, KTHREAD } from '../types/ke.ts';
-import { NonPagedPoolNx } from '../types/mm.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { ptr, u8 } from '../types/struct.ts';
 import { BOOLEAN, call, type NtExport, ntCode, ntExport, ntSteps, NTSTATUS, pointer, PVOID, ret, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
 
 const I = KINTERRUPT.f, T = KTHREAD.f;
 const STATUS_NO_MEMORY = 0xc0000017, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_HANDLE = 0xc0000008;
-/** XSTATE_SAVE (wdm.h): its size, and the pointer to the area that holds the state. */
-const XSTATE_SAVE_SIZE = 0x38, XSTATE_SAVE_AREA = 0x18;
-const XSTATE_MASK_AVX = 4n, YMM_HIGH_SIZE = 256, TAG_XSTATE = 0x74735878;
-
 const ULONG_PTR = ULONG64;
 
 const stops: NtExport[] = [
@@ -298,20 +293,13 @@ const stacks: NtExport[] = [
   ),
   ntExport({
     name: 'KeSaveExtendedProcessorState',
-    doc: 'Saves the state of processor features that the caller is going to use: of AVX, the upper halves of the YMM registers. Threads keep SSE state by themselves.',
+    doc: 'Saves the state of processor features that the caller is going to use; until it is restored, the thread keeps them through waits and preemption.',
     irql: { max: 'DISPATCH_LEVEL' },
     args: { Mask: ULONG64, XStateSave: PVOID },
     returns: NTSTATUS,
     cycles: 100,
     status: 'full',
-    impl: (k, a) => {
-      const area = (a.Mask & XSTATE_MASK_AVX) === 0n ? 0 : exAllocatePool(k, NonPagedPoolNx, YMM_HIGH_SIZE, TAG_XSTATE);
-      if ((a.Mask & XSTATE_MASK_AVX) !== 0n && area === 0) return STATUS_INSUFFICIENT_RESOURCES;
-      k.mem.fill(a.XStateSave, XSTATE_SAVE_SIZE, 0);
-      k.mem.writePtr(a.XStateSave + XSTATE_SAVE_AREA, area);
-      if (area !== 0) for (let n = 0; n < 16; n++) k.mem.writeBytes(area + n * 16, k.cpu.ymmHigh(n));
-      return 0;
-    },
+    impl: (k, a) => (saveExtendedState(k, Number(a.Mask) & k.cpu.xcr0, a.XStateSave) ? 0 : STATUS_INSUFFICIENT_RESOURCES),
   }),
   ntExport({
     name: 'KeRestoreExtendedProcessorState',
@@ -321,13 +309,7 @@ const stacks: NtExport[] = [
     returns: VOID,
     cycles: 100,
     status: 'full',
-    impl: (k, a) => {
-      const area = k.mem.readPtr(a.XStateSave + XSTATE_SAVE_AREA);
-      if (area === 0) return;
-      for (let n = 0; n < 16; n++) k.cpu.ymmHigh(n).set(k.mem.readBytes(area + n * 16, 16));
-      k.mem.writePtr(a.XStateSave + XSTATE_SAVE_AREA, 0);
-      exFreePool(k, area, TAG_XSTATE);
-    },
+    impl: (k, a) => restoreExtendedState(k, a.XStateSave),
   }),
 ];
 

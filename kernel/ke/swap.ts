@@ -11,6 +11,7 @@ import { requestSoftwareInterrupt } from './processor.ts';
 import { APC_VECTOR, selectNextThread } from './ready.ts';
 import { STATUS_KERNEL_APC } from './signal.ts';
 import { freeKernelStack } from './stack.ts';
+import { loadThreadState, storeThreadState } from './xstate.ts';
 
 const T = KTHREAD.f;
 const P = KPRCB.f;
@@ -55,6 +56,7 @@ export function saveContext(k: Kernel, thread: number, resumeAt: number): void {
   mem.writePtr(top + S.Return.offset, resumeAt);
   S.ApcBypass.set(mem, top, 0);
   T.KernelStack.set(mem, thread, top);
+  if (T.XStateSave.get(mem, thread) !== 0) storeThreadState(k, thread);
 }
 
 /** Loads the registers of a thread from its stack. */
@@ -65,6 +67,7 @@ function loadContext(k: Kernel, thread: number): void {
   for (const [r, offset] of SAVED) cpu.setGpr32(r, mem.read32(frame + offset), mem.read32(frame + offset + 4));
   for (let i = 6; i < 16; i++) cpu.xmm(i).set(mem.readBytes(frame + E.Xmm6.offset + (i - 6) * 16, 16));
   cpu.mxcsr = mem.read32(frame + E.MxCsr.offset);
+  if (T.XStateSave.get(mem, thread) !== 0) loadThreadState(k, thread);
   cpu.setGprPtr(RSP, mem.readPtr(top + S.P1Home.offset));
   cpu.rip = mem.readPtr(top + S.Return.offset);
   cpu.setGpr(RAX, BigInt.asUintN(64, T.WaitStatus.get(mem, thread)));

@@ -47,6 +47,8 @@ function fakeCpu(mem: FakeVirtual, index: number): CpuView {
     wrmsr: never('MSRs'),
     xmm: () => new Uint8Array(16),
     ymmHigh: () => new Uint8Array(16),
+    saveX87: never('x87 state'),
+    loadX87: never('x87 state'),
     xcr0: 7,
     mxcsr: 0x1f80,
     cycle: 0,

@@ -33,6 +33,12 @@ export const XSAVE_FORMAT = struct('_XSAVE_FORMAT', {
   MxCsr: [0x18, u32], MxCsr_Mask: u32, FloatRegisters: array(M128A, 8), XmmRegisters: array(M128A, 16),
 }, { size: 0x200, align: 16 });
 
+/** XSAVE area in the standard format: the FXSAVE image, the header, and the upper halves of the YMM registers (Intel SDM vol. 1, 13.4). */
+export const XSAVE_AREA = struct('_XSAVE_AREA', { LegacyState: XSAVE_FORMAT, Mask: [0x200, u64], CompactionMask: u64, YmmHigh: [0x240, array(M128A, 16)] }, { size: 0x340, align: 64 });
+export const XSTATE_MASK_LEGACY_FLOATING_POINT = 1, XSTATE_MASK_LEGACY_SSE = 2, XSTATE_MASK_GSSE = 4;
+export const XSTATE_CONTEXT = struct('_XSTATE_CONTEXT', { Mask: u64, Length: u32, Reserved1: u32, Area: to('_XSAVE_AREA'), Buffer: ptr });
+export const XSTATE_SAVE = struct('_XSTATE_SAVE', { Prev: to('_XSTATE_SAVE'), Thread: to('_KTHREAD'), Level: u8, XStateContext: [0x18, XSTATE_CONTEXT] });
+
 export const CONTEXT = struct('_CONTEXT', {
   P1Home: u64, P2Home: u64, P3Home: u64, P4Home: u64, P5Home: u64, P6Home: u64, ContextFlags: u32, MxCsr: u32, SegCs: u16, SegDs: u16, SegEs: u16, SegFs: u16, SegGs: u16,
   SegSs: u16, EFlags: u32, Dr0: u64, Dr1: u64, Dr2: u64, Dr3: u64, Dr6: u64, Dr7: u64, Rax: u64, Rcx: u64, Rdx: u64, Rbx: u64, Rsp: u64, Rbp: u64, Rsi: u64, Rdi: u64,

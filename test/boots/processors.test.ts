@@ -91,6 +91,16 @@ describe('processors work together', () => {
     ]);
   });
 
+  it.each([1, 2, 4])('YMM and x87 registers belong to the threads that saved them, on %i', cpus => {
+    const m = runDriver('xstate', { cpus });
+    expect(m.os.bugCheck()).toBeNull();
+    expect(m.lines).toEqual([
+      ...['waits', 'preemption', 'migration', 'nesting', 'DPCs'].map(name => `${name}: 0 wrong`),
+      'DPCs ran: often',
+      'processors done',
+    ]);
+  });
+
   it.each([2, 4])('a mapping that one of %i takes back is gone for the others', cpus => {
     const m = runDriver('stale', { cpus }, 20_000_000);
     expect(m.lines.filter(l => l.startsWith('read'))).toEqual([]);

@@ -9,6 +9,7 @@ cc() {
 cc -O2 -o dispatcher.sys dispatcher.c -lntoskrnl -lhal -lgcc
 cc -O2 -o processors.sys processors.c -lntoskrnl -lhal -lgcc
 cc -O2 -DSTALE -o stale.sys processors.c -lntoskrnl -lhal -lgcc
+cc -O2 -o xstate.sys xstate.c -lntoskrnl -lhal -lgcc
 cc -O2 -o apc.sys apc.c -lntoskrnl -lhal -lgcc
 cc -O2 -fno-builtin -Wno-multichar -o executive.sys executive.c -lntoskrnl -lhal -lgcc
 cc -O2 -o console.sys console.c -lntoskrnl -lhal -lgcc
