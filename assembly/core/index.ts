@@ -53,7 +53,7 @@ export function pageFlags(): u32 { return <u32>PAGE_FLAGS; }
 export function run(cpu: u32, untilLo: u32, untilHi: u32): u32 {
   let reason: u32;
   // Who runs one processor alone is not told of turns.
-  do reason = runCpu(cpuAt(cpu), (<u64>untilHi << 32) | <u64>untilLo); while (reason == EXIT_TURN);
+  do reason = runCpu(cpuAt(cpu), (<u64>untilHi << 32) | <u64>untilLo, ~(<u64>0)); while (reason == EXIT_TURN);
   return reason;
 }
 

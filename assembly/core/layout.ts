@@ -91,6 +91,8 @@ export const APIC: usize = 0x600;
 export const MTRR: usize = 0x700;
 /** MONITOR: physical address of the line, whether it is armed, whether masked interrupts end MWAIT (u32 each), what the line held (64 bytes); see core/monitor.ts. */
 export const MONITOR_PA: usize = 0x8a0, MONITOR_ARMED: usize = 0x8a4, MONITOR_BREAKS: usize = 0x8a8, MONITOR_LINE: usize = 0x8c0;
+/** A store that other processors do not see yet: physical address, size in bytes (0: none; u32 each), value (u64); see core/storebuffer.ts. */
+export const HELD_PA: usize = 0x900, HELD_SIZE: usize = 0x904, HELD_VALUE: usize = 0x908;
 /** Performance counters: see core/pmc.ts. */
 export const PMC: usize = 0x800;
 /** Branches retired while MODE_COUNT was on (u64). */

@@ -5,6 +5,7 @@ import { legacy } from './linear';
 import { FAST_SETS, FAST_WRITE, PAGE_FLAGS, PF_CODE, RAM_BASE, ramSize } from './map';
 import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, codeWriteIndex, enterFast, translateData } from './mmu';
 import { loadSized, loadTranslated, mustBeAlone, storeSized, storeTranslated } from './physical';
+import { dontHold, drain, hold, holdsUnchecked, isHolding } from './storebuffer';
 import { AC, alone, GP, raiseCanonical, raiseError, raiseRedo, trap } from './trap';
 
 // Loads and stores of instructions, at linear addresses.
@@ -147,6 +148,7 @@ export function st256(cpu: usize, va: u64, from: usize): void {
     return;
   }
   if (!probe(cpu, va, 32, ACCESS_WRITE)) return;
+  dontHold(cpu);
   storeBytes(cpu, va, from);
   if (!trap) storeBytes(cpu, va + 16, from + 16);
 }
@@ -167,7 +169,7 @@ export function canonical(va: u64): bool { return (<i64>(va << 16) >> 16) == <i6
 function dataAccess(cpu: usize, write: u32): u32 { return write | (load<u32>(cpu, CPL) == 3 ? ACCESS_USER : 0); }
 
 /** #AC is checked at CPL 3 with CR0.AM and EFLAGS.AC (SDM vol. 3, 6.15, "Interrupt 17"): exactly when SET_CHECKED is selected. */
-export function alignmentChecked(cpu: usize): bool { return load<u32>(cpu, FAST) == <u32>cpu + <u32>FAST_SETS + (SET_CHECKED << 14); }
+export function alignmentChecked(cpu: usize): bool { return load<u32>(cpu, FAST) == <u32>cpu + <u32>FAST_SETS + (SET_CHECKED << 14) && !holdsUnchecked(); }
 function aligned(cpu: usize, va: u64, size: u32): bool { return (<u32>va & (size - 1)) == 0 || !alignmentChecked(cpu); }
 
 /** Canonical form and alignment of `size` bytes at `va`. */
@@ -232,6 +234,7 @@ function loadAs(cpu: usize, at: u64, size: u32, access: u32): u64 {
 function readAt(cpu: usize, va: u64, pa: u32, size: u32): u64 {
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) noteData(cpu, va, size, false);
   if (pa < ramSize) enterFast(cpu, load<u32>(cpu, FAST), va, pa, 0);
+  if (isHolding()) drain(cpu);
   return loadTranslated(cpu, va, pa, size);
 }
 
@@ -260,6 +263,7 @@ function storeSlow(cpu: usize, address: u64, size: u32, v: u64): void {
 /** One write that lies in one page and has been checked. */
 function writeAt(cpu: usize, va: u64, pa: u32, size: u32, v: u64): void {
   if (load<u32>(cpu, DEBUG_ACTIVE) != 0) noteData(cpu, va, size, true);
+  if (isHolding() && pa < ramSize) { hold(cpu, va, pa, size, v); return; }
   storeTranslated(cpu, va, pa, size, v);
   if (pa < ramSize) enterFast(cpu, load<u32>(cpu, FAST), va, pa, ACCESS_WRITE);
 }
@@ -277,6 +281,7 @@ function loadBytes(cpu: usize, va: u64, to: usize, access: u32): void {
 
 function storeBytes(cpu: usize, va: u64, from: usize): void {
   if (!probe(cpu, va, 16, ACCESS_WRITE)) return;
+  dontHold(cpu);
   storeSlow(cpu, va, 8, load<u64>(from));
   if (trap) return;
   storeSlow(cpu, va + 8, 8, load<u64>(from, 8));

@@ -1,4 +1,4 @@
-import { B_BREAK, B_CHARGE, B_LENGTH, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE, MODE_COUNT } from './block';
+import { B_BREAK, B_CHARGE, B_HEADER, B_LENGTH, B_RIP, BREAK_DEBUG, BREAK_HOST, MODE_ALONE, MODE_COUNT } from './block';
 import { findBlock } from './blocks';
 import { codeBreakpoints, DEBUGCTL_BTF, DR6_BS, pend, reportDebug } from './debugregs';
 import { ACTIVITY_RUNNING, ATTENTION_COUNT, ATTENTION_EXIT, boundary, EXIT_BREAKPOINT, EXIT_BUDGET, EXIT_TRIPLE_FAULT, GO, GO_ONE, setRunning, SHADOW_MOV_SS, ACTIVITY_SHUTDOWN } from './boundary';
@@ -6,7 +6,8 @@ import { RF, TF } from './flags';
 import { deliverFault } from './interrupts';
 import { ACTIVITY, ATTENTION, BRANCHES, CPL, CYCLES, DEBUGCTL, FLAGS_REST, INSTRUCTIONS, INT_SHADOW, MODE, PMC_ACTIVE, REPEATING, RIP, RUN_LIMIT, TIMER_DUE } from './layout';
 import { pmcRoom, pmcSync } from './pmc';
-import { OP_BYTES, OP_CODE, OP_COUNT_AFTER, OP_CYCLES, OP_CYCLES_AFTER, OP_FLAGS, OP_LENGTH, OP_NEXT, OPF_START } from './op';
+import { beginHold, drain, endHold } from './storebuffer';
+import { OP_BYTES, OP_CODE, OP_COUNT_AFTER, OP_CYCLES, OP_CYCLES_AFTER, OP_FLAGS, OP_LENGTH, OP_NEXT, OPF_LOCK, OPF_REP, OPF_REPNE, OPF_START } from './op';
 import { legacy } from './linear';
 import { clearTrap, DB, entered, forgetEntry, raise, setAlone, trap, TRAP_AGAIN, TRAP_REDO } from './trap';
 import { execute, faultOp } from '../generated/execute';
@@ -31,20 +32,21 @@ export function forgetBreakpoint(): void { stoppedCpu = 0; }
 
 /**
  * Runs the processor until CYCLES has reached `until`, at the first instruction boundary there, or until something else ends the run: see EXIT_* in boundary.ts.
- * However a run is cut into calls, the same boundaries are reached in the same state.
+ * However a run is cut into calls, the same boundaries are reached in the same state. `turnEnd` is the cycle at which another processor has its turn (2^64 - 1: there are no turns).
  */
-export function runCpu(cpu: usize, until: u64): u32 {
+export function runCpu(cpu: usize, until: u64, turnEnd: u64): u32 {
   const pass = stoppedCpu == cpu && load<u64>(cpu, RIP) == stoppedAt;
   // Another processor's turn does not move the one that stopped.
   if (stoppedCpu == cpu) stoppedCpu = 0;
+  drain(cpu);
   setRunning(cpu);
-  const reason = loop(cpu, until, pass ? stoppedAt : NOWHERE);
+  const reason = loop(cpu, until, pass ? stoppedAt : NOWHERE, turnEnd);
   setRunning(0);
   return reason;
 }
 
-function loop(cpu: usize, until: u64, passAt: u64): u32 {
-  let redo = false, pass = passAt, level = load<u32>(cpu, CPL), counts = load<u32>(cpu, ACTIVITY) == ACTIVITY_RUNNING;
+function loop(cpu: usize, until: u64, passAt: u64, turnEnd: u64): u32 {
+  let held = false, redo = false, pass = passAt, level = load<u32>(cpu, CPL), counts = load<u32>(cpu, ACTIVITY) == ACTIVITY_RUNNING;
   while (true) {
     if (load<u32>(cpu, PMC_ACTIVE) != 0 && counts) pmcSync(cpu, level);
     const now = load<u64>(cpu, CYCLES), shadow = load<u32>(cpu, INT_SHADOW);
@@ -92,7 +94,9 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
       one = true;
       b = findBlock(cpu, rip, MODE_ALONE);
     }
-    if (trap == 0 && !one && now + (load<u64>(b, B_CHARGE) >> 32) > limit) {
+    // The last instruction of a turn runs alone, however the run is cut: its store may be held.
+    const blockLimit = turnEnd <= limit ? turnEnd - 1 : limit;
+    if (trap == 0 && !one && now + (load<u64>(b, B_CHARGE) >> 32) > blockLimit) {
       one = true;
       b = findBlock(cpu, rip, MODE_ALONE);
     }
@@ -109,8 +113,13 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
     if (one) {
       budget = load<u64>(b, B_CHARGE) | 0xffffffff;
       setAlone(1);
+      const charge = load<u64>(b, B_CHARGE) >> 32;
+      if (now + charge >= turnEnd && (load<u8>(b + B_HEADER, OP_FLAGS) & (OPF_LOCK | OPF_REP | OPF_REPNE)) == 0) {
+        beginHold(cpu);
+        held = true;
+      }
     } else {
-      const left = limit - now;
+      const left = blockLimit - now;
       budget = ((left < CALL_CYCLES ? left : CALL_CYCLES) << 32) | 0xffffffff;
       if (budget >> 32 < load<u64>(b, B_CHARGE) >> 32) budget = load<u64>(b, B_CHARGE) | 0xffffffff;
     }
@@ -120,6 +129,10 @@ function loop(cpu: usize, until: u64, passAt: u64): u32 {
     const end = now + (budget >> 32);
     const rest = execute(cpu, b, budget, end);
     setAlone(0);
+    if (held) {
+      held = false;
+      endHold(cpu, trap == 0);
+    }
     store<u64>(cpu, end - <u64>(<i64>rest >> 32), CYCLES);
     store<u64>(cpu, load<u64>(cpu, INSTRUCTIONS) + <u64>(0xffffffff - <u32>rest), INSTRUCTIONS);
     redo = false;

@@ -109,7 +109,7 @@ export function runProcessors(event: u64, until: u64, at: u64): u32 {
     // The frontier reaches `until` within this turn only if the others are there already.
     if (others >= until) limit = least(limit, until);
     if (left != NEVER) limit = least(limit, now + left);
-    const reason = runCpu(cpu, limit);
+    const reason = runCpu(cpu, limit, cpuCount == 1 ? NEVER : load<u64>(TURN_END));
     // Who halts for good has perhaps something to tell the host.
     if (reason == EXIT_HALT && (load<u32>(cpu, FLAGS_REST) & IF) == 0 && load<u32>(cpu, ACTIVITY) == ACTIVITY_HALTED) return EXIT_ASLEEP;
     if (reason != EXIT_BUDGET && reason != EXIT_HALT && reason != EXIT_TURN) return reason;

@@ -3,12 +3,15 @@ import { RAX, RBX, RCX, RDX, SCRATCH } from '../core/layout';
 import { ld8, ldw128, ldw64, st128, st64 } from '../core/mem';
 import { ea, isMemory, narrowed, register, rmForWrite, setRegister, setRm, sourceAddress } from '../core/operand';
 import { OP_R0, OP_R1 } from '../core/op';
+import { dontHold } from '../core/storebuffer';
 import { GP, raiseError, trap } from '../core/trap';
 import { add, cmp } from './alu';
 
-// Instructions with two destinations. Only one processor runs at a time, so LOCK needs nothing here.
+// Instructions with two destinations. What LOCK asks for is in core/storebuffer.ts.
 
 export function xchg<T>(cpu: usize, ip: usize): void {
+  // With memory it is locked, LOCK or not.
+  if (isMemory(ip)) dontHold(cpu);
   const a = rmForWrite<T>(cpu, ip, OP_R0);
   if (trap) return;
   const b = register<T>(cpu, ip, OP_R1);
