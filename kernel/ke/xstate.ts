@@ -29,7 +29,9 @@ const X87_SIZE = 160,
   X87_HEAD = 24,
   X87_REGISTERS = 32;
 
-const image = new Uint8Array(X87_SIZE);
+// One access for all of them: each has to be translated.
+const image = new Uint8Array(X87_SIZE),
+  halves = new Uint8Array(256);
 
 /** Stores the components of `mask` as XSAVE would, in the standard format; the area is nonpaged. */
 function storeState(k: Kernel, area: number, mask: number): void {
@@ -43,7 +45,10 @@ function storeState(k: Kernel, area: number, mask: number): void {
     mem.write32(area + XSAVE_FORMAT.f.MxCsr.offset, cpu.mxcsr);
     for (let n = 0; n < 16; n++) mem.writeBytes(area + XSAVE_FORMAT.f.XmmRegisters.offset + n * 16, cpu.xmm(n));
   }
-  if ((mask & XSTATE_MASK_GSSE) !== 0) for (let n = 0; n < 16; n++) mem.writeBytes(area + YMM_HIGH + n * 16, cpu.ymmHigh(n));
+  if ((mask & XSTATE_MASK_GSSE) !== 0) {
+    for (let n = 0; n < 16; n++) halves.set(cpu.ymmHigh(n), n * 16);
+    mem.writeBytes(area + YMM_HIGH, halves);
+  }
   XSAVE_AREA.f.Mask.set(mem, area, BigInt(mask));
 }
 
