@@ -124,8 +124,8 @@ const others: InsnForm[] = [
   mask('256', '66.0F.WIG 50', 'VMOVMSKPD', 'movmskpd256', 'AVX'),
   mask('128', '66.0F.WIG D7', 'VPMOVMSKB', 'pmovmskb', 'AVX'),
   mask('256', '66.0F.WIG D7', 'VPMOVMSKB', 'pmovmskb256', 'AVX2'),
-  insn('VEX.128.66.0F3A.WIG 40 /r ib', 'VDPPS xmm1, xmm2, xmm3/m128, imm8', { ops: 'w:xmm r:xmmv r:xmm/m r:imm8', exec: 'vex:dpps', cycles: 12, cpuid: 'AVX' }),
-  insn('VEX.256.66.0F3A.WIG 40 /r ib', 'VDPPS ymm1, ymm2, ymm3/m256, imm8', { ops: 'w:xmm r:xmmv r:xmm/m r:imm8', exec: 'vex:dpps256', cycles: 12, cpuid: 'AVX', lanes: { once: true } }),
+  insn('VEX.128.66.0F3A.WIG 40 /r ib', 'VDPPS xmm1, xmm2, xmm3/m128, imm8', { ops: 'w:xmm r:xmmv r:xmm/m r:imm8', exec: 'vex:dpps', undefined: ['nan-choice'], cycles: 12, cpuid: 'AVX' }),
+  insn('VEX.256.66.0F3A.WIG 40 /r ib', 'VDPPS ymm1, ymm2, ymm3/m256, imm8', { ops: 'w:xmm r:xmmv r:xmm/m r:imm8', exec: 'vex:dpps256', undefined: ['nan-choice'], cycles: 12, cpuid: 'AVX', lanes: { once: true } }),
 ];
 
 export const forms: InsnForm[] = [...[...sse, ...sseInteger].flatMap(derive), ...others];

@@ -30,12 +30,15 @@ export interface Lanes {
  * `call-target`: whether the return address has been pushed, or could be, when the target is not canonical (Intel: yes, AMD: no).
  * `fault-address`: which of several bytes that cannot be accessed CR2 names (operands above 64 bytes, and several pops or pushes), and whether it comes before a
  * check of what was read already.
- * `masked-fault`: CR2 of a masked access, and whether an empty mask faults. `late-fault`: MXCSR flags when the store faults.
+ * `masked-fault`: CR2 of a masked access, and whether an empty mask faults. `late-fault`: MXCSR flags when the store faults, and which comes first, the store's fault or #XM
+ * (SDM vol. 3, table 6-2: both are faults of executing an instruction, and their order is the processor's). `fault-order`: the same of an x87 store and its unmasked
+ * exception: whether a store that will not take place is checked. `torn-store`: whether the bytes before a page boundary are written when those behind it fault
+ * (SDM vol. 3, 8.1.1). `nan-choice`: which of several NaNs the result is.
  * `x87-conditions`: C0, C2 and C3. `transcendental`: those and C1; ST(0) and ST(1) in the last place (SDM vol. 1, 8.3.10).
  * `alignment-check`: whether EFLAGS.AC checks this access (SDM vol. 3, 6.15, table 6-7 has no type for it).
  */
 export type UndefinedResult =
-  | 'shift' | 'rotate' | 'double-shift' | 'zero-source' | 'upper-half' | 'approximate' | 'repeat' | 'call-target' | 'fault-address' | 'masked-fault' | 'late-fault' | 'x87-conditions' | 'transcendental' | 'alignment-check';
+  | 'shift' | 'rotate' | 'double-shift' | 'zero-source' | 'upper-half' | 'approximate' | 'repeat' | 'call-target' | 'fault-address' | 'masked-fault' | 'late-fault' | 'x87-conditions' | 'transcendental' | 'alignment-check' | 'fault-order' | 'torn-store' | 'nan-choice';
 
 /** What a record says about an instruction form besides its encoding and syntax. */
 export interface FormInfo {

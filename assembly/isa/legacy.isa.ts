@@ -37,8 +37,8 @@ const integer: InsnForm[] = [
 ];
 
 const stack: InsnForm[] = two.flatMap(s => [
-  insn(`${s.prefix} 60`, `PUSHA${s.suffix}`, { exec: `raw:pushAll<${s.type}>`, cycles: 8, mode }),
-  insn(`${s.prefix} 61`, `POPA${s.suffix}`, { exec: `raw:popAll<${s.type}>`, cycles: 8, mode }),
+  insn(`${s.prefix} 60`, `PUSHA${s.suffix}`, { exec: `raw:pushAll<${s.type}>`, undefined: ['fault-address'], cycles: 8, mode }),
+  insn(`${s.prefix} 61`, `POPA${s.suffix}`, { exec: `raw:popAll<${s.type}>`, undefined: ['fault-address'], cycles: 8, mode }),
   ...[['ES', 0x06, 0], ['CS', 0x0e, 1], ['SS', 0x16, 2], ['DS', 0x1e, 3]].map(([name, opcode, cc]) =>
     insn(`${s.prefix} ${hex(opcode as number)}`, `PUSH ${name}`, { exec: `raw:pushSegment<${s.type}>`, cycles: 2, cc: cc as number, mode })),
   ...[['ES', 0x07, 0], ['SS', 0x17, 2], ['DS', 0x1f, 3]].map(([name, opcode, cc]) =>
@@ -54,7 +54,7 @@ stack.push(
   insn('o32 8F /0', 'POP r/m32', { ops: 'w:rm', exec: 'raw:popRm<u32>', cycles: 2, mode }),
   insn('o32 9C', 'PUSHFD', { exec: 'raw:pushf<u32>', flags: 'r=oszapc', cycles: 3, mode }),
   insn('o32 9D', 'POPFD', { exec: 'raw:popf<u32>', flags: 'w=oszapc', cycles: 10, ends: true, mode }),
-  insn('o32 C8 iw ib', 'ENTER imm16, imm8', { exec: 'raw:enter<u32>', cycles: 10, mode }),
+  insn('o32 C8 iw ib', 'ENTER imm16, imm8', { exec: 'raw:enter<u32>', undefined: ['alignment-check', 'fault-address'], cycles: 10, mode }),
   insn('o32 C9', 'LEAVE', { exec: 'raw:leave<u32>', cycles: 2, mode }),
 );
 
@@ -65,7 +65,7 @@ const branches: InsnForm[] = two.flatMap(s => [
   insn(`${s.prefix} FF /4`, `JMP r/m${s.bits}`, { ops: 'r:rm', exec: `raw:jmpNearRm<${s.type}>`, cycles: 2, ends: 'jump', mode }),
   insn(`${s.prefix} C3`, 'RET', { exec: `raw:retNear<${s.type}>`, cycles: 2, ends: 'jump', mode }),
   insn(`${s.prefix} C2 iw`, 'RET imm16', { ops: 'r:imm16', exec: `raw:retNear<${s.type}>`, cycles: 3, ends: 'jump', mode }),
-  insn(`${s.prefix} 9A cp`, `CALL ptr16:${s.bits}`, { ops: 'r:ptr', exec: `raw:callFarPointer<${s.type}>`, cycles: 40, ends: true, mode }),
+  insn(`${s.prefix} 9A cp`, `CALL ptr16:${s.bits}`, { ops: 'r:ptr', exec: `raw:callFarPointer<${s.type}>`, undefined: ['fault-address', 'call-target'], cycles: 40, ends: true, mode }),
   insn(`${s.prefix} EA cp`, `JMP ptr16:${s.bits}`, { ops: 'r:ptr', exec: 'raw:jmpFarPointer', cycles: 40, ends: true, mode }),
   ...conditions.map((name, cc) =>
     insn(`${s.prefix} 0F ${hex(0x80 + cc)} ${s.rel}`, `J${name} ${s.relPlace}`, { ops: `r:${s.relPlace}`, exec: 'hot:jcc', flags: `r=${conditionFlags[cc >> 1]}`, cycles: 1, hot: true, ends: 'jump', cc, mode })),

@@ -74,7 +74,7 @@ const extensions: InsnForm[] = [
   insn('NP 0F C5 /r ib reg', 'PEXTRW r32, mm, imm8', { ops: 'w:reg r:mm/r r:imm8', exec: 'vec:pextrwMm', cycles: 2, ...sse }),
   insn('NP 0F D7 /r reg', 'PMOVMSKB r32, mm', { ops: 'w:reg r:mm/r', exec: 'vec:pmovmskbMm', cycles: 2, ...sse }),
   insn('NP 0F E7 /r mem', 'MOVNTQ m64, mm', { ops: 'w:m r:mm', exec: 'vec:mov64', cycles: 1, ...sse }),
-  insn('NP 0F F7 /r reg', 'MASKMOVQ mm1, mm2', { ops: 'r:mm r:mm/r', exec: 'raw:maskmovq', undefined: ['masked-fault'], cycles: 10, ...sse }),
+  insn('NP 0F F7 /r reg', 'MASKMOVQ mm1, mm2', { ops: 'r:mm r:mm/r', exec: 'raw:maskmovq', undefined: ['masked-fault', 'alignment-check'], cycles: 10, ...sse }),
   packed('DA', 'PMINUB', sse),
   packed('DE', 'PMAXUB', sse),
   packed('E0', 'PAVGB', sse),

@@ -64,7 +64,7 @@ const moves: InsnForm[] = [
   insn('66 0F 2B /r mem', 'MOVNTPD m128, xmm1', { ops: 'w:m r:xmm', exec: 'vec:mov128', cycles: 1, cpuid: 'SSE2', align: 16 }),
   insn('66 0F E7 /r mem', 'MOVNTDQ m128, xmm1', { ops: 'w:m r:xmm', exec: 'vec:mov128', cycles: 1, cpuid: 'SSE2', align: 16 }),
   insn('66 0F 38 2A /r mem', 'MOVNTDQA xmm1, m128', { ops: 'w:xmm r:m', exec: 'vec:mov128', cycles: 1, cpuid: 'SSE4.1', align: 16 }),
-  insn('66 0F F7 /r reg', 'MASKMOVDQU xmm1, xmm2', { ops: 'r:xmm r:xmm/r', exec: 'raw:maskmovdqu', undefined: ['masked-fault'], cycles: 10, cpuid: 'SSE2' }),
+  insn('66 0F F7 /r reg', 'MASKMOVDQU xmm1, xmm2', { ops: 'r:xmm r:xmm/r', exec: 'raw:maskmovdqu', undefined: ['masked-fault', 'alignment-check'], cycles: 10, cpuid: 'SSE2' }),
 
   insn('REX.W0 66 0F 6E /r', 'MOVD xmm, r/m32', { ops: 'w:xmm r:rm', exec: 'vec:movZero32', cycles: 1, cpuid: 'SSE2', hot: true }),
   insn('REX.W 66 0F 6E /r', 'MOVQ xmm, r/m64', { ops: 'w:xmm r:rm', exec: 'vec:movZero64', cycles: 1, cpuid: 'SSE2', hot: true }),

@@ -24,7 +24,7 @@ const flow: InsnForm[] = [
   insn('o16 CA iw', 'RETF imm16', { ops: 'r:imm16', exec: 'raw:retFarRelease<u16>', undefined: ['fault-address'], cycles: 40, ends: true }),
   insn('REX.W CA iw', 'RETFQ imm16', { ops: 'r:imm16', exec: 'raw:retFarRelease<u64>', undefined: ['fault-address'], cycles: 40, ends: true }),
   ...sizes.flatMap(({ bits, prefix, type }) => [
-    insn(`${prefix} FF /3 mem`, `CALL m16:${bits}`, { ops: 'r:m', exec: `raw:callFar<${type}>`, undefined: ['fault-address'], cycles: 40, ends: true }),
+    insn(`${prefix} FF /3 mem`, `CALL m16:${bits}`, { ops: 'r:m', exec: `raw:callFar<${type}>`, undefined: ['fault-address', 'call-target'], cycles: 40, ends: true }),
     insn(`${prefix} FF /5 mem`, `JMP m16:${bits}`, { ops: 'r:m', exec: `raw:jmpFar<${type}>`, undefined: ['fault-address'], cycles: 40, ends: true }),
   ]),
   insn('F4', 'HLT', { exec: 'raw:hlt', cycles: 10, ends: true, cpl0: true }),

@@ -86,6 +86,8 @@ function save(cpu: usize, ip: usize, wide: bool): void {
 export function fxsave(cpu: usize, ip: usize): void { save(cpu, ip, false); }
 export function fxsave64(cpu: usize, ip: usize): void { save(cpu, ip, true); }
 
+/** A pointer as the x87 unit keeps it: 48 bits wide, sign-extended when it is read (as measured; the SDM does not say). */
+function canonical(pointer: u64): u64 { return <u64>(<i64>(pointer << 16) >> 16); }
 /** Loads what saveX87 stored. */
 export function restoreX87(cpu: usize, area: u64, wide: bool): void {
   const head = ld64(cpu, area), fip = ld64(cpu, area + 8), fdp = ld64(cpu, area + 16);
@@ -98,8 +100,8 @@ export function restoreX87(cpu: usize, area: u64, wide: bool): void {
   store<u32>(cpu, fsw, FSW);
   store<u32>(cpu, <u32>(head >> 32) & 0xff, FTW);
   store<u32>(cpu, <u32>(head >> 48) & 0x7ff, FPU_OP);
-  store<u64>(cpu, wide ? fip : fip & 0xffffffff, FPU_IP);
-  store<u64>(cpu, wide ? fdp : fdp & 0xffffffff, FPU_DP);
+  store<u64>(cpu, wide ? canonical(fip) : fip & 0xffffffff, FPU_IP);
+  store<u64>(cpu, wide ? canonical(fdp) : fdp & 0xffffffff, FPU_DP);
   for (let i: u32 = 0; i < 8; i++) {
     const register = cpu + ST + (<usize>((i + top(cpu)) & 7) << 4), at = area + FX_ST + (<u64>i << 4);
     store<u64>(register, ld64(cpu, at));

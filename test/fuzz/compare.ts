@@ -71,6 +71,11 @@ function close(ignored: Ignored | null, mine: Uint8Array, theirs: Uint8Array, at
     const value = (image: Uint8Array) => new DataView(image.buffer, image.byteOffset + register, 10);
     return adjacent(value(mine), value(theirs));
   }
+  const nan = ignored?.anyNan ?? -1;
+  if (nan >= 0 && at >= nan && at < nan + 32) {
+    const isNan = (image: Uint8Array) => (new DataView(image.buffer, image.byteOffset).getUint32(at & ~3, true) & 0x7fffffff) > 0x7f800000;
+    return isNan(mine) && isNan(theirs);
+  }
   const lanes = ignored?.approximate;
   if (!lanes || at < lanes.at || at >= lanes.at + lanes.lanes * 4) return false;
   const lane = (image: Uint8Array) => new DataView(image.buffer, image.byteOffset + AT.ymm).getUint32((at - AT.ymm) & ~3, true);

@@ -312,7 +312,7 @@ export function encode(r: Random, form: Form, s: Surroundings, flavour: Flavour,
     // Now and then a prefix that VEX forbids.
     if (plain || !r.oneIn(40)) {
       for (let i = out.length - 1; i >= 0; i--) if ([0x66, 0xf2, 0xf3, 0xf0].includes(out[i]!)) out.splice(i, 1);
-    } else out.push(r.pick([0x66, 0xf2, 0xf3, 0xf0, 0x48]));
+    } else out.push(r.pick(long ? [0x66, 0xf2, 0xf3, 0xf0, 0x48] : [0x66, 0xf2, 0xf3, 0xf0]));
     const l = bitOf(r, accept.l, 2);
     const hasVvvv = form.operands.some(o => o.place === 'vvvv' || o.place.endsWith('mmv'));
     const vvvv = hasVvvv || (!plain && r.oneIn(60)) ? r.below(many) : 0;

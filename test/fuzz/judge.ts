@@ -23,6 +23,11 @@ function results(bytes: number): Results {
   return { bytes: buffer, view: new DataView(buffer.buffer, buffer.byteOffset, buffer.length) };
 }
 
+/** Whether the case of the result at `at` did not end. */
+function isEndless({ view }: Results, at: number): boolean {
+  return view.getUint32(at + RESULT.EXCEPTION, true) === ENDLESS;
+}
+
 /** Runs cases on the host and on the core. */
 export class Judge {
   private readonly host: Host;
@@ -33,6 +38,8 @@ export class Judge {
   private readonly fromCore: Results;
   /** Cases whose only differences are undefined. */
   undefinedOnly = 0;
+  /** Instructions that the core executed and the host was compared with. */
+  executed = 0;
   /** Cases that did not end on either side. */
   endless = 0;
 
@@ -67,6 +74,7 @@ export class Judge {
         if (end + MAX_RESULT > this.fromCore.bytes.length) throw new Error('results do not fit');
         const here = end;
         end = this.onCore(cases[i]!, end, false);
+        this.executed += this.core.executed;
         if (twice > 0 && i % twice === 0) {
           const after = this.onCore(cases[i]!, end, true);
           if (after - end !== end - here || !same(this.fromCore, here, this.fromCore, end)) {
@@ -77,7 +85,9 @@ export class Judge {
       }
       this.host.finish(this.fromHost.bytes);
       for (let i = first, atHost = 0; i < last; i++) {
-        if (!same(this.fromCore, offsets[i - first]!, this.fromHost, atHost)) suspects.push(cases[i]!);
+        const mine = offsets[i - first]!;
+        if (isEndless(this.fromCore, mine) && isEndless(this.fromHost, atHost)) this.endless++;
+        else if (!same(this.fromCore, mine, this.fromHost, atHost)) suspects.push(cases[i]!);
         atHost += resultLength(this.fromHost.view, atHost);
       }
       first = last;
@@ -128,8 +138,7 @@ export class Judge {
           ? c
           : { ...c, code: c.code.slice(0, end), starts: c.starts.slice(0, n), forms: c.forms.slice(0, n) };
       this.both(part);
-      const endless = (r: Results) => r.view.getUint32(RESULT.EXCEPTION, true) === ENDLESS;
-      if (endless(this.fromHost) && endless(this.fromCore)) {
+      if (isEndless(this.fromHost, 0) && isEndless(this.fromCore, 0)) {
         this.endless++;
         return null;
       }

@@ -37,6 +37,8 @@ export class CoreMachine {
   private images!: Record<Bits, Uint8Array>;
   private codeFrom = 0;
   private codeTo = 0;
+  /** Instructions that the last case executed, one that faulted among them; 0 when it did not end. */
+  executed = 0;
   private readonly pages: { linear: number; at: number }[] = [];
   private readonly zero = Buffer.alloc(0x1000);
   private bytes!: Buffer<ArrayBufferLike>;
@@ -98,6 +100,7 @@ export class CoreMachine {
 
     let exception = ENDLESS;
     const start = this.cycles();
+    const retired = u32[(cpu + abi.INSTRUCTIONS) >>> 2]!;
     for (let now = start; now - start < LIMIT; now = this.cycles()) {
       const until = alone ? now + 1 : start + LIMIT;
       const reason = core.exports.run(0, until >>> 0, Math.floor(until / 0x100000000));
@@ -109,6 +112,7 @@ export class CoreMachine {
         break;
       }
     }
+    this.executed = exception === ENDLESS ? 0 : ((u32[(cpu + abi.INSTRUCTIONS) >>> 2]! - retired) >>> 0) + (exception === 3 ? 0 : 1);
     const image = results.subarray(at, at + STATE_SIZE);
     const delivered = exception < ENDLESS;
     saveState(machine, image, delivered ? exception : -1);

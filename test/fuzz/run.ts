@@ -161,7 +161,6 @@ export function fuzz(o: Options, chosen: readonly Form[], found: (d: Disagreemen
       }
       if (batch.length === 0) break;
       report.cases += batch.length;
-      for (const c of batch) report.instructions += c.starts.length;
       for (const d of judge.run(batch, 8)) {
         report.disagreements.push(d);
         const last = d.case.code.subarray(d.case.starts.at(-1)!);
@@ -173,6 +172,7 @@ export function fuzz(o: Options, chosen: readonly Form[], found: (d: Disagreemen
     }
     report.undefinedOnly = judge.undefinedOnly;
     report.endless = judge.endless;
+    report.instructions = judge.executed;
   } finally {
     judge.close();
   }
@@ -226,9 +226,9 @@ function main(): number {
     const vector = vectorOf(d.case, result, view);
     if (vector) appendFileSync(join(o.out, 'vectors.jsonl'), JSON.stringify(vector) + '\n');
   });
-  const rate = Math.round(report.cases / report.seconds);
+  const perSecond = (n: number) => Math.round(n / report.seconds);
   console.log(
-    `${report.forms} forms, ${report.cases} cases (${report.instructions} instructions) in ${report.seconds.toFixed(1)} s, ${rate} cases/s, load ${loadavg()[0]!.toFixed(1)}; ` +
+    `${report.forms} forms, ${report.cases} cases (${report.instructions} instructions executed) in ${report.seconds.toFixed(1)} s, ${perSecond(report.cases)} cases/s, ${perSecond(report.instructions)} instructions/s, load ${loadavg()[0]!.toFixed(1)}; ` +
       `${report.undefinedOnly} differ only in what is undefined, ${report.endless} do not end; ${report.disagreements.length} disagreements`,
   );
   return report.disagreements.length === 0 ? 0 : 1;

@@ -5,6 +5,7 @@ import { fetch, type Fetched } from '../../emulator/disasm/fetch.ts';
 import { decodeTables, parseForms } from '../../assembly/gen/tables.ts';
 import { allForms } from '../../assembly/isa/index.ts';
 import type { Bits } from './case.ts';
+import { cpuName } from './host.ts';
 import { CODE } from '../vectors/machine.ts';
 import { AT, STATE_SIZE } from '../vectors/state.ts';
 
@@ -32,6 +33,8 @@ export interface Ignored {
   approximate: { at: number; lanes: number } | null;
   /** Offsets of 80-bit registers that may differ in the last place. */
   lastPlace: number[];
+  /** Offset of a vector register whose 32-bit lanes may be any NaN where they are one, or -1. */
+  anyNan: number;
 }
 
 /** Exception, CR2 and error code of one side. */
@@ -57,7 +60,9 @@ const UD = 6,
   SS = 12,
   GP = 13,
   PF = 14,
-  AC = 17;
+  MF = 16,
+  AC = 17,
+  XM = 19;
 const AC_FLAG = 0x40000;
 /** End of the CODE page, where instructions are cut off. */
 const CUT = BigInt(CODE.linear + CODE.size);
@@ -84,6 +89,7 @@ export function ignoredAfter(
     everything: false,
     approximate: null,
     lastPlace: [],
+    anyNan: -1,
   };
   const ends = (exception: number) => mine.exception === exception || theirs.exception === exception;
   // Whether the bytes that are missing are fetched before the others are found to be no instruction.
@@ -163,7 +169,20 @@ export function ignoredAfter(
         if (differ && ends(PF)) ignored.everything = true;
         break;
       case 'late-fault':
-        if (theirs.exception === PF) new DataView(ignored.state.buffer).setUint32(AT.mxcsr, 0x3f, true);
+        if (differ && ends(XM) && [PF, GP, SS, AC].some(ends)) ignored.everything = true;
+        if ([PF, GP, SS, AC].includes(theirs.exception)) new DataView(ignored.state.buffer).setUint32(AT.mxcsr, 0x3f, true);
+        break;
+      case 'fault-order':
+        // Faults of executing an instruction are not ordered among each other (SDM vol. 3, table 6-2).
+        if (differ && (pendsX87(before) || pendsX87(after)) && [mine, theirs].every(e => [BP, SS, GP, PF, MF, AC].includes(e.exception)))
+          ignored.everything = true;
+        break;
+      case 'torn-store':
+        if (mine.exception === PF && theirs.exception === PF && (theirs.cr2 & 0xfffn) === 0n) ignored.memory = true;
+        break;
+      case 'nan-choice':
+        // AMD's processors choose as the core does.
+        if (cpuName().vendor === 'GenuineIntel') ignored.anyNan = AT.ymm + fields.reg * 32;
         break;
       case 'alignment-check':
         break;
@@ -177,6 +196,13 @@ const BP = 3;
 const RCX = 1,
   RSI = 6,
   RDI = 7;
+
+/** Whether the state has an x87 exception that is not masked. */
+function pendsX87(state: Uint8Array): boolean {
+  const view = new DataView(state.buffer, state.byteOffset);
+  const fsw = view.getUint16(AT.fsw, true);
+  return (fsw & 0x80) !== 0 || (fsw & ~view.getUint16(AT.fcw, true) & 0x3f) !== 0;
+}
 
 /** Whether the low half of a register is what it was. */
 function untouched(before: Uint8Array, after: Uint8Array, register: number): boolean {
