@@ -112,7 +112,9 @@ export class CoreMachine {
         break;
       }
     }
-    this.executed = exception === ENDLESS ? 0 : ((u32[(cpu + abi.INSTRUCTIONS) >>> 2]! - retired) >>> 0) + (exception === 3 ? 0 : 1);
+    // The handler's HLT has been counted too, and the INT3 behind the case, but no instruction that faulted.
+    const counted = (u32[(cpu + abi.INSTRUCTIONS) >>> 2]! - retired) >>> 0;
+    this.executed = exception === ENDLESS ? 0 : exception === 3 ? counted - 2 : counted;
     const image = results.subarray(at, at + STATE_SIZE);
     const delivered = exception < ENDLESS;
     saveState(machine, image, delivered ? exception : -1);
