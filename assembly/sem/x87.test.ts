@@ -226,6 +226,14 @@ describe('x87 exceptions and pointers', () => {
   });
 });
 
+test('FXRSTOR64 keeps 48 bits of FIP and FDP; FXSAVE64 stores them sign-extended', () => {
+  const b = fpu('480fae0f 480fae8700020000 f4');
+  load(b, DATA, hex('7f03000000000000' + '8877665544332211' + '88776655448322a1' + '801f0000'));
+  expect(vectorOf(b)).toBe(-1);
+  expect([get(b, FPU_IP), get(b, FPU_DP)]).toEqual([0x334455667788n, 0xffff834455667788n]);
+  expect([read64(b, DATA + 0x208), read64(b, DATA + 0x210)]).toEqual([0x334455667788n, 0xffff834455667788n]);
+});
+
 describe('x87 environments outside 64-bit mode', () => {
   /** FDIV dword [rDI] by zero, then FNSTENV [rDI + 16], with segment bases of 1000h; the environment as hex. */
   function environment(code: string, access: number, real = false): string {

@@ -73,7 +73,8 @@ function close(ignored: Ignored | null, mine: Uint8Array, theirs: Uint8Array, at
   }
   const nan = ignored?.anyNan ?? -1;
   if (nan >= 0 && at >= nan && at < nan + 32) {
-    const isNan = (image: Uint8Array) => (new DataView(image.buffer, image.byteOffset).getUint32(at & ~3, true) & 0x7fffffff) > 0x7f800000;
+    const isNan = (image: Uint8Array) =>
+      (new DataView(image.buffer, image.byteOffset).getUint32(at & ~3, true) & 0x7fffffff) > 0x7f800000;
     return isNan(mine) && isNan(theirs);
   }
   const lanes = ignored?.approximate;

@@ -158,6 +158,8 @@ export class Generator {
       // DEC R15; JNZ to the first instruction.
       starts.push(code.length, code.length + 3);
       this.setGpr(15, BigInt(2 + this.r.below(40)));
+      // An address that changes from turn to turn may come to be checked.
+      this.view.setUint32(AT.rflags, this.view.getUint32(AT.rflags, true) & ~AC, true);
       code.push(0x49, 0xff, 0xcf);
       code.push(0x75, -(code.length + 2) & 255);
       numbers.push(0, 0);

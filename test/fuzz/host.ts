@@ -30,7 +30,10 @@ let name: { vendor: string; model: string } | undefined;
 export function cpuName(): { vendor: string; model: string } {
   if (name) return name;
   const text = readFileSync('/proc/cpuinfo', 'utf8');
-  return (name = { vendor: /^vendor_id\s*:\s*(.*)$/m.exec(text)?.[1] ?? '?', model: /^model name\s*:\s*(.*)$/m.exec(text)?.[1] ?? '?' });
+  return (name = {
+    vendor: /^vendor_id\s*:\s*(.*)$/m.exec(text)?.[1] ?? '?',
+    model: /^model name\s*:\s*(.*)$/m.exec(text)?.[1] ?? '?',
+  });
 }
 
 /** The program that runs cases, as a child process. `start` a batch, do something else, then `finish` it. */

@@ -5,7 +5,7 @@ import { ENDLESS, LINE, MAX_CASE, MAX_RESULT, putCase, RESULT, resultLength, typ
 import { differences, endingOf, same, type Results } from './compare.ts';
 import { Host } from './host.ts';
 import { CoreMachine } from './machine.ts';
-import { ignoredAfter, undefinedFlags } from './undefined.ts';
+import { forms, ignoredAfter, undefinedFlags } from './undefined.ts';
 
 /** Cases in a batch. */
 export const BATCH = 1024;
@@ -156,7 +156,7 @@ export class Judge {
         const flags = new DataView(ignored.state.buffer);
         flags.setUint32(AT.rflags, flags.getUint32(AT.rflags, true) | earlier, true);
         // Around a loop, what is undefined in one turn is an operand of the next.
-        if (earlier !== 0 && part.forms.includes(0)) ignored.everything = true;
+        if (part.forms.includes(0) && (earlier !== 0 || part.forms.some(n => forms[n - 1]?.record.undefined))) ignored.everything = true;
         const what = differences(this.fromCore, 0, this.fromHost, 0, ignored);
         if (what.length > 0) return { case: part, what };
         this.undefinedOnly++;

@@ -22,13 +22,15 @@ const LIMIT = 400_000;
  * The descriptors that a Linux process can see: LAR, LSL, VERR, VERW and loads of segment registers find the same on both sides
  * (kernel code and data, user code of 32 bits, data, code of 64 bits).
  */
-const LINUX_GDT: readonly [selector: number, hi: number][] = [
+const LINUX_GDT: readonly [selector: number, hi: number, lo?: number][] = [
   [0x08, 0x00cf9b00],
   [0x10, 0x00af9b00],
   [0x18, 0x00cf9300],
   [0x20, 0x00cffb00],
   [0x28, 0x00cff300],
   [0x30, 0x00affb00],
+  // Its limit is the number of the processor that the process runs on.
+  [0x78, 0x0040f500, 0],
 ];
 
 /** The core as the second opinion. */
@@ -53,8 +55,8 @@ export class CoreMachine {
     const { u8, u32, ram, core, cpu } = machine;
     this.machine = machine;
     this.bytes = Buffer.from(u8.buffer);
-    for (const [selector, hi] of LINUX_GDT) {
-      u32[(ram + GDT + selector) >>> 2] = 0x0000ffff;
+    for (const [selector, hi, lo = 0xffff] of LINUX_GDT) {
+      u32[(ram + GDT + selector) >>> 2] = lo;
       u32[(ram + GDT + selector + 4) >>> 2] = hi;
     }
     // INT 4 is for everyone under Linux too.

@@ -166,7 +166,7 @@ export function ignoredAfter(
         break;
       case 'masked-fault':
         ignored.address = true;
-        if (differ && ends(PF)) ignored.everything = true;
+        if (differ && [PF, GP, SS].some(ends)) ignored.everything = true;
         break;
       case 'late-fault':
         if (differ && ends(XM) && [PF, GP, SS, AC].some(ends)) ignored.everything = true;
@@ -174,7 +174,11 @@ export function ignoredAfter(
         break;
       case 'fault-order':
         // Faults of executing an instruction are not ordered among each other (SDM vol. 3, table 6-2).
-        if (differ && (pendsX87(before) || pendsX87(after)) && [mine, theirs].every(e => [BP, SS, GP, PF, MF, AC].includes(e.exception)))
+        if (
+          differ &&
+          (pendsX87(before) || pendsX87(after)) &&
+          [mine, theirs].every(e => [BP, SS, GP, PF, MF, AC].includes(e.exception))
+        )
           ignored.everything = true;
         break;
       case 'torn-store':
