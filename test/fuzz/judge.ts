@@ -4,7 +4,7 @@ import { AT, STATE_SIZE } from '../vectors/state.ts';
 import { ENDLESS, LINE, MAX_CASE, MAX_RESULT, putCase, RESULT, resultLength, type Case } from './case.ts';
 import { differences, endingOf, same, type Results } from './compare.ts';
 import { Host } from './host.ts';
-import { CoreMachine } from './machine.ts';
+import { CoreMachine, LONG_LIMIT } from './machine.ts';
 import { forms, ignoredAfter, undefinedFlags } from './undefined.ts';
 
 /** Cases in a batch. */
@@ -99,9 +99,9 @@ export class Judge {
     return found;
   }
 
-  private onCore(c: Case, at: number, alone: boolean): number {
+  private onCore(c: Case, at: number, alone: boolean, limit?: number): number {
     try {
-      return this.core.run(c, this.fromCore.bytes, this.fromCore.view, at, alone);
+      return this.core.run(c, this.fromCore.bytes, this.fromCore.view, at, alone, limit);
     } catch (error) {
       if (!(error instanceof Error && error.name === 'RuntimeError')) throw error; // a WebAssembly trap: the core has crashed
       this.core.build();
@@ -117,6 +117,8 @@ export class Judge {
     this.host.start(this.batch, bytes, 1);
     this.onCore(c, 0, false);
     this.host.finish(this.fromHost.bytes);
+    // A loop that takes long has an end too.
+    if (isEndless(this.fromCore, 0) && !isEndless(this.fromHost, 0)) this.onCore(c, 0, false, LONG_LIMIT);
   }
 
   /** The state that the host reports for a case, and its exception. */
@@ -156,7 +158,8 @@ export class Judge {
         const flags = new DataView(ignored.state.buffer);
         flags.setUint32(AT.rflags, flags.getUint32(AT.rflags, true) | earlier, true);
         // Around a loop, what is undefined in one turn is an operand of the next.
-        if (part.forms.includes(0) && (earlier !== 0 || part.forms.some(n => forms[n - 1]?.record.undefined))) ignored.everything = true;
+        if (part.forms.includes(0) && (earlier !== 0 || part.forms.some(n => forms[n - 1]?.record.undefined)))
+          ignored.everything = true;
         const what = differences(this.fromCore, 0, this.fromHost, 0, ignored);
         if (what.length > 0) return { case: part, what };
         this.undefinedOnly++;

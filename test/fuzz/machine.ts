@@ -17,6 +17,8 @@ const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
 const RF = 0x10000;
 /** Cycles after which a case counts as endless: a REP over both regions takes less. */
 const LIMIT = 400_000;
+/** The same when the host has come to an end. */
+export const LONG_LIMIT = 50_000_000;
 
 /**
  * The descriptors that a Linux process can see: LAR, LSL, VERR, VERW and loads of segment registers find the same on both sides
@@ -59,6 +61,7 @@ export class CoreMachine {
       u32[(ram + GDT + selector) >>> 2] = lo;
       u32[(ram + GDT + selector + 4) >>> 2] = hi;
     }
+    new DataView(machine.system.buffer, machine.system.byteOffset).setUint32(abi.GDTR_LIMIT - abi.CR0, 0x7f, true);
     // INT 4 is for everyone under Linux too.
     u8[ram + IDT + 4 * 16 + 5] = 0xee;
     core.exports.hostWrote(GDT, 0x2000);
@@ -84,7 +87,7 @@ export class CoreMachine {
   }
 
   /** Runs `c` as one block after another, or (`alone`) one instruction at a time; writes its result at `at` and gives the offset behind it. */
-  run(c: Case, results: Uint8Array, view: DataView, at: number, alone = false): number {
+  run(c: Case, results: Uint8Array, view: DataView, at: number, alone = false, limit = LIMIT): number {
     const { machine } = this;
     const { core, u8, u32, cpu, ram } = machine;
     const rip = new DataView(c.state.buffer, c.state.byteOffset).getUint32(AT.rip, true) & (CODE.size - 1);
@@ -103,8 +106,8 @@ export class CoreMachine {
     let exception = ENDLESS;
     const start = this.cycles();
     const retired = u32[(cpu + abi.INSTRUCTIONS) >>> 2]!;
-    for (let now = start; now - start < LIMIT; now = this.cycles()) {
-      const until = alone ? now + 1 : start + LIMIT;
+    for (let now = start; now - start < limit; now = this.cycles()) {
+      const until = alone ? now + 1 : start + limit;
       const reason = core.exports.run(0, until >>> 0, Math.floor(until / 0x100000000));
       exception = this.handlerVector();
       if (exception >= 0) break;
