@@ -43,7 +43,7 @@ sizes.forEach((s, i) => {
     insn(`${s.prefix} 90+r${s.bits === 16 ? 'w' : 'd'}`, `XCHG r${s.bits}, ${s.accumulator}`, { ops: 'rw:op rw:acc', exec: `raw:xchg<${t}>`, cycles: 1 }),
     insn(`${s.prefix} 99`, cwd[i], { ops: 'w:dx r:acc', exec: `signOf<${t}>`, cycles: 1, hot: wide }),
     insn(`NFx ${s.prefix} 0F 38 F0 /r`, `MOVBE r${s.bits}, m${s.bits}`, { ops: 'w:reg r:m', exec: `byteSwap<${t}>`, undefined: ['alignment-check'], cycles: 1, cpuid: 'MOVBE' }),
-    insn(`NFx ${s.prefix} 0F 38 F1 /r`, `MOVBE m${s.bits}, r${s.bits}`, { ops: 'w:m r:reg', exec: `byteSwap<${t}>`, undefined: ['alignment-check', 'torn-store'], cycles: 1, cpuid: 'MOVBE' }),
+    insn(`NFx ${s.prefix} 0F 38 F1 /r`, `MOVBE m${s.bits}, r${s.bits}`, { ops: 'w:m r:reg', exec: `byteSwap<${t}>`, undefined: ['alignment-check'], cycles: 1, cpuid: 'MOVBE' }),
   );
   if (s.bits === 16) forms.push(insn('o16 0F C8+rw', 'BSWAP r16', { ops: 'w:op', exec: 'zeroOf<u16>', cycles: 1 }));
   else {

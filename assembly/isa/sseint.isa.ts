@@ -158,7 +158,7 @@ const sse41: InsnForm[] = [
   insn('REX.W0 66 0F 3A 22 /r ib', 'PINSRD xmm, r/m32, imm8', { ops: 'rw:xmm r:rm r:imm8', exec: 'vec:pinsrd', cycles: 2, cpuid: 'SSE4.1' }),
   insn('REX.W 66 0F 3A 22 /r ib', 'PINSRQ xmm, r/m64, imm8', { ops: 'rw:xmm r:rm r:imm8', exec: 'vec:pinsrq', cycles: 2, cpuid: 'SSE4.1' }),
   { ...withImmediate('66 0F 3A 40', 'DPPS', 'SSE4.1', 12), undefined: ['nan-choice'] },
-  withImmediate('66 0F 3A 41', 'DPPD', 'SSE4.1', 9),
+  { ...withImmediate('66 0F 3A 41', 'DPPD', 'SSE4.1', 9), undefined: ['nan-choice'] },
   withImmediate('66 0F 3A 42', 'MPSADBW', 'SSE4.1', 4),
 ];
 

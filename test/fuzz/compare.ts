@@ -71,10 +71,12 @@ function close(ignored: Ignored | null, mine: Uint8Array, theirs: Uint8Array, at
     const value = (image: Uint8Array) => new DataView(image.buffer, image.byteOffset + register, 10);
     return adjacent(value(mine), value(theirs));
   }
-  const nan = ignored?.anyNan ?? -1;
-  if (nan >= 0 && at >= nan && at < nan + 32) {
-    const isNan = (image: Uint8Array) =>
-      (new DataView(image.buffer, image.byteOffset).getUint32(at & ~3, true) & 0x7fffffff) > 0x7f800000;
+  const nan = ignored?.anyNan;
+  if (nan && at >= nan.at && at < nan.at + 32) {
+    const isNan = (image: Uint8Array) => {
+      const view = new DataView(image.buffer, image.byteOffset);
+      return Number.isNaN(nan.lane === 4 ? view.getFloat32(at & ~3, true) : view.getFloat64(at & ~7, true));
+    };
     return isNan(mine) && isNan(theirs);
   }
   const lanes = ignored?.approximate;

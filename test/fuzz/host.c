@@ -163,7 +163,7 @@ static void finish(const ucontext_t *uc, int timeout) {
   r->exception = timeout ? 0x100 : g[REG_TRAPNO];
   // The kernel sets P for addresses of its own, so that nobody learns what is mapped there.
   r->cr2 = r->exception == 14 ? g[REG_CR2] : 0;
-  r->error = r->exception == 14 && r->cr2 >> 47 ? g[REG_ERR] | 1 : g[REG_ERR];
+  r->error = r->exception == 14 && r->cr2 >= 0x7ffffffff000 ? g[REG_ERR] | 1 : g[REG_ERR];
   r->cs = (uint64_t)g[REG_CSGSFS] & 0xffff;
   r->ss = (uint64_t)g[REG_CSGSFS] >> 48;
   r->es = selectors[0];

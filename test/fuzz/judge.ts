@@ -160,6 +160,9 @@ export class Judge {
         // Around a loop, what is undefined in one turn is an operand of the next.
         if (part.forms.includes(0) && (earlier !== 0 || part.forms.some(n => forms[n - 1]?.record.undefined)))
           ignored.everything = true;
+        // An approximation of bytes of code that follow it.
+        const inexact = (n: number) => forms[n - 1]?.record.undefined?.some(u => u === 'approximate' || u === 'transcendental');
+        if (part.forms.slice(0, -1).some(inexact)) ignored.everything = true;
         const what = differences(this.fromCore, 0, this.fromHost, 0, ignored);
         if (what.length > 0) return { case: part, what };
         this.undefinedOnly++;

@@ -129,7 +129,7 @@ export class CoreMachine {
       error = 0;
     if (exception === 14) cr2 = new DataView(u8.buffer).getBigUint64(cpu + abi.CR2, true);
     if (WITH_ERROR_CODE.has(exception)) error = u32[(frame - 8) >>> 2]!;
-    if (exception === 14 && cr2 >> 47n !== 0n) error |= 1;
+    if (exception === 14 && cr2 >= 0x7ffffffff000n) error |= 1;
     view.setUint32(at + RESULT.EXCEPTION, exception, true);
     view.setBigUint64(at + RESULT.CR2, cr2, true);
     view.setUint32(at + RESULT.ERROR, error, true);
