@@ -59,32 +59,30 @@ export class RunControl {
 
   /**
    * One instruction; or the delivery of an interrupt, which ends at the first instruction of its handler. A halted processor waits for what wakes it. With several
-   * processors it is an instruction of the current one: the others take the turns that they would take.
+   * processors it is an instruction of processor `own` (the current one if not said): the others take the turns that they would take.
    */
-  stepInto(): ControlStop {
-    return this.machine.withoutStops(() => this.stepOnce(this.machine.cycle + this.reach, this.machine.currentCpu));
+  stepInto(own: number = this.machine.currentCpu): ControlStop {
+    return this.machine.withoutStops(() => this.stepOnce(this.machine.cycle + this.reach, own));
   }
 
-  /** One instruction; a call is run to its return. An interrupt that comes first is run to its end. */
-  stepOver(): ControlStop {
-    const { cpu } = this,
-      own = cpu.index,
+  /** One instruction of processor `own`; a call is run to its return. An interrupt that comes first is run to its end. */
+  stepOver(own: number = this.machine.currentCpu): ControlStop {
+    const cpu = this.machine.cpus[own],
       before = cpu.rip,
       depth = cpu.gpr(RSP);
     const { length, call } = this.instruction(cpu, before);
     if (call) return this.untilAt(before + length, r => r.index === own && r.gpr(RSP) >= depth);
     for (;;) {
-      const stop = this.stepInto();
+      const stop = this.stepInto(own);
       if (stop.reason !== 'step' || cpu.gpr(RSP) >= depth || !isInterruptFrame(cpu, before)) return stop;
       const back = this.untilAt(before, r => r.index === own && r.gpr(RSP) >= depth);
       if (back.reason !== 'address') return back;
     }
   }
 
-  /** Runs to where the present function returns to, found by `returnAddress` (the caller knows how to unwind). */
-  stepOut(returnAddress: number): ControlStop {
-    const depth = this.cpu.gpr(RSP),
-      own = this.cpu.index;
+  /** Runs to where the present function of processor `own` returns to, found by `returnAddress` (the caller knows how to unwind). */
+  stepOut(returnAddress: number, own: number = this.machine.currentCpu): ControlStop {
+    const depth = this.machine.cpus[own].gpr(RSP);
     return this.untilAt(returnAddress, r => r.index === own && r.gpr(RSP) > depth);
   }
 
@@ -104,12 +102,11 @@ export class RunControl {
 
   // ---- backwards ----
 
-  /** To the boundary before the previous instruction (or interrupt delivery) of the current processor: where the step that led here began. */
-  stepBack(): ControlStop {
+  /** To the boundary before the previous instruction (or interrupt delivery) of processor `own`: where the step that led here began. */
+  stepBack(own: number = this.machine.currentCpu): ControlStop {
     const { machine } = this,
       here = machine.position,
-      cycle = machine.cycle,
-      own = machine.currentCpu;
+      cycle = machine.cycle;
     return machine.withoutStops(() => {
       this.approach(cycle);
       // The previous boundary is the last one of those that are counted from some place before it. Far back enough is found by trying.
@@ -127,7 +124,7 @@ export class RunControl {
         }
         if (last >= 0) {
           this.timeline.goToPosition(last);
-          return this.at('step');
+          return this.at('step', own);
         }
         if (from === this.timeline.start) {
           this.timeline.goTo(from);
@@ -172,8 +169,8 @@ export class RunControl {
     if (this.machine.cycle < cycle) this.timeline.mark();
   }
 
-  private at(reason: ControlReason): ControlStop {
-    return { reason, cpu: this.machine.currentCpu, cycle: this.machine.cycle };
+  private at(reason: ControlReason, cpu: number = this.machine.currentCpu): ControlStop {
+    return { reason, cpu, cycle: this.machine.cycle };
   }
 
   /**
@@ -193,7 +190,7 @@ export class RunControl {
       if (stop.reason !== 'limit') return stop;
       const cpu = machine.cpus[own ?? machine.currentCpu],
         was = before[cpu.index];
-      if (cpu.cycle > was.cycle && !(was.halted && cpu.halted)) return this.at('step');
+      if (cpu.cycle > was.cycle && !(was.halted && cpu.halted)) return this.at('step', cpu.index);
       if (machine.cycle >= limit || machine.position >= end) return stop;
     }
   }

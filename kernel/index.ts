@@ -41,6 +41,17 @@ class NtOs implements GuestOs {
     return this.kernel;
   }
 
+  /** The kernel as a debugger sees it that looks at processor `cpu`. Inside a gate it stays with the processor of the gate. */
+  private seenFrom(cpu: number): Kernel {
+    const { k } = this;
+    if (k.gate !== null) return k;
+    const view = k.platform.cpus[cpu];
+    if (view === undefined) throw new RangeError(`there is no processor ${cpu}; there are ${k.platform.cpus.length}`);
+    k.cpu = view;
+    k.mem = view.mem;
+    return k;
+  }
+
   boot(platform: Platform): void {
     const { images } = kernelImages();
     const boot = buildMemory(platform.memory, images, platform.cpus.length);
@@ -100,12 +111,12 @@ class NtOs implements GuestOs {
     return k.images.symbols.get(symbol) ?? ldrAddressOf(k, symbol);
   }
 
-  command(line: string): string[] {
-    return debugCommand(this.k, line);
+  command(line: string, cpu = 0): string[] {
+    return debugCommand(this.seenFrom(cpu), line);
   }
 
-  inspect(what: string): unknown {
-    return inspect(this.k, what);
+  inspect(what: string, cpu = 0): unknown {
+    return inspect(this.seenFrom(cpu), what);
   }
 
   restored(): void {

@@ -18,7 +18,7 @@ import { Panel } from './panels/panel.tsx';
 import { Registers } from './panels/registers.tsx';
 import { Stack } from './panels/stack.tsx';
 import { Timeline } from './panels/timeline.tsx';
-import type { InterruptFilter, KernelTopic, StepKind } from './protocol.ts';
+import type { InterruptFilter, KernelTopic, StartOptions, StepKind } from './protocol.ts';
 import { StatusBar } from './statusbar.tsx';
 import { Tabs } from './tabs.tsx';
 import { Toolbar } from './toolbar.tsx';
@@ -47,11 +47,18 @@ const TALK_TABS = [
   ['debugger', 'Debugger'],
 ] as const;
 
-/** Options in the page's address: `?driver=none`, `?paused`. */
-function startOptions(): { driver?: string | null; paused?: boolean } {
+/** Options in the page's address: `?driver=none`, `?paused`, `?cpus=4&seed=7`. The machine says which numbers it takes. */
+function startOptions(): StartOptions {
   const query = new URLSearchParams(location.search);
   const driver = query.get('driver');
-  return { ...(driver === null ? {} : { driver: driver === 'none' ? null : driver }), paused: query.has('paused') };
+  const cpus = query.get('cpus'),
+    seed = query.get('seed');
+  return {
+    ...(driver === null ? {} : { driver: driver === 'none' ? null : driver }),
+    ...(cpus === null ? {} : { cpus: Number(cpus) }),
+    ...(seed === null ? {} : { scheduleSeed: Number(seed) }),
+    paused: query.has('paused'),
+  };
 }
 
 /** The page: toolbar and timeline, code and console at the left, registers, stack and the rest at the right, the state of things below. */
@@ -77,6 +84,14 @@ export function App() {
   const step = useCallback((kind: StepKind) => {
     setFocus(f => ({ ...f, code: null }));
     act(machine.step(kind, filterNow.current));
+  }, []);
+  const showCpu = useCallback((cpu: number) => {
+    setFocus(f => ({ ...f, code: null }));
+    act(machine.selectCpu(cpu));
+  }, []);
+  const selectCpu = useCallback((direction: 1 | -1) => {
+    const { cpu, processors } = status();
+    if (processors.length > 1) showCpu((cpu + direction + processors.length) % processors.length);
   }, []);
   const toggleRun = useCallback(() => {
     const running = ['running', 'halted', 'behind'].includes(status().state);
@@ -110,6 +125,7 @@ export function App() {
       if (action === 'run') {
         if (!event.repeat) toggleRun();
       } else if (action === 'next-panel' || action === 'previous-panel') focusPanel(action === 'next-panel' ? 1 : -1);
+      else if (action === 'next-cpu' || action === 'previous-cpu') selectCpu(action === 'next-cpu' ? 1 : -1);
       else step(action);
     };
     window.addEventListener('keydown', onKey, { capture: true });
@@ -219,7 +235,7 @@ export function App() {
             </Panel>
           </div>
         </main>
-        <StatusBar />
+        <StatusBar onCpu={showCpu} />
         <DropTarget onDrop={load} />
       </div>
     </FocusContext.Provider>

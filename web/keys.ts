@@ -1,7 +1,7 @@
 import type { StepKind } from './protocol.ts';
 
-/** What a key or button does: a step, running and pausing, or going to the next panel. */
-export type Action = StepKind | 'run' | 'next-panel' | 'previous-panel';
+/** What a key or button does: a step, running and pausing, or going to the next processor or panel. */
+export type Action = StepKind | 'run' | 'next-cpu' | 'previous-cpu' | 'next-panel' | 'previous-panel';
 
 /** The keys, as debuggers have them; F7 and F8 go back. One list for the handler, the buttons and the help. */
 export const KEYS: readonly { key: string; shift?: boolean; action: Action; label: string; shown: string }[] = [
@@ -15,6 +15,8 @@ export const KEYS: readonly { key: string; shift?: boolean; action: Action; labe
   { key: 'F8', shift: true, action: 'back-out', label: 'Back to the call of this function', shown: 'Shift+F8' },
   { key: 'F9', shift: true, action: 'back-interrupt', label: 'Back to the last interrupt', shown: 'Shift+F9' },
   { key: 'F5', shift: true, action: 'back-breakpoint', label: 'Run back to a breakpoint', shown: 'Shift+F5' },
+  { key: 'F4', action: 'next-cpu', label: 'Next processor, where there are several', shown: 'F4' },
+  { key: 'F4', shift: true, action: 'previous-cpu', label: 'Previous processor', shown: 'Shift+F4' },
   { key: 'F6', action: 'next-panel', label: 'Next panel', shown: 'F6' },
   { key: 'F6', shift: true, action: 'previous-panel', label: 'Previous panel', shown: 'Shift+F6' },
 ];

@@ -33,7 +33,11 @@ export interface Status {
   chosenSpeed: number;
   /** Million guest instructions a second, while running. */
   mips: number;
+  /** The processors, and which of them is looked at: `irql`, `rip` and `symbol` are that one's. */
+  processors: ProcessorStatus[];
+  cpu: number;
   irql: number;
+  /** Linear address of the next instruction. */
   rip: number;
   symbol: string | null;
   /** Why the machine stopped, in words, with the thing named. */
@@ -46,6 +50,14 @@ export interface Status {
   bugCheck: BugCheck | null;
 }
 
+/** What the page tells of a processor that it does not look at. */
+export interface ProcessorStatus {
+  /** The machine stands in its turn: it executes the next instruction. */
+  turn: boolean;
+  /** Waits for an interrupt, or to be started. */
+  halted: boolean;
+}
+
 /** What a page shows before the worker has said anything. */
 export const BOOTING: Status = {
   state: 'booting',
@@ -56,6 +68,8 @@ export const BOOTING: Status = {
   speed: 0,
   chosenSpeed: 1,
   mips: 0,
+  processors: [{ turn: true, halted: false }],
+  cpu: 0,
   irql: 0,
   rip: 0,
   symbol: null,
@@ -82,6 +96,10 @@ export interface StartOptions {
   driver?: string | null;
   /** Stand still when booted. */
   paused?: boolean;
+  /** Number of processors, 1 to 8. Default 1. */
+  cpus?: number;
+  /** Seed of the order in which several processors take their turns, 0 to 0xffffffff. Default 1. */
+  scheduleSeed?: number;
 }
 
 export type StepKind =
@@ -231,6 +249,8 @@ export interface MachineApi {
   pause(): Promise<void>;
   /** One step. A step that is under way is ended by `pause`; meanwhile others are ignored. */
   step(kind: StepKind, filter?: InterruptFilter): Promise<void>;
+  /** Looks at another processor: registers, stack, code, interrupts and steps are that one's, until another one stops the machine. */
+  selectCpu(cpu: number): Promise<void>;
   /** Goes to the end of another course of events. */
   switchBranch(id: number): Promise<void>;
   /** A page that nobody sees does nothing. */

@@ -1,6 +1,8 @@
 import { machine, useStatus } from './client.ts';
 import { grouped, guestTime, irqlName } from './format.ts';
+import { shownKey } from './keys.ts';
 import { Address } from './link.tsx';
+import type { ProcessorStatus } from './protocol.ts';
 
 const SPEEDS = [0.01, 0.1, 0.5, 1, 2, 10];
 const WORDS: { readonly [state: string]: string } = {
@@ -11,7 +13,7 @@ const WORDS: { readonly [state: string]: string } = {
 };
 
 /** What the machine does, why it stands, where and when it is. */
-export function StatusBar() {
+export function StatusBar({ onCpu }: { onCpu(cpu: number): void }) {
   const s = useStatus(value => value);
   const running = s.state === 'running' || s.state === 'halted' || s.state === 'behind';
   return (
@@ -29,6 +31,7 @@ export function StatusBar() {
       </span>
       {!running && s.version > 0 && <Address address={s.rip} text={s.symbol ?? undefined} to="code" />}
       <span class="spring" />
+      {s.processors.length > 1 && <Processors processors={s.processors} chosen={s.cpu} still={!running} onChoose={onCpu} />}
       {s.branches > 1 && (
         <span class="dim" title="courses of events: what was typed or changed in the past began a new one">
           branch {s.branch + 1} of {s.branches}
@@ -64,5 +67,35 @@ export function StatusBar() {
         </select>
       </label>
     </footer>
+  );
+}
+
+interface ProcessorsProps {
+  processors: readonly ProcessorStatus[];
+  chosen: number;
+  still: boolean;
+  onChoose(cpu: number): void;
+}
+
+/** Which processor is looked at. While the machine stands, the one that executes next is marked; those that wait are dim. */
+function Processors({ processors, chosen, still, onChoose }: ProcessorsProps) {
+  return (
+    <span class="group processors" role="group" aria-label={`processor (${shownKey('next-cpu')})`} data-testid="processors">
+      {processors.map((p, n) => {
+        const turn = still && p.turn;
+        const what = [turn && 'executes next', p.halted && 'waits'].filter(Boolean).join(', ');
+        return (
+          <button
+            key={n}
+            class={`small${turn ? ' turn' : ''}${p.halted ? ' waits' : ''}`}
+            aria-pressed={n === chosen}
+            title={`Processor ${n}${what && `: ${what}`} (${shownKey('next-cpu')} for the next)`}
+            onClick={() => onChoose(n)}
+          >
+            P{n}
+          </button>
+        );
+      })}
+    </span>
   );
 }

@@ -3,6 +3,7 @@ import { machine, useStatus, useView } from './client.ts';
 import { Icon } from './icons.tsx';
 import { KEYS, shownKey } from './keys.ts';
 import type { InterruptFilter, StepKind } from './protocol.ts';
+import { Settings } from './settings.tsx';
 
 interface ToolbarProps {
   onRun(): void;
@@ -29,7 +30,8 @@ const FORWARDS: readonly (readonly [ShownStep, string, string])[] = [
 export function Toolbar({ onRun, onStep, onTheme, onLoad, dark, filter, onFilter }: ToolbarProps) {
   const state = useStatus(s => s.state);
   const inPast = useStatus(s => s.cycle < s.end);
-  const [help, setHelp] = useState(false);
+  const [open, setOpen] = useState<'help' | 'settings' | null>(null);
+  const toggle = (what: 'help' | 'settings'): void => setOpen(open === what ? null : what);
   const file = useRef<HTMLInputElement>(null);
   const running = state === 'running' || state === 'halted' || state === 'behind';
   const still = state === 'paused' || state === 'crashed';
@@ -104,10 +106,27 @@ export function Toolbar({ onRun, onStep, onTheme, onLoad, dark, filter, onFilter
       >
         <Icon name={dark ? 'light' : 'dark'} />
       </button>
-      <button class="bare" onClick={() => setHelp(!help)} aria-expanded={help} aria-label="help" title="Keys and hints">
+      <button
+        class="bare"
+        onClick={() => toggle('settings')}
+        aria-expanded={open === 'settings'}
+        aria-label="machine"
+        title="The machine: how many processors it has"
+        data-testid="machine"
+      >
+        <Icon name="machine" />
+      </button>
+      <button
+        class="bare"
+        onClick={() => toggle('help')}
+        aria-expanded={open === 'help'}
+        aria-label="help"
+        title="Keys and hints"
+      >
         <Icon name="help" />
       </button>
-      {help && <Help onClose={() => setHelp(false)} />}
+      {open === 'help' && <Help onClose={() => setOpen(null)} />}
+      {open === 'settings' && <Settings onClose={() => setOpen(null)} />}
     </div>
   );
 }

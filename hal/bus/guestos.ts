@@ -100,10 +100,10 @@ export interface GuestOs {
   /** `driver!symbol+0x12` for an address, or null; `nt!KeSetEvent` to an address, or null. */
   symbolAt(address: number): string | null;
   addressOf(symbol: string): number | null;
-  /** A debugger command (`!irp`, `!process 0 0`, `dt nt!_IRP addr`, `lm`, `!devstack`): lines of text. Pure over guest memory; an unknown one throws an Error naming the commands there are. */
-  command(line: string): string[];
-  /** Structured views for panels: `threads`, `dpcs`, `irps`, `devtree`, `drivers`, `idt`, `timers`. Pure over guest memory. */
-  inspect(what: string): unknown;
+  /** A debugger command (`!irp`, `!process 0 0`, `dt nt!_IRP addr`, `lm`, `!devstack`): lines of text. Pure over guest memory; an unknown one throws an Error naming the commands there are. `cpu` is the processor that registers and the stack are of (default: the first). */
+  command(line: string, cpu?: number): string[];
+  /** Structured views for panels: `threads`, `dpcs`, `irps`, `devtree`, `drivers`, `idt`, `timers`; `stack` and `idt` of processor `cpu` (default: the first). Pure over guest memory. */
+  inspect(what: string, cpu?: number): unknown;
   /** Called when the machine was restored: derived host-side caches are dropped. */
   restored(): void;
   /** Which kernel routines exist, for `kmode info`: null when it does not, else its status. */

@@ -1,4 +1,4 @@
-import { machine, useView } from '../client.ts';
+import { machine, useStatus, useView } from '../client.ts';
 import { asAddress, hex64 } from '../format.ts';
 import { Address } from '../link.tsx';
 import type { RegisterView } from '../protocol.ts';
@@ -7,8 +7,14 @@ import { Missing, Panel } from './panel.tsx';
 /** General registers, flags and control registers; what changed since the last stop is marked. */
 export function Registers() {
   const { value, error } = useView(() => machine.cpu(), []);
+  const several = useStatus(s => s.processors.length > 1);
+  const cpu = useStatus(s => s.cpu);
   return (
-    <Panel title="Registers" testid="registers" tools={value && <span class="dim">ring {value.cpl}</span>}>
+    <Panel
+      title={several ? `Registers of P${cpu}` : 'Registers'}
+      testid="registers"
+      tools={value && <span class="dim">ring {value.cpl}</span>}
+    >
       {value === null ? (
         <Missing error={error} />
       ) : (

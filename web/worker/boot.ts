@@ -3,7 +3,7 @@ import { DriverMachine } from '../../emulator/library.ts';
 import { offerFile, request, Requests } from '../../emulator/requests.ts';
 import { RunControl } from '../../emulator/runcontrol.ts';
 import { Timeline } from '../../emulator/timeline.ts';
-import type { Reply } from '../../hal/bus/index.ts';
+import type { MachineConfig, Reply } from '../../hal/bus/index.ts';
 import coreUrl from '../../build/core.wasm?url';
 
 /** Guest cycles between checkpoints: going back replays at most this. */
@@ -33,9 +33,9 @@ export async function fetchParts(): Promise<{ core: WebAssembly.Module; samples:
   return { core, samples: new Map(names.map((name, i) => [name, files[i]!])) };
 }
 
-/** A machine that stands before its first instruction, recorded from there on. `watch` is called before anything runs. */
-export function makeMachine(core: WebAssembly.Module, watch: (setup: Setup) => void): Setup {
-  const machine = DriverMachine.create({ core, boot: false });
+/** A machine that stands before its first instruction, recorded from there on. A setting that no machine can have throws a RangeError. `watch` is called before anything runs. */
+export function makeMachine(core: WebAssembly.Module, config: Partial<MachineConfig>, watch: (setup: Setup) => void): Setup {
+  const machine = DriverMachine.create({ ...config, core, boot: false });
   machine.boot();
   const timeline = new Timeline(machine, { interval: CHECKPOINT_INTERVAL });
   const setup = {

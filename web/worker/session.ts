@@ -1,4 +1,5 @@
 import { CONSOLE, describeImage, statusName } from '../../emulator/board.ts';
+import { codeAddress } from '../../emulator/inspect/code.ts';
 import { readRegisters } from '../../emulator/inspect/registers.ts';
 import type { RegisterSet } from '../../emulator/inspect/registers.ts';
 import type { DriverMachine } from '../../emulator/library.ts';
@@ -87,8 +88,11 @@ export class Session implements MachineApi {
   private activity = 0;
   private lastActivity = 0;
   private lastView = { ms: 0, activity: 0 };
-  private registers: RegisterSet | null = null;
-  private before: RegisterSet | null = null;
+  /** Number of the processor that the page looks at and steps. */
+  private selected = 0;
+  /** Registers of every processor as the machine stands, and as it stood before. */
+  private registers: RegisterSet[] = [];
+  private before: RegisterSet[] = [];
   private meter = { ms: 0, cycle: 0, instructions: 0, speed: 0, mips: 0 };
   private readonly waiting = new Map<number, { pendingToo: boolean; resolve: (reply: Reply | null) => void }>();
 
@@ -97,7 +101,8 @@ export class Session implements MachineApi {
   async start(options: StartOptions = {}): Promise<string> {
     try {
       const { core, samples } = await fetchParts();
-      const setup = makeMachine(core, ({ machine, timeline, requests }) => {
+      const { cpus, scheduleSeed } = options;
+      const setup = makeMachine(core, { cpus, scheduleSeed }, ({ machine, timeline, requests }) => {
         const mirror = new ConsoleMirror(machine.output, CONSOLE.device, CONSOLE.output);
         this.console = mirror;
         machine.addOutputSink((device, channel, data) => mirror.sent(device, channel, data));
@@ -197,7 +202,7 @@ export class Session implements MachineApi {
 
   async pause(): Promise<void> {
     if (this.stepping) this.stepping.cancel = true;
-    else if (this.running) this.stopped({ reason: 'stopped', cpu: this.machine.currentCpu, cycle: this.machine.cycle });
+    else if (this.running) this.stopped({ reason: 'stopped', cpu: this.selected, cycle: this.machine.cycle });
   }
 
   private halted(): boolean {
@@ -241,9 +246,10 @@ export class Session implements MachineApi {
   private stopped(stop: ControlStop): void {
     const { machine } = this;
     this.running = false;
+    this.selected = machine.bugCheck()?.cpu ?? stop.cpu;
     this.state = machine.bugCheck() !== null || stop.reason === 'shutdown' ? 'crashed' : 'paused';
     this.message = STOP_WORDS[stop.reason] ?? stop.reason;
-    if (stop.reason === 'breakpoint') this.message = this.breakpointList!.hit(machine.cpus[machine.currentCpu]!.rip);
+    if (stop.reason === 'breakpoint') this.message = this.breakpointList!.hit(machine.cpus[stop.cpu]!.rip);
     if (stop.reason === 'bugcheck')
       this.marks.add(this.ready.timeline.branch.id, {
         cycle: stop.cycle,
@@ -260,7 +266,16 @@ export class Session implements MachineApi {
 
   private changed(): void {
     this.before = this.registers;
-    this.registers = readRegisters(this.machine.cpus[this.machine.currentCpu]!);
+    this.registers = this.machine.cpus.map(readRegisters);
+    this.report();
+  }
+
+  async selectCpu(cpu: number): Promise<void> {
+    if (this.machine.cpus[cpu] === undefined)
+      throw new RangeError(`there is no processor ${cpu}; there are ${this.machine.cpus.length}`);
+    this.selected = cpu;
+    // The panels ask again, although nothing has happened in the machine.
+    this.lastView.ms = -Infinity;
     this.report();
   }
 
@@ -273,7 +288,8 @@ export class Session implements MachineApi {
       return;
     }
     const { machine, timeline } = this.setup;
-    const cpu = machine.cpus[machine.currentCpu]!;
+    const cpu = machine.cpus[this.selected]!;
+    const rip = codeAddress(cpu);
     const halted = this.halted();
     const quiet = this.running && halted && this.activity === this.lastView.activity;
     if (!quiet || now - this.lastView.ms >= QUIET_VIEW_MS) {
@@ -300,9 +316,11 @@ export class Session implements MachineApi {
       speed: this.meter.speed,
       chosenSpeed: this.pacing.speed,
       mips: this.meter.mips,
+      processors: machine.cpus.map(c => ({ turn: c.index === machine.currentCpu, halted: c.halted })),
+      cpu: this.selected,
       irql: cpu.cr8,
-      rip: cpu.rip,
-      symbol: machine.guest.symbolAt(cpu.rip),
+      rip,
+      symbol: machine.guest.symbolAt(rip),
       message: this.message,
       end: Math.max(timeline.branch.end, machine.cycle),
       branch: timeline.branch.id,
@@ -325,7 +343,7 @@ export class Session implements MachineApi {
     await this.moving(kind, c => step(c, kind, filter));
   }
   async goTo(cycle: number): Promise<void> {
-    await this.moving('to there', c => arrived(c.control.toCycle(Math.max(cycle, c.timeline.start))));
+    await this.moving('to there', c => arrived(c, c.control.toCycle(Math.max(cycle, c.timeline.start))));
   }
   async runToAddress(address: number): Promise<void> {
     await this.moving('to there', c => runTo(c, address, () => true));
@@ -334,7 +352,7 @@ export class Session implements MachineApi {
     await this.moving('to there', c => {
       const branch = c.timeline.branches.find(b => b.id === id);
       const stop = c.timeline.switchTo(id, branch?.end ?? 0);
-      return { ...stop, reason: 'address' };
+      return { ...stop, cpu: c.cpu, reason: 'address' };
     });
   }
 
@@ -346,6 +364,7 @@ export class Session implements MachineApi {
     let asked = performance.now();
     const context: StepContext = {
       ...this.setup,
+      cpu: this.selected,
       breathe: async () => {
         const now = performance.now();
         if (now - asked >= SLICE_MS) {
@@ -373,19 +392,19 @@ export class Session implements MachineApi {
   // ---- views ----
 
   async disassembly(address: number | null, before: number, count: number): Promise<DisassemblyLine[]> {
-    return views.disassemblyView(this.machine, address, before, count);
+    return views.disassemblyView(this.machine, this.selected, address, before, count);
   }
   async cpu(): Promise<CpuView> {
-    return views.cpuView(this.machine, this.running ? null : this.before);
+    return views.cpuView(this.machine, this.selected, this.running ? null : (this.before[this.selected] ?? null));
   }
   async stack(count: number): Promise<StackLine[]> {
-    return views.stackView(this.machine, count);
+    return views.stackView(this.machine, this.selected, count);
   }
   async memory(address: number, length: number): Promise<MemoryView> {
-    return views.memoryView(this.machine, address, Math.min(length, 4096));
+    return views.memoryView(this.machine, this.selected, address, Math.min(length, 4096));
   }
   async interrupts(): Promise<InterruptView> {
-    return views.interruptView(this.machine);
+    return views.interruptView(this.machine, this.selected);
   }
   async interruptSources(): Promise<InterruptSource[]> {
     return views.interruptSources(this.machine);
@@ -411,13 +430,13 @@ export class Session implements MachineApi {
     };
   }
   async evaluate(expression: string): Promise<number> {
-    return views.evaluateIn(this.machine, expression);
+    return views.evaluateIn(this.machine, this.selected, expression);
   }
   async stateHash(): Promise<string> {
     return this.machine.stateHash();
   }
   async command(line: string): Promise<string[]> {
-    return this.machine.guest.command(line);
+    return this.machine.guest.command(line, this.selected);
   }
 
   // ---- breakpoints ----
@@ -426,7 +445,7 @@ export class Session implements MachineApi {
     return this.breakpointList?.list() ?? [];
   }
   async addBreakpoint(expression: string): Promise<Breakpoint> {
-    const made = this.breakpointList!.add(expression, views.evaluateIn(this.machine, expression));
+    const made = this.breakpointList!.add(expression, views.evaluateIn(this.machine, this.selected, expression));
     this.report();
     return made;
   }

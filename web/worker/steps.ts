@@ -1,4 +1,4 @@
-import { instructionAt } from '../../emulator/inspect/code.ts';
+import { codeAddress, instructionAt } from '../../emulator/inspect/code.ts';
 import * as abi from '../../emulator/core/abi.ts';
 import type { DriverMachine } from '../../emulator/library.ts';
 import type { ControlStop, RunControl } from '../../emulator/runcontrol.ts';
@@ -19,6 +19,8 @@ export interface StepContext {
   machine: DriverMachine;
   timeline: Timeline;
   control: RunControl;
+  /** Number of the processor that is stepped. */
+  cpu: number;
   /** Lets messages in; whether the step is to end here. */
   breathe(): Promise<boolean>;
 }
@@ -29,17 +31,17 @@ export async function step(c: StepContext, kind: StepKind, filter: InterruptFilt
   control.reach = REACH / 10;
   switch (kind) {
     case 'into':
-      return control.stepInto();
+      return control.stepInto(c.cpu);
     case 'over':
       return stepOver(c);
     case 'out': {
-      const [frame] = stackFrames(machine);
+      const [frame] = stackFrames(machine, c.cpu);
       if (frame === undefined) throw new Error('no caller was found: the stack walk ends here');
       const depth = stackPointer(c);
-      return runTo(c, frame.address, () => stackPointer(c) > depth);
+      return runTo(c, frame.address, () => isTurn(c) && stackPointer(c) > depth);
     }
     case 'back':
-      return control.stepBack();
+      return control.stepBack(c.cpu);
     case 'back-over':
       return stepBackOver(c);
     case 'back-out':
@@ -54,24 +56,27 @@ export async function step(c: StepContext, kind: StepKind, filter: InterruptFilt
       if (machine.breakpoints.length === 0) throw new Error('there is no breakpoint to run back to: set one first');
       return control.runBack();
     case 'to-end':
-      return arrived(control.toCycle(timeline.branch.end));
+      return arrived(c, control.toCycle(timeline.branch.end));
     case 'to-start':
-      return arrived(control.toCycle(timeline.start));
+      return arrived(c, control.toCycle(timeline.start));
   }
 }
 
-/** Whoever goes to a cycle is there when it is reached. */
-export const arrived = (stop: ControlStop): ControlStop => (stop.reason === 'limit' ? { ...stop, reason: 'address' } : stop);
+/** Whoever goes to a cycle is there when it is reached, and goes on looking at the same processor. */
+export const arrived = (c: StepContext, stop: ControlStop): ControlStop =>
+  stop.reason === 'limit' ? { ...stop, cpu: c.cpu, reason: 'address' } : stop;
 
-const processor = (c: StepContext) => c.machine.cpus[c.machine.currentCpu]!;
+const processor = (c: StepContext) => c.machine.cpus[c.cpu]!;
+/** Several processors may come to the same address; the stop there is of the one whose turn it is. */
+const isTurn = (c: StepContext): boolean => c.machine.currentCpu === c.cpu;
 const stackPointer = (c: StepContext): bigint => processor(c).gpr(RSP);
 
 function stepOver(c: StepContext): Promise<ControlStop> | ControlStop {
   const cpu = processor(c);
-  const d = instructionAt(cpu, cpu.rip);
-  if (d.kind !== 'call') return c.control.stepOver();
+  const d = instructionAt(cpu, codeAddress(cpu));
+  if (d.kind !== 'call') return c.control.stepOver(c.cpu);
   const depth = stackPointer(c);
-  return runTo(c, cpu.rip + d.length, () => stackPointer(c) >= depth);
+  return runTo(c, cpu.rip + d.length, () => isTurn(c) && stackPointer(c) >= depth);
 }
 
 /** Runs to `address`, as often as it takes until `holds` (the frame is the right one). Breakpoints of the person stop it too. */
@@ -92,12 +97,13 @@ function stepBackToCause(c: StepContext): ControlStop {
   const { machine, control } = c;
   const bug = machine.bugCheck();
   if (bug === null) throw new Error('there is no bug check to go back from');
+  c.cpu = bug.cpu;
   const module = bug.driver?.replace(/\.sys$/i, '').toLowerCase();
   let stop = control.toCycle(Math.max(c.timeline.start, Math.min(bug.cycle, machine.cycle)));
   for (let n = 0; n < CAUSE_REACH && stop.reason !== 'start'; n++) {
     const inDriver = module === undefined || machine.guest.symbolAt(processor(c).rip)?.toLowerCase().startsWith(module) === true;
     if (machine.bugCheck() === null && inDriver) return { ...stop, reason: 'step' };
-    stop = control.stepBack();
+    stop = control.stepBack(c.cpu);
   }
   return stop;
 }
@@ -106,17 +112,17 @@ function stepBackToCause(c: StepContext): ControlStop {
 function stepBackOver(c: StepContext): ControlStop {
   const here = processor(c).rip,
     depth = stackPointer(c);
-  const stop = c.control.stepBack();
+  const stop = c.control.stepBack(c.cpu);
   if (stop.reason !== 'step' || stackPointer(c) >= depth) return stop;
-  return callBefore(c, here) === null ? stop : backToCall(c, here, () => stackPointer(c) === depth);
+  return callBefore(c, here) === null ? stop : backToCall(c, here, () => isTurn(c) && stackPointer(c) === depth);
 }
 
 /** Back to the call that this function was called by. */
 function stepBackOut(c: StepContext): ControlStop {
-  const [frame] = stackFrames(c.machine);
+  const [frame] = stackFrames(c.machine, c.cpu);
   if (frame === undefined || callBefore(c, frame.address) === null) throw new Error('no call was found that led here');
   // At the call, the return address has not been pushed yet.
-  return backToCall(c, frame.address, () => stackPointer(c) === BigInt.asUintN(64, BigInt(frame.slot + 8)));
+  return backToCall(c, frame.address, () => isTurn(c) && stackPointer(c) === BigInt.asUintN(64, BigInt(frame.slot + 8)));
 }
 
 /** Address of the call instruction that ends at `returnAddress`, or null. */
@@ -188,7 +194,7 @@ async function inSlices(c: StepContext, once: () => ControlStop | null): Promise
     control.reach = SLICE;
     const stop = once();
     if (stop !== null && stop.reason !== 'limit') return stop;
-    const here = { cpu: machine.currentCpu, cycle: machine.cycle };
+    const here = { cpu: c.cpu, cycle: machine.cycle };
     if (await c.breathe()) return { ...here, reason: 'stopped' };
     if (Math.abs(machine.cycle - from) >= REACH) return { ...here, reason: 'limit' };
   }

@@ -1,5 +1,5 @@
 import { evaluate } from '../../emulator/inspect/evaluate.ts';
-import { codeListing } from '../../emulator/inspect/code.ts';
+import { codeAddress, codeListing } from '../../emulator/inspect/code.ts';
 import { readIdt, readIoApic, readLocalApic } from '../../emulator/inspect/interrupts.ts';
 import { FLAGS, readRegisters } from '../../emulator/inspect/registers.ts';
 import type { RegisterSet } from '../../emulator/inspect/registers.ts';
@@ -34,9 +34,15 @@ const PIN_DEVICES: { readonly [pin: number]: string } = {
 
 const RSP = 4;
 
-export function disassemblyView(machine: Machine, address: number | null, before: number, count: number): DisassemblyLine[] {
-  const cpu = machine.cpus[machine.currentCpu]!;
-  return codeListing(cpu, machine.guestOs, address ?? cpu.rip, before, count).map(l => ({
+export function disassemblyView(
+  machine: Machine,
+  index: number,
+  address: number | null,
+  before: number,
+  count: number,
+): DisassemblyLine[] {
+  const cpu = machine.cpus[index]!;
+  return codeListing(cpu, machine.guestOs, address ?? codeAddress(cpu), before, count).map(l => ({
     address: l.address,
     bytes: l.bytes,
     text: l.text,
@@ -48,8 +54,8 @@ export function disassemblyView(machine: Machine, address: number | null, before
 }
 
 /** `last` is what the registers were when the machine last stood still. */
-export function cpuView(machine: Machine, last: RegisterSet | null): CpuView {
-  const now = readRegisters(machine.cpus[machine.currentCpu]!);
+export function cpuView(machine: Machine, index: number, last: RegisterSet | null): CpuView {
+  const now = readRegisters(machine.cpus[index]!);
   const before = new Map(last?.general.map(r => [r.name, r.value]));
   const symbol = (value: bigint): string | null => {
     const signed = BigInt.asIntN(64, value);
@@ -77,10 +83,10 @@ export function cpuView(machine: Machine, last: RegisterSet | null): CpuView {
   };
 }
 
-export function stackView(machine: Machine, count: number): StackLine[] {
-  const cpu = machine.cpus[machine.currentCpu]!;
+export function stackView(machine: Machine, index: number, count: number): StackLine[] {
+  const cpu = machine.cpus[index]!;
   const os = machine.guestOs;
-  const frames = new Set(stackFrames(machine).map(f => f.slot));
+  const frames = new Set(stackFrames(machine, index).map(f => f.slot));
   const rsp = Number(BigInt.asIntN(64, cpu.gpr(RSP)));
   const lines: StackLine[] = [];
   for (let i = 0; i < count; i++) {
@@ -100,14 +106,14 @@ export interface StackFrame {
   address: number;
 }
 
-/** Return addresses by the images' unwind data, innermost first; empty when the walk finds none. */
-export function stackFrames(machine: Machine): StackFrame[] {
-  const frames = machine.guestOs?.inspect('stack') as StackFrame[] | undefined;
+/** Return addresses on processor `index` by the images' unwind data, innermost first; empty when the walk finds none. */
+export function stackFrames(machine: Machine, index: number): StackFrame[] {
+  const frames = machine.guestOs?.inspect('stack', index) as StackFrame[] | undefined;
   return frames ?? [];
 }
 
-export function memoryView(machine: Machine, address: number, length: number): MemoryView {
-  const { mem } = machine.cpus[machine.currentCpu]!;
+export function memoryView(machine: Machine, index: number, address: number, length: number): MemoryView {
+  const { mem } = machine.cpus[index]!;
   const bytes = Array.from({ length }, (_, i) => (mem.translate(address + i) < 0 ? -1 : mem.read8(address + i)));
   return { address, bytes, symbol: machine.guestOs?.symbolAt(address) ?? null, note: null };
 }
@@ -118,11 +124,10 @@ interface InterruptRow {
   serviceAddress: number | null;
 }
 
-export function interruptView(machine: Machine): InterruptView {
-  const index = machine.currentCpu;
+export function interruptView(machine: Machine, index: number): InterruptView {
   const cpu = machine.cpus[index]!;
   const os = machine.guestOs;
-  const services = new Map(((os?.inspect('idt') as InterruptRow[] | undefined) ?? []).map(r => [r.vector, r]));
+  const services = new Map(((os?.inspect('idt', index) as InterruptRow[] | undefined) ?? []).map(r => [r.vector, r]));
   const apic = readLocalApic(machine.core, index);
   const timer = apic.lvt.find(l => l.name === 'timer')!.value;
   return {
@@ -178,5 +183,5 @@ export function devicesView(machine: Machine): DeviceView[] {
   return [...machine.devices.values()].map(d => ({ id: d.id, title: d.title, registers: [...(d.inspect?.() ?? [])] }));
 }
 
-export const evaluateIn = (machine: Machine, expression: string): number =>
-  evaluate(expression, machine.cpus[machine.currentCpu]!, machine.guestOs);
+export const evaluateIn = (machine: Machine, index: number, expression: string): number =>
+  evaluate(expression, machine.cpus[index]!, machine.guestOs);
