@@ -6,6 +6,7 @@ import {
   addressWithoutIndex,
   condition,
   follow,
+  followNext,
   fusedCondition,
   loadFrom,
   modify,
@@ -138,6 +139,9 @@ export function hotBody(f: Form, v: Variant): string {
     case 'vec':
       return vectorBody(f, v);
     case 'raw':
+      // Ports: the function sees CYCLES and RIP, and changes neither.
+      if (f.record.ends === 'next')
+        return `store<u64>(cpu, limit - (acc >> 32) - <u64>load<u8>(ip, 11), CYCLES); store<u64>(cpu, load<u64>(ip, 32), RIP); ${callOf(f, ['ip'])}; if (trap) break; ${followNext}`;
       return `${callOf(f, ['ip'])}; if (trap) break; ${next}`;
     default: {
       const template = templates[f.exec.name];

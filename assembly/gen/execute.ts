@@ -1,6 +1,6 @@
 import type { Dispatch } from './dispatch.ts';
 import { fixedCodes } from './dispatch.ts';
-import { address, follow, next } from './text.ts';
+import { address, follow, followNext, next } from './text.ts';
 
 // The text of generated/execute.ts: the function that runs decoded blocks.
 
@@ -22,9 +22,7 @@ const fixed: Record<string, string> = {
       break;`,
   CODE_COUNT: `store<u64>(cpu, load<u64>(cpu, BRANCHES) + 1, BRANCHES); ${next}`,
   // The same where RIP and the mode are known: the op's own link leads on (generation at 24, block at 28).
-  CODE_COLD_NEXT: `${coldEnd} if (load<u32>(cpu, ATTENTION) != 0 || load<u64>(cpu, TIMER_DUE) < limit) break;
-      if (load<u32>(ip, 24) == linkGeneration) { const n = <usize>load<u32>(ip, 28), c = acc - load<u64>(n); if (<i64>c >= 0) { acc = c; ip = n + 48; continue; } }
-      to = load<u64>(ip, 32); slot = ip + 4; break;`,
+  CODE_COLD_NEXT: `${coldEnd} ${followNext}`,
   CODE_CONTINUE: follow('ip', false),
   CODE_STOP: 'store<u64>(cpu, load<u64>(ip, 32), RIP); break;',
   // Segment base in r0, nonzero r1 for a 32-bit address size (SDM vol. 1, 3.3.7: the address is zero-extended, then the base is added).

@@ -61,6 +61,12 @@ export function follow(op: string, taken: boolean): string {
   );
 }
 
+/** After a form that ends its block and goes on at the next instruction, with RIP written: the op's own link leads on (generation at 24, block at 28). */
+export const followNext =
+  'if (load<u32>(cpu, ATTENTION) != 0 || load<u64>(cpu, TIMER_DUE) < limit) break; ' +
+  'if (load<u32>(ip, 24) == linkGeneration) { const n = <usize>load<u32>(ip, 28), c = acc - load<u64>(n); if (<i64>c >= 0) { acc = c; ip = n + 48; continue; } } ' +
+  'to = load<u64>(ip, 32); slot = ip + 4; break;';
+
 /** Goes to the address in `to`; `commit` is done when the target is known to be canonical. */
 export function jumpTo(commit: string): string {
   return (

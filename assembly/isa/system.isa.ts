@@ -103,16 +103,16 @@ const segments: InsnForm[] = [
 ];
 
 const ports: InsnForm[] = [
-  insn('E4 ib', 'IN AL, imm8', { ops: 'w:acc r:imm8', exec: 'raw:inImmediate<u8>', cycles: 30, ends: 'next' }),
+  insn('E4 ib', 'IN AL, imm8', { ops: 'w:acc r:imm8', exec: 'raw:inImmediate<u8>', cycles: 30, hot: true, ends: 'next' }),
   insn('o16 E5 ib', 'IN AX, imm8', { ops: 'w:acc r:imm8', exec: 'raw:inImmediate<u16>', cycles: 30, ends: 'next' }),
   insn('E5 ib', 'IN EAX, imm8', { ops: 'w:acc r:imm8', exec: 'raw:inImmediate<u32>', cycles: 30, ends: 'next' }),
-  insn('EC', 'IN AL, DX', { ops: 'w:acc r:dx', exec: 'raw:inDx<u8>', cycles: 30, ends: 'next' }),
+  insn('EC', 'IN AL, DX', { ops: 'w:acc r:dx', exec: 'raw:inDx<u8>', cycles: 30, hot: true, ends: 'next' }),
   insn('o16 ED', 'IN AX, DX', { ops: 'w:acc r:dx', exec: 'raw:inDx<u16>', cycles: 30, ends: 'next' }),
   insn('ED', 'IN EAX, DX', { ops: 'w:acc r:dx', exec: 'raw:inDx<u32>', cycles: 30, ends: 'next' }),
-  insn('E6 ib', 'OUT imm8, AL', { ops: 'r:imm8 r:acc', exec: 'raw:outImmediate<u8>', cycles: 30, ends: 'next' }),
+  insn('E6 ib', 'OUT imm8, AL', { ops: 'r:imm8 r:acc', exec: 'raw:outImmediate<u8>', cycles: 30, hot: true, ends: 'next' }),
   insn('o16 E7 ib', 'OUT imm8, AX', { ops: 'r:imm8 r:acc', exec: 'raw:outImmediate<u16>', cycles: 30, ends: 'next' }),
   insn('E7 ib', 'OUT imm8, EAX', { ops: 'r:imm8 r:acc', exec: 'raw:outImmediate<u32>', cycles: 30, ends: 'next' }),
-  insn('EE', 'OUT DX, AL', { ops: 'r:dx r:acc', exec: 'raw:outDx<u8>', cycles: 30, ends: 'next' }),
+  insn('EE', 'OUT DX, AL', { ops: 'r:dx r:acc', exec: 'raw:outDx<u8>', cycles: 30, hot: true, ends: 'next' }),
   insn('o16 EF', 'OUT DX, AX', { ops: 'r:dx r:acc', exec: 'raw:outDx<u16>', cycles: 30, ends: 'next' }),
   insn('EF', 'OUT DX, EAX', { ops: 'r:dx r:acc', exec: 'raw:outDx<u32>', cycles: 30, ends: 'next' }),
   insn('6C', 'INSB', { exec: 'raw:ins<u8>', cycles: 30, ends: true }),
