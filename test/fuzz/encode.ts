@@ -221,6 +221,11 @@ function immediates(r: Random, form: Form, operandBits: number, address: bigint 
   return out;
 }
 
+/** The address, moved so that 16 bytes at it (or, with `anyOffset`, at any multiple of 8 from it) lie in one line of 64 bytes. */
+function withinLine(address: bigint, anyOffset: boolean): bigint {
+  return anyOffset || (address & 63n) > 48n ? address & ~15n : address;
+}
+
 /** An instruction of `form`; null when the form does not exist in that mode. */
 export function encode(r: Random, form: Form, s: Surroundings, flavour: Flavour, plain: boolean): Encoded | null {
   const { accept, vex } = form.encoding;
@@ -290,6 +295,9 @@ export function encode(r: Random, form: Form, s: Surroundings, flavour: Flavour,
     if (mod === 1 && memoryPossible) {
       const vsib = /vm\d+[xy]/.test(form.record.syntax);
       address = chooseAddress(r, !r.oneIn(7) || plain ? alignmentOf(form) : 1, addressBits === 64 ? 64 : 32);
+      // Linux makes a process wait for 10 ms after a locked access that crosses a line (split_lock_mitigate).
+      if (prefixes.includes(0xf0) || form.record.syntax.startsWith('XCHG'))
+        address = withinLine(address, form.record.syntax.startsWith('BT'));
       // Vectors of indices reach around the base.
       const last = prefixes.filter(p => p === 0x64 || p === 0x65).pop();
       const segmentBase = segment === 0 || !last ? 0n : last === 0x64 ? s.fsbase : s.gsbase;
