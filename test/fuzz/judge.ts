@@ -7,6 +7,8 @@ import { Host } from './host.ts';
 import { CoreMachine, LONG_LIMIT } from './machine.ts';
 import { forms, ignoredAfter, undefinedFlags } from './undefined.ts';
 
+/** Time that making a case smaller may take: each trial of one with a loop around split locks may take a second. */
+const SHRINK_MS = 5000;
 /** Cases in a batch. */
 export const BATCH = 1024;
 const CASE_BYTES = 3072,
@@ -174,13 +176,14 @@ export class Judge {
     return null;
   }
 
-  /** A smaller case with the same kind of disagreement. */
+  /** In at most SHRINK_MS: a smaller case with the same kind of disagreement. */
   shrink(d: Disagreement): Disagreement {
     if (d.what.some(w => w.startsWith('in a block'))) return d;
     let best = d,
       trials = 600;
+    const until = performance.now() + SHRINK_MS;
     const attempt = (c: Case): boolean => {
-      if (trials-- <= 0) return false;
+      if (trials-- <= 0 || performance.now() > until) return false;
       const smaller = this.examine(c);
       if (!smaller) return false;
       best = smaller;
