@@ -9,6 +9,7 @@ import { KTHREAD, KUSER_SHARED_DATA } from '../types/ke.ts';
 import { STATUS_ACCESS_VIOLATION, STATUS_DATATYPE_MISALIGNMENT, STATUS_SUCCESS } from '../types/status.ts';
 import { BOOLEAN, CHAR, LONG, type NtExport, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, ULONG, VOID } from './declare.ts';
 import { callbackExports } from './excallback.ts';
+import { interlockedExports } from './exinterlocked.ts';
 import { listExports } from './exlist.ts';
 import { poolExports } from './expool.ts';
 import { resourceExports } from './exresource.ts';
@@ -227,6 +228,7 @@ const misc: NtExport[] = [
 export const exports: NtExport[] = [
   ...poolExports,
   ...listExports,
+  ...interlockedExports,
   ...workExports,
   ...resourceExports,
   ...rundownExports,

@@ -23,6 +23,7 @@ import {
 } from './declare.ts';
 import { exports as calls } from './kecalls.ts';
 import { exports as guarded } from './keguarded.ts';
+import { exports as library } from './kelibrary.ts';
 import { exports as locks } from './kelock.ts';
 import { exports as threads } from './kethread.ts';
 import { exports as queues } from './kequeue.ts';
@@ -343,4 +344,4 @@ const dpcs: NtExport[] = [
 ];
 
 
-export const exports: NtExport[] = [...events, ...waits, ...timers, ...dpcs, ...locks, ...guarded, ...threads, ...queues, ...system, ...calls];
+export const exports: NtExport[] = [...library, ...events, ...waits, ...timers, ...dpcs, ...locks, ...guarded, ...threads, ...queues, ...system, ...calls];

@@ -1,10 +1,11 @@
 import { endOfInterrupt, startPeriodicTimer } from '../../hal/nt/apic.ts';
-import { DISPATCH_LEVEL, type NtExport, ntExport, pointer, ULONG, VOID } from '../exports/declare.ts';
+import { DISPATCH_LEVEL, jump, type NtExport, ntExport, pointer, ULONG, VOID } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import { KUSER_SHARED_DATA as SHARED_PAGE } from '../mm/layout.ts';
 import { DPC_WATCHDOG_VIOLATION } from '../types/bugcodes.ts';
 import { KTHREAD, KUSER_SHARED_DATA } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
+import { ETHREAD } from '../types/ps.ts';
 import { KTRAP_FRAME } from '../types/trap.ts';
 import { requestQueuedDpcs } from './dpc.ts';
 import { CLOCK_VECTOR, requestDispatch } from './ready.ts';
@@ -90,6 +91,9 @@ function chargeTick(k: Kernel, irql: number): void {
   requestDispatch(k);
 }
 
+/** KPROCESSOR_MODE of the code that was interrupted. */
+const previousMode = (k: Kernel, trapFrame: number): number => KTRAP_FRAME.f.SegCs.get(k.mem, trapFrame) & 1;
+
 export const clockRoutines: readonly NtExport[] = [
   ntExport({
     name: 'KeClockInterruptNotify',
@@ -114,6 +118,10 @@ export const clockRoutines: readonly NtExport[] = [
       chargeTick(k, irql);
       watchDpcs(k, TrapFrame, irql);
       endOfInterrupt(k.cpu);
+      const notify = k.global.get('KiTimeUpdateNotifyRoutine');
+      // The level stays raised until the trap returns: nothing interrupts the driver's routine but an IPI.
+      if (notify !== 0)
+        return jump(notify, k.mem.readPtr(k.currentThread() + ETHREAD.f.Cid.offset + 8), previousMode(k, TrapFrame));
     },
   }),
 ];

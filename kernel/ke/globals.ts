@@ -63,6 +63,8 @@ export const keGlobals = {
   /** Processors that a bug check has stopped, a bit each, and the KTRAP_FRAMEs of what they ran. */
   KiFrozenProcessors: u32,
   KiFrozenTrapFrame: array(ptr, MAXIMUM_PROCESSORS),
+  /** What KeSetTimeUpdateNotifyRoutine set, or 0. */
+  KiTimeUpdateNotifyRoutine: ptr,
   /** Interrupts that nobody had connected, by count. */
   KiUnexpectedInterruptCount: u32,
   /** I/O APIC redirection: vector + 1 that each pin was given, 0 for none. */

@@ -6,3 +6,6 @@ const byCode: ReadonlyMap<number, string> = new Map(Object.entries(codes).map(([
 export function bugCheckName(code: number): string {
   return byCode.get(code >>> 0) ?? `BUGCODE_${(code >>> 0).toString(16).toUpperCase()}`;
 }
+
+/** Codes and texts that KeGetBugMessageText knows: one text a code. */
+export const bugCheckTexts = (): readonly (readonly [code: number, text: string])[] => [...byCode];
