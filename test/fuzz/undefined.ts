@@ -1,5 +1,6 @@
 // What a comparison with a real processor ignores: results that the SDM leaves undefined, as the records say it.
 
+import { cpus } from 'node:os';
 import type { Form } from '../../assembly/gen/tables.ts';
 import { fetch, type Fetched } from '../../emulator/disasm/fetch.ts';
 import { decodeTables, parseForms } from '../../assembly/gen/tables.ts';
@@ -73,6 +74,21 @@ export function undefinedFlags(code: Uint8Array, bits: Bits): number {
   return form ? flagsOf(form, 'u') | (form.record.undefined ? flagsOf(form, 'w') : 0) : 0;
 }
 
+const INT3 = 0xcc;
+
+/** Whether the bytes behind the first instruction of `code`, with the INT3s that follow a case, make an instruction that leaves something undefined. */
+export function leavesUndefinedBehind(code: Uint8Array, bits: Bits): boolean {
+  const length = identify(code, bits)?.fields.length ?? code.length;
+  if (length >= code.length) return false;
+  const rest = new Uint8Array(code.length - length + 15).fill(INT3);
+  rest.set(code.subarray(length));
+  const form = identify(rest, bits)?.form;
+  return (
+    (form !== undefined && (flagsOf(form, 'u') !== 0 || form.record.undefined !== undefined)) ||
+    leavesUndefinedBehind(code.subarray(length), bits)
+  );
+}
+
 /** What is undefined after the instruction at the start of `code` ran in the state `before`, given what both sides made of it. */
 export function ignoredAfter(
   code: Uint8Array,
@@ -104,6 +120,9 @@ export function ignoredAfter(
   let flags = flagsOf(form, 'u');
   const size = operandBits(form, fields);
   const destination = fields.memory ? -1 : fields.rm;
+  // Linux keeps the number of the processor in the limit of a descriptor that its vDSO reads with LSL.
+  if (form.record.syntax.startsWith('LSL') && BigInt.asUintN(size, registerValue(after, fields.reg)) < BigInt(cpus().length))
+    fillRegister(ignored.state, fields.reg);
   const memoryBytes = fields.memory ? Math.max(0, ...form.operands.map(o => o.bytes)) : 0;
   const differ = mine.exception !== theirs.exception;
   // EFLAGS.AC and operands of 16 bytes and more (SDM vol. 3, 6.15: "alignment check ... may or may not be generated").
@@ -226,6 +245,10 @@ function pendsX87(state: Uint8Array): boolean {
 function untouched(before: Uint8Array, after: Uint8Array, register: number): boolean {
   for (let i = 0; i < 4; i++) if (before[register * 8 + i] !== after[register * 8 + i]) return false;
   return true;
+}
+
+function registerValue(state: Uint8Array, number: number): bigint {
+  return new DataView(state.buffer, state.byteOffset).getBigUint64(number * 8, true);
 }
 
 function fillRegister(state: Uint8Array, number: number): void {
