@@ -30,6 +30,13 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'drivers',
+          include: ['test/drivers/**/*.test.ts'],
+          testTimeout: 240_000,
+        },
+      },
+      {
+        test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           globalSetup: ['test/browser/setup.ts'],

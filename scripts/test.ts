@@ -37,6 +37,7 @@ const STEPS: { readonly [name: string]: () => void } = {
   build: () => build(),
   unit: () => vitest('unit'),
   boots: () => vitest('boots'),
+  drivers: () => vitest('drivers'),
   browser: () => vitest('browser'),
 };
 
