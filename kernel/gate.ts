@@ -86,7 +86,7 @@ function checkIrql(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void 
   const irql = k.cpu.cr8;
   const rule = gate.info!.irql!;
   if (irql > gate.irqlMax || irql < gate.irqlMin) breakRule(k, gate.info!.name, rule);
-  const sharpened = rule.when?.(args);
+  const sharpened = rule.when?.(args, k);
   if (sharpened === undefined) return;
   if (
     (sharpened.max !== undefined && irql > HIGHEST[sharpened.max]) ||

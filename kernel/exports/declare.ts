@@ -58,8 +58,8 @@ export interface ExportInfo<A> {
   internal?: boolean;
   /** One sentence: what it does. The WDK page is the source. */
   doc: string;
-  /** Rule that the verifier checks on every call; `when` may sharpen it by the arguments. Absent = any IRQL. */
-  irql?: IrqlRule & { when?: (a: ArgValues<A>) => IrqlRule | undefined };
+  /** Rule that the verifier checks on every call; `when` may sharpen it by the arguments and what the thread did before. Absent = any IRQL. */
+  irql?: IrqlRule & { when?: (a: ArgValues<A>, k: Kernel) => IrqlRule | undefined };
   args: A;
   returns: ArgType<unknown>;
   /** Cost, charged at exit; a function of the arguments where the work depends on them. */

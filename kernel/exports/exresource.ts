@@ -11,10 +11,10 @@ import {
   type SharedPolicy,
   tryAcquireResource,
 } from '../ex/resource.ts';
+import { changeApcDisable } from '../ke/apc.ts';
 import { keSetEvent } from '../ke/event.ts';
 import { keWait } from '../ke/wait.ts';
 import { ERESOURCE, FAST_MUTEX } from '../types/ex.ts';
-import { KTHREAD } from '../types/ke.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 import { ptr, u8 } from '../types/struct.ts';
 import {
@@ -42,11 +42,6 @@ const WR_RESOURCE = 27,
   WR_FAST_MUTEX = 34;
 
 const frame = { Block: RESOURCE_WAIT_BLOCK } as const;
-
-function enterCriticalRegion(k: Kernel, by: number): void {
-  const at = k.currentThread() + KTHREAD.f.KernelApcDisable.offset;
-  k.mem.write16(at, (k.mem.read16(at) + by) & 0xffff);
-}
 
 const acquire = (name: string, doc: string, exclusive: boolean, policy: SharedPolicy): NtExport =>
   ntSteps({
@@ -84,7 +79,7 @@ const enterAndAcquire = (name: string, doc: string, exclusive: boolean): NtExpor
     frame,
     steps: {
       start(k, f, _rax, a) {
-        enterCriticalRegion(k, -1);
+        changeApcDisable(k, k.currentThread(), -1);
         if (tryAcquireResource(k, a.Resource, k.currentThread(), exclusive)) return ret(0);
         const block = f.get('Block');
         queueResourceWaiter(k, a.Resource, block, exclusive);
@@ -189,11 +184,10 @@ const resources: NtExport[] = [
     args: { Resource: PERESOURCE },
     returns: VOID,
     cycles: 140,
-    status: 'partial',
-    missing: 'kernel APCs that came in the region are delivered at the next IRQL change, not at once',
+    status: 'full',
     impl(k, a) {
       exReleaseResource(k, a.Resource, me(k));
-      enterCriticalRegion(k, 1);
+      changeApcDisable(k, k.currentThread(), 1);
     },
   }),
   ntExport({

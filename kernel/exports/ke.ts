@@ -15,7 +15,7 @@ import { raiseStatus } from '../ex/raise.ts';
 import { signalState } from '../ke/signal.ts';
 import { keCancelTimer, keInitializeTimerEx, keSetTimer } from '../ke/timer.ts';
 import { activeProcessorCount } from '../ke/processor.ts';
-import { keDelay, keWait, type WaitOptions } from '../ke/wait.ts';
+import { dispatcherHeld, holdDispatcher, keDelay, keWait, type WaitOptions } from '../ke/wait.ts';
 import type { Kernel } from '../kernel.ts';
 import { STATUS_MUTANT_NOT_OWNED, STATUS_SEMAPHORE_LIMIT_EXCEEDED } from '../types/status.ts';
 import {
@@ -36,8 +36,15 @@ const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 /** Reads an optional timeout: null when the pointer is. */
 const timeoutAt = (k: Kernel, at: number): bigint | null => (at === 0 ? null : BigInt.asIntN(64, k.mem.read64(at)));
 
-/** A wait may only block at APC_LEVEL and below; with a timeout of zero it is allowed at DISPATCH_LEVEL. */
-const waitRule = (a: { Timeout: number }): { max: 'APC_LEVEL' } | undefined => (a.Timeout === 0 ? { max: 'APC_LEVEL' } : undefined);
+/** A wait may only block at APC_LEVEL and below; with a timeout of zero it is allowed at DISPATCH_LEVEL. After a call with Wait = TRUE the kernel itself is at DISPATCH_LEVEL. */
+const waitRule = (a: { Timeout: number }, k: Kernel): { max: 'APC_LEVEL' } | undefined =>
+  (a.Timeout === 0 || k.mem.read64(a.Timeout) !== 0n) && !dispatcherHeld(k) ? { max: 'APC_LEVEL' } : undefined;
+
+/** The previous state that a routine with a Wait argument returns; with Wait = TRUE the dispatcher stays held. */
+function thenHold(k: Kernel, previous: number, hold: boolean): number {
+  if (hold) holdDispatcher(k);
+  return previous;
+}
 
 function waitOutcome(k: Kernel, objects: readonly number[], options: WaitOptions): Outcome | number {
   const result = keWait(k, objects, options);
@@ -63,7 +70,7 @@ const events: NtExport[] = [
     returns: LONG,
     cycles: 120,
     status: 'full',
-    impl: (k, { Event, Increment }) => keSetEvent(k, Event, Increment),
+    impl: (k, { Event, Increment, Wait }) => thenHold(k, keSetEvent(k, Event, Increment), Wait),
   }),
   ntExport({
     name: 'KeResetEvent',
@@ -93,7 +100,7 @@ const events: NtExport[] = [
     returns: LONG,
     cycles: 120,
     status: 'full',
-    impl: (k, { Event, Increment }) => kePulseEvent(k, Event, Increment),
+    impl: (k, { Event, Increment, Wait }) => thenHold(k, kePulseEvent(k, Event, Increment), Wait),
   }),
   ...(['KeReadStateEvent', 'KeReadStateSemaphore', 'KeReadStateMutex', 'KeReadStateTimer'] as const).map(name =>
     ntExport({
@@ -124,7 +131,8 @@ const events: NtExport[] = [
     returns: LONG,
     cycles: 120,
     status: 'full',
-    impl: (k, { Semaphore, Increment, Adjustment }) => keReleaseSemaphore(k, Semaphore, Increment, Adjustment) ?? raiseStatus(k, STATUS_SEMAPHORE_LIMIT_EXCEEDED),
+    impl: (k, { Semaphore, Increment, Adjustment, Wait }) =>
+      thenHold(k, keReleaseSemaphore(k, Semaphore, Increment, Adjustment) ?? raiseStatus(k, STATUS_SEMAPHORE_LIMIT_EXCEEDED), Wait),
   }),
   ntExport({
     name: 'KeInitializeMutex',
@@ -152,7 +160,7 @@ const events: NtExport[] = [
     returns: LONG,
     cycles: 120,
     status: 'full',
-    impl: (k, { Mutex }) => keReleaseMutant(k, Mutex, 1) ?? raiseStatus(k, STATUS_MUTANT_NOT_OWNED),
+    impl: (k, { Mutex, Wait }) => thenHold(k, keReleaseMutant(k, Mutex, 1) ?? raiseStatus(k, STATUS_MUTANT_NOT_OWNED), Wait),
   }),
   ntExport({
     name: 'KeReleaseMutant',
@@ -162,7 +170,8 @@ const events: NtExport[] = [
     returns: LONG,
     cycles: 120,
     status: 'full',
-    impl: (k, { Mutant, Increment, Abandoned }) => keReleaseMutant(k, Mutant, Increment, Abandoned) ?? raiseStatus(k, STATUS_MUTANT_NOT_OWNED),
+    impl: (k, { Mutant, Increment, Abandoned, Wait }) =>
+      thenHold(k, keReleaseMutant(k, Mutant, Increment, Abandoned) ?? raiseStatus(k, STATUS_MUTANT_NOT_OWNED), Wait),
   }),
 ];
 

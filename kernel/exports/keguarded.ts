@@ -1,17 +1,16 @@
 /** Guarded mutexes, and the registers of the caller. Source: the WDK page of each routine. */
 import { RSP } from '../../hal/bus/cpu.ts';
 import { initializeHeader, keSetEvent } from '../ke/event.ts';
-import { releaseApcs } from '../ke/apc.ts';
+import { changeApcDisable } from '../ke/apc.ts';
 import { keWait } from '../ke/wait.ts';
 import type { Kernel } from '../kernel.ts';
-import { EventSynchronizationObject, KTHREAD } from '../types/ke.ts';
+import { EventSynchronizationObject } from '../types/ke.ts';
 import { FAST_MUTEX } from '../types/ex.ts';
 import { CONTEXT, CONTEXT_FULL } from '../types/trap.ts';
 import { ptr } from '../types/struct.ts';
 import { BOOLEAN, type NtExport, ntExport, ntSteps, pointer, ret, VOID, wait } from './declare.ts';
 
 const M = FAST_MUTEX.f;
-const T = KTHREAD.f;
 const PKGUARDED_MUTEX = pointer('PKGUARDED_MUTEX');
 const APC = { max: 'APC_LEVEL' } as const;
 const WrGuardedMutex = 35;
@@ -20,12 +19,7 @@ const WrGuardedMutex = 35;
 const mutex = (name: string, doc: string, impl: (k: Kernel, at: number) => boolean | void, returns: typeof VOID | typeof BOOLEAN = VOID): NtExport =>
   ntExport({ name, doc, irql: APC, args: { Mutex: PKGUARDED_MUTEX }, returns: returns as typeof BOOLEAN, cycles: 50, status: 'full', impl: (k, { Mutex }) => impl(k, Mutex) });
 
-function guard(k: Kernel, by: number): void {
-  const thread = k.currentThread();
-  const count = T.SpecialApcDisable.get(k.mem, thread) + by;
-  T.SpecialApcDisable.set(k.mem, thread, count);
-  if (count === 0) releaseApcs(k, thread);
-}
+const guard = (k: Kernel, by: number): void => changeApcDisable(k, k.currentThread(), by, 'SpecialApcDisable');
 
 function take(k: Kernel, at: number): void {
   M.Owner.set(k.mem, at, k.currentThread());

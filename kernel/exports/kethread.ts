@@ -3,7 +3,7 @@ import { DEFAULT_QUANTUM, setThreadAffinity, setThreadPriority, threadAffinity }
 import { resetQuantum } from '../ke/thread.ts';
 import { interruptTime, performanceCounter, PERFORMANCE_FREQUENCY, systemTime, tickCount } from '../ke/time.ts';
 import { activeProcessorCount } from '../ke/processor.ts';
-import { releaseApcs } from '../ke/apc.ts';
+import { changeApcDisable } from '../ke/apc.ts';
 import type { Kernel } from '../kernel.ts';
 import { KTHREAD } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
@@ -20,16 +20,8 @@ const activeMask = (k: Kernel): bigint => k.global.get('KeActiveProcessors');
 const activeCount = activeProcessorCount;
 
 /** Critical regions hold normal kernel APCs back, guarded regions special ones too, by counts that are negative inside. */
-function enter(k: Kernel, which: 'KernelApcDisable' | 'SpecialApcDisable'): void {
-  const thread = k.currentThread();
-  T[which].set(k.mem, thread, T[which].get(k.mem, thread) - 1);
-}
-function leave(k: Kernel, which: 'KernelApcDisable' | 'SpecialApcDisable'): void {
-  const thread = k.currentThread();
-  const count = T[which].get(k.mem, thread) + 1;
-  T[which].set(k.mem, thread, count);
-  if (count === 0) releaseApcs(k, thread);
-}
+const enter = (k: Kernel, which: 'KernelApcDisable' | 'SpecialApcDisable'): void => changeApcDisable(k, k.currentThread(), -1, which);
+const leave = (k: Kernel, which: 'KernelApcDisable' | 'SpecialApcDisable'): void => changeApcDisable(k, k.currentThread(), 1, which);
 
 const regions: NtExport[] = (
   [

@@ -122,11 +122,30 @@ export function keInsertQueueApc(k: Kernel, apc: number, argument1: bigint, argu
   return true;
 }
 
+/** Enters (`by` -1) or leaves (1) a critical region, or with `SpecialApcDisable` a guarded one; a mutex with ApcDisable is a critical region while it is held. */
+export function changeApcDisable(
+  k: Kernel,
+  thread: number,
+  by: number,
+  which: 'KernelApcDisable' | 'SpecialApcDisable' = 'KernelApcDisable',
+): void {
+  const count = T[which].get(k.mem, thread) + by;
+  T[which].set(k.mem, thread, count);
+  if (by > 0 && count === 0) releaseApcs(k, thread);
+}
+
 /** A critical or guarded region of the current thread has ended: kernel APCs that were held back are delivered. */
 export function releaseApcs(k: Kernel, thread: number): void {
   if (isListEmpty(k.mem, kernelList(thread)) || !specialAllowed(k, thread)) return;
   S.KernelApcPending.set(k.mem, state(thread), 1);
   requestSoftwareInterrupt(k, APC_VECTOR);
+}
+
+/** A kernel APC waits that may be delivered to the thread at PASSIVE_LEVEL. */
+export function kernelApcDue(k: Kernel, thread: number): boolean {
+  const link = k.mem.readPtr(kernelList(thread));
+  if (link === kernelList(thread)) return false;
+  return A.NormalRoutine.get(k.mem, apcOf(link)) === 0 ? specialAllowed(k, thread) : normalAllowed(k, thread);
 }
 
 /** The first kernel APC that may be delivered now, taken out of the queue; 0 when there is none. */

@@ -108,7 +108,7 @@ export const apcWaitRoutines: readonly NtExport[] = [
         return call(k.address('nt!KiDeliverApc'), [], 'delivered');
       },
       delivered: (k, f) => waitOn(k, f),
-      over: (_k, _f, rax) => ret(rax),
+      over: k => ret(k.rax64()),
     },
   }),
   ntCode({

@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { KSEMAPHORE, KMUTANT, MutantObject, SemaphoreObject, KTHREAD } from '../types/ke.ts';
+import { changeApcDisable } from './apc.ts';
 import { initializeListHead, insertTailList, removeEntryList } from './list.ts';
 import { eventObjectType, signalObject, signalState } from './signal.ts';
 
@@ -96,7 +97,8 @@ export function keReleaseMutant(k: Kernel, mutant: number, increment: number, ab
     M.OwnerThread.set(m, mutant, 0);
     if (previous <= 0) {
       removeEntryList(k, mutant + M.MutantListEntry.offset);
-      T.KernelApcDisable.set(m, owner, T.KernelApcDisable.get(m, owner) + M.ApcDisable.get(m, mutant));
+      const disable = M.ApcDisable.get(m, mutant);
+      if (disable !== 0) changeApcDisable(k, owner, disable);
     }
     signalObject(k, mutant, increment);
   }

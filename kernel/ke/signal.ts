@@ -12,6 +12,7 @@ import {
 } from '../types/ke.ts';
 import { insertTailList, removeEntryList } from './list.ts';
 import { LOW_REALTIME_PRIORITY, readyThread } from './ready.ts';
+import { queueThreadRuns } from './queue.ts';
 import { removeTimer } from './timer.ts';
 
 const T = KTHREAD.f;
@@ -80,6 +81,7 @@ export function unwaitThread(k: Kernel, thread: number, status: number, incremen
     removeEntryList(k, timerWaitBlock(thread) + W.WaitListEntry.offset);
     removeTimer(k, timer);
   }
+  queueThreadRuns(k, thread);
   // A wait that a kernel APC interrupts goes on with the same blocks.
   if (status !== STATUS_KERNEL_APC) T.WaitBlockCount.set(m, thread, 0);
   T.WaitStatus.set(m, thread, BigInt(status >>> 0));

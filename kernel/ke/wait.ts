@@ -1,10 +1,36 @@
 import type { Kernel } from '../kernel.ts';
 import { MAXIMUM_WAIT_OBJECTS_EXCEEDED } from '../types/bugcodes.ts';
-import { KTHREAD, KWAIT_BLOCK, WaitAll, WaitAny, WaitBlockActive, Waiting } from '../types/ke.ts';
-import { insertTailList } from './list.ts';
-import { isSignaled, satisfyWait, TIMER_WAIT, timerWaitBlock } from './signal.ts';
+import {
+  KAPC_STATE,
+  KTHREAD,
+  KWAIT_BLOCK,
+  MISC_WAIT_NEXT,
+  MutantObject,
+  QueueObject,
+  WaitAll,
+  WaitAny,
+  WaitBlockActive,
+  Waiting,
+} from '../types/ke.ts';
+import { DISPATCH_LEVEL } from '../exports/declare.ts';
+import { raiseStatus } from '../ex/raise.ts';
+import { kernelApcDue } from './apc.ts';
+import { insertTailList, isListEmpty } from './list.ts';
+import { queueAbandoned, queueThreadBlocks, takeQueueEntry } from './queue.ts';
+import {
+  isSignaled,
+  objectType,
+  satisfyWait,
+  signalState,
+  STATUS_ABANDONED,
+  STATUS_KERNEL_APC,
+  TIMER_WAIT,
+  timerWaitBlock,
+  unwaitThread,
+} from './signal.ts';
 import { keSetTimer } from './timer.ts';
-import { STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_MUTANT_LIMIT_EXCEEDED, STATUS_SUCCESS } from '../types/status.ts';
+
 import { tickCount } from './time.ts';
 
 const T = KTHREAD.f;
@@ -34,17 +60,59 @@ export interface WaitOptions {
 /** What an alertable wait returns at once for, or 0: an alert, or a user APC that is due. */
 function pendingAlert(k: Kernel, thread: number, mode: number, alertable: boolean): number {
   const m = k.mem;
-  if (alertable) {
-    for (const at of mode === 1 ? [1, 0] : [0]) {
-      const flag = thread + T.Alerted.offset + at;
-      if (m.read8(flag) !== 0) {
-        m.write8(flag, 0);
-        return STATUS_ALERTED;
-      }
-    }
+  const pending = thread + T.ApcState.offset + KAPC_STATE.f.UserApcPendingAll.offset;
+  const alerted = (at: number): boolean => {
+    const flag = thread + T.Alerted.offset + at;
+    if (m.read8(flag) === 0) return false;
+    m.write8(flag, 0);
+    return true;
+  };
+  if (!alertable) return mode === 1 && m.read8(pending) !== 0 ? STATUS_USER_APC : 0;
+  if (alerted(mode)) return STATUS_ALERTED;
+  if (mode === 1 && !isListEmpty(m, thread + T.ApcState.offset + 16)) {
+    m.write8(pending, 1);
+    return STATUS_USER_APC;
   }
-  if (mode === 1 && m.read8(thread + T.ApcState.offset + 0x2a) !== 0) return STATUS_USER_APC;
-  return 0;
+  return mode === 1 && alerted(0) ? STATUS_ALERTED : 0;
+}
+
+/**
+ * The end of a routine that was called with Wait = TRUE (KeSetEvent, KeReleaseMutex, KeReleaseSemaphore...): the dispatcher stays held, which here is the IRQL, until the
+ * wait that the thread begins next, so that nothing comes between the two.
+ */
+export function holdDispatcher(k: Kernel): void {
+  const thread = k.currentThread();
+  T.MiscFlags.set(k.mem, thread, T.MiscFlags.get(k.mem, thread) | MISC_WAIT_NEXT);
+  T.WaitIrql.set(k.mem, thread, k.irql);
+  k.irql = DISPATCH_LEVEL;
+}
+
+/** Whether the current thread holds the dispatcher for the wait that comes now. */
+export const dispatcherHeld = (k: Kernel): boolean => (T.MiscFlags.get(k.mem, k.currentThread()) & MISC_WAIT_NEXT) !== 0;
+
+/** A wait begins: the IRQL at which the thread is when it is over; where the dispatcher was held, that of before. */
+function releaseDispatcher(k: Kernel): void {
+  if (!dispatcherHeld(k)) return;
+  const thread = k.currentThread();
+  T.MiscFlags.set(k.mem, thread, T.MiscFlags.get(k.mem, thread) & ~MISC_WAIT_NEXT);
+  k.irql = T.WaitIrql.get(k.mem, thread);
+}
+
+/** MINLONG: how often a mutant can be acquired. */
+const MUTANT_LIMIT = -0x80000000;
+
+/** Satisfies the wait for an object that is signalled. A mutant that its owner has acquired too often raises STATUS_MUTANT_LIMIT_EXCEEDED. */
+function take(k: Kernel, object: number, thread: number): number {
+  if (objectType(k, object) === MutantObject && signalState(k, object) === MUTANT_LIMIT)
+    raiseStatus(k, STATUS_MUTANT_LIMIT_EXCEEDED);
+  return satisfyWait(k, object, thread);
+}
+
+/** A wait for a KQUEUE is for an entry, whose address is the status. */
+function waitQueue(k: Kernel, queue: number): number {
+  const entry = takeQueueEntry(k, queue);
+  if (entry !== 0) return entry;
+  return queueAbandoned(k, queue) ? STATUS_ABANDONED : 0;
 }
 
 /**
@@ -60,13 +128,17 @@ export function keWait(k: Kernel, objects: readonly number[], options: WaitOptio
   if (objects.length > MAXIMUM_WAIT_OBJECTS || (objects.length > THREAD_WAIT_OBJECTS && !options.waitBlocks))
     k.bugCheck(MAXIMUM_WAIT_OBJECTS_EXCEEDED);
   for (const o of objects) m.probe(o, 0x18, true);
+  releaseDispatcher(k);
 
-  if (any) {
+  if (objects.length === 1 && objectType(k, objects[0]!) === QueueObject) {
+    const status = waitQueue(k, objects[0]!);
+    if (status !== 0) return { status };
+  } else if (any) {
     for (let i = 0; i < objects.length; i++)
-      if (isSignaled(k, objects[i]!, thread)) return { status: i | satisfyWait(k, objects[i]!, thread) };
+      if (isSignaled(k, objects[i]!, thread)) return { status: i | take(k, objects[i]!, thread) };
   } else if (objects.every(o => isSignaled(k, o, thread))) {
     let status = 0;
-    for (const o of objects) status |= satisfyWait(k, o, thread);
+    for (const o of objects) status |= take(k, o, thread);
     return { status };
   }
   const alert = pendingAlert(k, thread, mode, options.alertable ?? false);
@@ -80,7 +152,14 @@ export function keWait(k: Kernel, objects: readonly number[], options: WaitOptio
   T.WaitBlockCount.set(m, thread, objects.length);
   beginWait(k, thread, options);
   if (timeout !== null) armTimeout(k, thread, timeout, STATUS_TIMEOUT);
+  interruptByPendingApc(k, thread);
   return 'blocked';
+}
+
+/** A kernel APC whose interrupt has not come yet, as when another processor has just sent it: the wait begins with running it. */
+function interruptByPendingApc(k: Kernel, thread: number): void {
+  if (T.State.get(k.mem, thread) === Waiting && T.WaitIrql.get(k.mem, thread) === 0 && kernelApcDue(k, thread))
+    unwaitThread(k, thread, STATUS_KERNEL_APC, 0);
 }
 
 function linkBlock(k: Kernel, block: number, thread: number, object: number, type: number, key: number): void {
@@ -107,6 +186,7 @@ function beginWait(k: Kernel, thread: number, options: WaitOptions): void {
   );
   T.WaitRegister.set(m, thread, (options.timeout ?? null) === null ? 0 : 1);
   T.State.set(m, thread, Waiting);
+  queueThreadBlocks(k, thread);
 }
 
 /** The thread's own timer ends the wait: a fourth wait block, whose key is the status that this gives. */
@@ -121,6 +201,7 @@ function armTimeout(k: Kernel, thread: number, timeout: bigint, status: number):
 /** KeDelayExecutionThread: waits for the thread's timer alone; that it fires is the delay's success. A delay of 0 gives the rest of the quantum to threads of the same priority. */
 export function keDelay(k: Kernel, interval: bigint, alertable: boolean, mode: number): { status: number } | 'blocked' {
   const thread = k.currentThread();
+  releaseDispatcher(k);
   const alert = pendingAlert(k, thread, mode, alertable);
   if (alert !== 0) return { status: alert };
   T.WaitBlockCount.set(k.mem, thread, 0);
@@ -128,5 +209,6 @@ export function keDelay(k: Kernel, interval: bigint, alertable: boolean, mode: n
   const DelayExecution = 4;
   beginWait(k, thread, { alertable, mode, timeout: interval, reason: DelayExecution });
   armTimeout(k, thread, interval, STATUS_SUCCESS);
+  interruptByPendingApc(k, thread);
   return 'blocked';
 }

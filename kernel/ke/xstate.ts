@@ -133,3 +133,15 @@ export function restoreExtendedState(k: Kernel, save: number): void {
   C.Buffer.set(mem, context, 0);
   exFreePool(k, buffer, TAG_XSTATE);
 }
+
+/** A thread ends without KeRestoreExtendedProcessorState: gives back what it saved, innermost first. */
+export function freeThreadState(k: Kernel, thread: number): void {
+  const { mem } = k;
+  for (let save = T.XStateSave.get(mem, thread); save !== 0; save = X.Prev.get(mem, save)) {
+    exFreePool(k, C.Buffer.get(mem, save + CONTEXT_OFFSET), TAG_XSTATE);
+    C.Buffer.set(mem, save + CONTEXT_OFFSET, 0);
+  }
+  T.XStateSave.set(mem, thread, 0);
+  T.NpxState.set(mem, thread, 0n);
+  T.StateSaveArea.set(mem, thread, 0);
+}

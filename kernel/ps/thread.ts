@@ -1,16 +1,19 @@
 import { DISPATCH_LEVEL } from '../exports/declare.ts';
 import { keReleaseMutant } from '../ke/event.ts';
 import { initializeListHead, insertTailList, listEntries, removeEntryList } from '../ke/list.ts';
+import { leaveQueue } from '../ke/queue.ts';
 import { readyThread } from '../ke/ready.ts';
 import { signalObject } from '../ke/signal.ts';
 import { chargeThread } from '../ke/swap.ts';
 import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
 import { keInitializeThread } from '../ke/thread.ts';
 import { systemTime } from '../ke/time.ts';
+import { freeThreadState } from '../ke/xstate.ts';
 import type { Kernel } from '../kernel.ts';
 import { pcrAddress, IDLE_STACK_TOP, prcbAddress } from '../mm/layout.ts';
 import { freeObject, obCreateObject, obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
+import { KERNEL_APC_PENDING_DURING_EXIT, THREAD_TERMINATE_HELD_MUTEX } from '../types/bugcodes.ts';
 import { KMUTANT, KPROCESS, KTHREAD, MISC_SYSTEM_THREAD, Running, Terminated } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
@@ -61,6 +64,36 @@ export function psCreateSystemThread(k: Kernel, process: number, start: number, 
   return thread;
 }
 
+/** What a thread still holds when it ends: a mutex or a critical region is an error of the driver's, mutants are abandoned, the rest is given back. */
+function releaseWhatItHolds(k: Kernel, thread: number): void {
+  const m = k.mem;
+  for (const link of [...listEntries(m, thread + T.MutantListHead.offset)]) {
+    const mutant = link - KMUTANT.f.MutantListEntry.offset;
+    if (KMUTANT.f.ApcDisable.get(m, mutant) !== 0)
+      k.bugCheck(
+        THREAD_TERMINATE_HELD_MUTEX,
+        thread,
+        mutant,
+        0,
+        0,
+        'a thread ended that holds a mutex (KMUTEX): it must call KeReleaseMutex for each wait before it returns',
+      );
+    keReleaseMutant(k, mutant, 1, true);
+  }
+  const disable = T.CombinedApcDisable.get(m, thread);
+  if (disable !== 0)
+    k.bugCheck(
+      KERNEL_APC_PENDING_DURING_EXIT,
+      thread + T.ApcState.offset,
+      disable,
+      k.irql,
+      0,
+      'a thread ended inside a critical or guarded region: KeLeaveCriticalRegion or KeLeaveGuardedRegion is missing (or was called too often)',
+    );
+  leaveQueue(k, thread);
+  freeThreadState(k, thread);
+}
+
 /**
  * PspExitThread: the current thread ends. Its mutants are abandoned, waiters for it woken, its stack given back when the next thread has the processor. The caller must
  * end with `wait(...)`: the thread does not run again.
@@ -72,8 +105,7 @@ export function psExitCurrentThread(k: Kernel, status: number): void {
   E.ExitStatus.set(m, thread, status | 0);
   E.ExitTime.set(m, thread, systemTime(k));
   E.CrossThreadFlags.set(m, thread, E.CrossThreadFlags.get(m, thread) | CTF_TERMINATED);
-  for (const link of [...listEntries(m, thread + T.MutantListHead.offset)])
-    keReleaseMutant(k, link - KMUTANT.f.MutantListEntry.offset, 1, true);
+  releaseWhatItHolds(k, thread);
   removeEntryList(k, thread + T.ThreadListEntry.offset);
   removeEntryList(k, thread + E.ThreadListEntry.offset);
   P.ActiveThreads.set(m, process, P.ActiveThreads.get(m, process) - 1);

@@ -104,6 +104,7 @@ export const KTHREAD = struct('_KTHREAD', {
   QueuedScb: ptr, ThreadTimerDelay: u32, ThreadFlags3: u32, KernelWaitTime: [0x3e0, u64], UserWaitTime: u64,
 }, { size: 0x430, align: 16 });
 /** KTHREAD.MiscFlags */
+export const MISC_WAIT_NEXT = 1 << 2, MISC_SYSTEM_AFFINITY_ACTIVE = 1 << 3;
 export const MISC_ALERTABLE = 1 << 4, MISC_TIMER_ACTIVE = 1 << 9, MISC_SYSTEM_THREAD = 1 << 10, MISC_APC_QUEUEABLE = 1 << 14;
 
 export const KPROCESS = struct('_KPROCESS', {

@@ -46,7 +46,7 @@ describe('the dispatcher', () => {
       'kernel routine irql 1 argument 0000000000000007',
       'normal routine irql 0 context 0000000000000077',
       'one 102 after 2',
-      'abandoned 80 state 0 apcs disabled 1',
+      'abandoned 80 state 0 apcs disabled 0',
       'callout 0000000000000099 2',
       'expanded 0 apcs disabled 0',
       'in the region',

@@ -9,7 +9,8 @@ NTKERNELAPI BOOLEAN NTAPI KeInsertQueueApc(PKAPC, PVOID, PVOID, KPRIORITY);
 
 static KEVENT One, Two, Finished, Started;
 static KAPC Special, Normal;
-static KMUTEX Mutex;
+NTKERNELAPI VOID NTAPI KeInitializeMutant(PRKMUTANT Mutant, BOOLEAN InitialOwner);
+static KMUTANT Mutex;
 static PKTHREAD Waiting;
 static volatile LONG NormalRuns;
 
@@ -71,7 +72,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     KeInitializeEvent(&Two, NotificationEvent, FALSE);
     KeInitializeEvent(&Finished, NotificationEvent, FALSE);
     KeInitializeEvent(&Started, NotificationEvent, FALSE);
-    KeInitializeMutex(&Mutex, 0);
+    KeInitializeMutant(&Mutex, FALSE);
     PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, Waiter, NULL);
     ZwClose(handle);
     KeWaitForSingleObject(&Started, Executive, KernelMode, FALSE, NULL);
