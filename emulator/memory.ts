@@ -151,6 +151,7 @@ export class PagedMemory implements VirtualMemory {
   /** Results of the last walk: whether the page is writable, or why there is none (bits of the #PF error code). */
   private walkWritable = false;
   private walkError = 0;
+  onFault: ((va: number, write: boolean) => boolean) | null = null;
 
   constructor(ram: GuestRam, state: PagingState) {
     this.ram = ram;
@@ -383,10 +384,15 @@ export class PagedMemory implements VirtualMemory {
       this.walkWritable = true;
     } else {
       pa = this.walk(va);
-      if (pa < 0) throw new GuestFault(VECTOR_PF, this.walkError | (write ? ERROR_WRITE : 0), va);
+      if (pa < 0 || (write && !this.walkWritable && this.state.writeProtect())) {
+        const present = pa >= 0 ? ERROR_PRESENT : this.walkError;
+        if (this.onFault?.(va, write)) pa = this.walk(va);
+        else throw new GuestFault(VECTOR_PF, present | (write ? ERROR_WRITE : 0), va);
+      }
     }
     const writable = this.walkWritable || !this.state.writeProtect();
-    if (write && !writable) throw new GuestFault(VECTOR_PF, ERROR_PRESENT | ERROR_WRITE, va);
+    if (pa < 0 || (write && !writable))
+      throw new GuestFault(VECTOR_PF, pa < 0 ? this.walkError : ERROR_PRESENT | ERROR_WRITE, va);
     const at = (va >>> 0) & PAGE_MASK,
       page = pa - at;
     if (page >= 0 && page + PAGE_SIZE <= this.ram.size) {

@@ -13,6 +13,7 @@ import { modulesOf, symbolAt } from './ke/stackwalk.ts';
 import { ldrAddressOf } from './ldr/symbols.ts';
 import { requestsInProgress } from './requester/state.ts';
 import { KPRCB } from './types/prcb.ts';
+import { mmAccessFault } from './mm/fault.ts';
 import { prcbAddress } from './mm/layout.ts';
 
 let built: { images: KernelImages; gates: GateTable } | null = null;
@@ -60,6 +61,9 @@ class NtOs implements GuestOs {
     platform.setGateRanges([images.nt, images.hal].map(i => ({ start: i.base, end: i.base + i.bytes.length })));
     this.kernel = new Kernel(platform, images);
     const k = this.kernel;
+    // A routine's own access to a page that is made on first use: only while a gate of that processor runs, never for who looks from outside.
+    for (const cpu of platform.cpus)
+      cpu.mem.onFault = (va, write) => k.gate !== null && k.cpu === cpu && mmAccessFault(k, va, { write });
     k.global.set('LoaderFirstFreePage', boot.firstFreePage);
     k.global.set('LoaderPages', boot.pages);
     k.global.set('LoaderPoolBase', BigInt(boot.poolBase));

@@ -49,6 +49,11 @@ export interface VirtualMemory {
   probe(va: number, length: number, write: boolean): void;
   /** Physical address, or -1 when nothing is mapped there. Never faults. */
   translate(va: number): number;
+  /**
+   * Asked before an access faults on a page that is not there or may not be written: true says that it has been repaired (a page that is made when it is first
+   * touched), and the access is tried once more. Null: every such access faults.
+   */
+  onFault: ((va: number, write: boolean) => boolean) | null;
 }
 
 /** An access that the guest's page tables or the canonical rule refuse. It becomes an exception in the guest, never an error of ours. */

@@ -13,6 +13,7 @@ import {
   VOID,
 } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
+import { mmAccessFault } from '../mm/fault.ts';
 import { isKernelAddress } from '../mm/layout.ts';
 import { mmGetPte } from '../mm/pte.ts';
 import {
@@ -60,7 +61,8 @@ const STATUS_FLOAT_OVERFLOW = 0xc0000091,
   STATUS_FLOAT_INEXACT_RESULT = 0xc000008f;
 
 const RFLAGS_IF = 0x200;
-const VECTOR_NMI = 2;
+const VECTOR_NMI = 2,
+  VECTOR_PF = 14;
 
 // Page-fault error code (Intel SDM vol. 3, 4.7).
 const PF_PRESENT = 1,
@@ -114,6 +116,18 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
     );
   }
   return { status: STATUS_ACCESS_VIOLATION, address: rip, parameters: [BigInt(access), BigInt.asUintN(64, BigInt(va))] };
+}
+
+/** The page is there now: back to the instruction. */
+function repaired(k: Kernel, trapFrame: number): boolean {
+  if ((F.EFlags.get(k.mem, trapFrame) & RFLAGS_IF) === 0) return false;
+  const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
+  return mmAccessFault(
+    k,
+    address(k, trapFrame + F.FaultAddress.offset),
+    { write: (error & PF_WRITE) !== 0, execute: (error & PF_INSTRUCTION) !== 0 },
+    F.PreviousIrql.get(k.mem, trapFrame),
+  );
 }
 
 /** #XM: the unmasked condition that MXCSR shows, in the order of the processor's priority. */
@@ -272,6 +286,7 @@ function callNmiCallback(k: Kernel, f: Fr, trapFrame: number, callback: number):
 
 function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
   if (vector === VECTOR_NMI) return nmi(k, f, trapFrame);
+  if (vector === VECTOR_PF && repaired(k, trapFrame)) return ret();
   const e = describe(k, trapFrame, vector);
   if (isBreakRequest(k, e)) {
     const caller = walkStack(k, trapContext(k, trapFrame))[1];

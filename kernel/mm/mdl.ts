@@ -34,6 +34,7 @@ import {
   spanPages,
 } from './layout.ts';
 import { cacheBits, unmapSystemPages } from './iospace.ts';
+import { mmMakeResident } from './fault.ts';
 import { mmFreePage, mmReferencePage, isRam } from './pfn.ts';
 import { exAllocatePool, exFreePool } from './pool.ts';
 import { mmGetPte, mmIsAddressValid, mmMapPage } from './pte.ts';
@@ -176,9 +177,10 @@ export function mmProbeAndLockPages(k: Kernel, mdl: number, accessMode: number, 
   const frames: number[] = [];
   for (let i = 0; i < pages; i++) {
     const va = start + i * PAGE_SIZE;
-    const pte = mmIsAddressValid(k, va) ? mmGetPte(k, va) : 0n;
     const wrong = accessMode === UserMode && (isKernelAddress(va) || va > MM_HIGHEST_USER_ADDRESS);
     const write = operation !== IoReadAccess;
+    if (!wrong) mmMakeResident(k, va, 1, write);
+    const pte = mmIsAddressValid(k, va) ? mmGetPte(k, va) : 0n;
     if (wrong || !(pte & PTE_VALID) || (write && !(pte & PTE_WRITE)))
       throw new GuestFault(14, (pte & PTE_VALID ? 1 : 0) | (write ? 2 : 0), i ? va : va + M.ByteOffset.get(k.mem, mdl));
     frames.push(Number((pte >> 12n) & 0xffffffffffn));

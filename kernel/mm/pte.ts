@@ -13,6 +13,7 @@ import {
   isKernelAddress,
 } from './layout.ts';
 import { mmAllocatePage } from './pfn.ts';
+import { shareKernelEntry } from './process.ts';
 
 /** Page tables. They are reached by physical address, so that an edit needs no mapping of its own; `CR3` says where they start. */
 
@@ -32,6 +33,7 @@ function entryAddress(k: Kernel, va: number, level: number, create: boolean): nu
       if (pfn < 0) return -1;
       entry = BigInt(pfn * PAGE_SIZE) | PTE_VALID | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | (isKernelAddress(va) ? 0n : PTE_USER);
       k.platform.memory.write64(at, entry);
+      if (l === 3 && isKernelAddress(va)) shareKernelEntry(k, (at % PAGE_SIZE) / 8, entry);
     } else if (entry & PTE_LARGE) return -1;
     table = Number(entry & PTE_PFN_MASK);
   }

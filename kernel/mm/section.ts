@@ -169,10 +169,20 @@ export function mmUnmapView(k: Kernel, address: number): number {
     return address >= base && address < base + V.Pages.get(mem, v) * PAGE_SIZE;
   });
   if (view === undefined) return STATUS_NOT_MAPPED_VIEW;
+  unmapView(k, view);
+  return STATUS_SUCCESS;
+}
+
+function unmapView(k: Kernel, view: number): void {
+  const { mem } = k;
   for (let i = 0; i < V.Pages.get(mem, view); i++) mmUnmapPage(k, V.Base.get(mem, view) + i * PAGE_SIZE);
   removeEntryList(mem, view);
   const section = V.Section.get(mem, view);
   exFreePool(k, view, TAG);
   obDereferenceDeferred(k, section);
-  return STATUS_SUCCESS;
+}
+
+/** Unmaps every view of a process, whose address space is the current one. */
+export function unmapAllViews(k: Kernel, process: number): void {
+  for (const view of viewsOf(k, process)) unmapView(k, view);
 }

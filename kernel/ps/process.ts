@@ -2,20 +2,9 @@ import type { Kernel } from '../kernel.ts';
 import { keInitializeProcess } from '../ke/thread.ts';
 import { initializeListHead, insertTailList } from '../ke/list.ts';
 import { interruptTime, systemTime } from '../ke/time.ts';
-import {
-  MM_HIGHEST_USER_ADDRESS,
-  PAGE_SIZE,
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_NO_EXECUTE,
-  PTE_PFN_MASK,
-  PTE_SELF_MAP_INDEX,
-  PTE_USER,
-  PTE_VALID,
-  PTE_WRITE,
-  USER_SHARED_DATA,
-} from '../mm/layout.ts';
-import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
+import { MM_HIGHEST_USER_ADDRESS } from '../mm/layout.ts';
+import { mmCreateAddressSpace } from '../mm/process.ts';
+import { initializeRegions } from '../mm/region.ts';
 import { obCreateHandleTable } from '../ob/handle.ts';
 import { obCreateObject } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
@@ -27,41 +16,6 @@ const E = EPROCESS.f;
 /** Base priority of the threads of system processes. */
 export const SYSTEM_BASE_PRIORITY = 8;
 
-/** The page-table entry of `level` for a user address under `root`, making tables on the way; -1 without memory. */
-function userEntry(k: Kernel, root: number, va: number, level: number): number {
-  let table = root;
-  for (let l = 3; l > level; l--) {
-    const at = table + (Math.floor(va / (PAGE_SIZE * 512 ** l)) % 512) * 8;
-    let e = k.platform.memory.read64(at);
-    if (!(e & PTE_VALID)) {
-      const page = mmAllocatePage(k, true);
-      if (page < 0) return -1;
-      e = BigInt(page * PAGE_SIZE) | PTE_VALID | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY;
-      k.platform.memory.write64(at, e);
-    }
-    table = Number(e & PTE_PFN_MASK);
-  }
-  return table + (Math.floor(va / (PAGE_SIZE * 512 ** level)) % 512) * 8;
-}
-
-/** MmCreateProcessAddressSpace: a PML4 that shares the kernel's half and has nothing in the user's but the shared page. Its physical address, or 0 without memory. */
-export function createAddressSpace(k: Kernel): number {
-  const page = mmAllocatePage(k, true);
-  if (page < 0) return 0;
-  const root = page * PAGE_SIZE;
-  const memory = k.platform.memory;
-  const system = Number(k.global.get('LoaderDirectoryTable'));
-  memory.writeBytes(root + 256 * 8, memory.readBytes(system + 256 * 8, 256 * 8));
-  memory.write64(root + PTE_SELF_MAP_INDEX * 8, BigInt(root) | PTE_VALID | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NO_EXECUTE);
-  const shared = userEntry(k, root, USER_SHARED_DATA, 0);
-  if (shared < 0) {
-    mmFreePage(k, page);
-    return 0;
-  }
-  memory.write64(shared, memory.read64(userEntry(k, system, USER_SHARED_DATA, 0)));
-  return root;
-}
-
 function fillProcess(k: Kernel, process: number, directoryTable: number, imageName: string): void {
   const m = k.mem;
   keInitializeProcess(k, process, directoryTable, SYSTEM_BASE_PRIORITY);
@@ -72,6 +26,7 @@ function fillProcess(k: Kernel, process: number, directoryTable: number, imageNa
   E.ExitStatus.set(m, process, 0x103);
   initializeListHead(m, process + E.ThreadListHead.offset);
   initializeListHead(m, process + E.ActiveProcessLinks.offset);
+  initializeRegions(k, process);
   const name = Uint8Array.from({ length: 15 }, (_, i) => (i < 14 && i < imageName.length ? imageName.charCodeAt(i) & 0xff : 0));
   m.writeBytes(process + E.ImageFileName.offset, name);
 }
@@ -84,7 +39,7 @@ export function psCreateSystemProcess(k: Kernel, imageName: string): number {
   const first = k.mem.readPtr(k.address('nt!PsInitialSystemProcess')) === 0;
   const process = obCreateObject(k, exportedType(k, 'PsProcessType'), EPROCESS.size, { permanent: first });
   if (!process) return 0;
-  const directoryTable = first ? Number(k.global.get('LoaderDirectoryTable')) : createAddressSpace(k);
+  const directoryTable = first ? Number(k.global.get('LoaderDirectoryTable')) : mmCreateAddressSpace(k);
   const pid = allocateCid(k, process);
   if (!directoryTable || !pid) {
     if (pid) freeCid(k, pid);

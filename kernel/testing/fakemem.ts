@@ -61,6 +61,7 @@ export class FakeVirtual implements VirtualMemory {
   readonly ram: FakePhysical;
   /** Physical address of the PML4: CR3. */
   root: number;
+  onFault: ((va: number, write: boolean) => boolean) | null = null;
   constructor(ram: FakePhysical, root: number) {
     this.ram = ram;
     this.root = root;
@@ -81,7 +82,8 @@ export class FakeVirtual implements VirtualMemory {
     throw new Error('a page walk has four levels');
   }
   private address(va: number, write: boolean): number {
-    const r = this.walk(va, write);
+    let r = this.walk(va, write);
+    if (r.pa < 0 && this.onFault?.(va, write)) r = this.walk(va, write);
     if (r.pa < 0) throw new GuestFault(14, r.error, va);
     return r.pa;
   }
