@@ -107,6 +107,9 @@ export class Generator {
     this.address = encoded?.address ?? null;
     if (encoded === null || encoded.bytes.length > 32) return null;
     let code = encoded.bytes;
+    // A prefix may make it shorter than it was meant to be: what is left over would be another instruction.
+    const found = identify(Uint8Array.from(code), this.bits);
+    if (found && found.fields.length < code.length) code = code.slice(0, found.fields.length);
     let rip = START;
     // At the end of the page: whole, or cut off by memory that is not there.
     // Above 15 bytes it is the processor's business whether it fetches another byte before it says #GP.

@@ -5,7 +5,7 @@ import { ENDLESS, LINE, MAX_CASE, MAX_RESULT, putCase, RESULT, resultLength, typ
 import { differences, endingOf, same, type Results } from './compare.ts';
 import { Host } from './host.ts';
 import { CoreMachine, LONG_LIMIT } from './machine.ts';
-import { forms, ignoredAfter, leavesUndefinedBehind, undefinedFlags } from './undefined.ts';
+import { forms, ignoredAfter, undefinedFlags } from './undefined.ts';
 
 /** Time that making a case smaller may take: each trial of one with a loop around split locks may take a second. */
 const SHRINK_MS = 5000;
@@ -162,8 +162,6 @@ export class Judge {
         // Around a loop, what is undefined in one turn is an operand of the next.
         if (part.forms.includes(0) && (earlier !== 0 || part.forms.some(n => forms[n - 1]?.record.undefined)))
           ignored.everything = true;
-        // A prefix made the instruction shorter than it was meant to be: what is left over runs as well.
-        if (leavesUndefinedBehind(part.code.subarray(part.starts.at(-1)!), c.bits)) ignored.everything = true;
         // An approximation of bytes of code that follow it.
         const inexact = (n: number) => forms[n - 1]?.record.undefined?.some(u => u === 'approximate' || u === 'transcendental');
         if (part.forms.slice(0, -1).some(inexact)) ignored.everything = true;

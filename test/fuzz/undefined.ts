@@ -74,21 +74,6 @@ export function undefinedFlags(code: Uint8Array, bits: Bits): number {
   return form ? flagsOf(form, 'u') | (form.record.undefined ? flagsOf(form, 'w') : 0) : 0;
 }
 
-const INT3 = 0xcc;
-
-/** Whether the bytes behind the first instruction of `code`, with the INT3s that follow a case, make an instruction that leaves something undefined. */
-export function leavesUndefinedBehind(code: Uint8Array, bits: Bits): boolean {
-  const length = identify(code, bits)?.fields.length ?? code.length;
-  if (length >= code.length) return false;
-  const rest = new Uint8Array(code.length - length + 15).fill(INT3);
-  rest.set(code.subarray(length));
-  const form = identify(rest, bits)?.form;
-  return (
-    (form !== undefined && (flagsOf(form, 'u') !== 0 || form.record.undefined !== undefined)) ||
-    leavesUndefinedBehind(code.subarray(length), bits)
-  );
-}
-
 /** What is undefined after the instruction at the start of `code` ran in the state `before`, given what both sides made of it. */
 export function ignoredAfter(
   code: Uint8Array,
