@@ -156,11 +156,12 @@ export class Kernel {
     p2: number | bigint = 0,
     p3: number | bigint = 0,
     p4: number | bigint = 0,
+    text: string | null = null,
   ): never {
     throw new BugCheckSignal(
       code >>> 0,
       [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
-      null,
+      text,
       trapFrame,
     );
   }

@@ -35,6 +35,8 @@ import {
   PTE_VALID,
   PTE_WRITE,
   PTE_WRITE_THROUGH,
+  SPECIAL_POOL_BASE,
+  SPECIAL_POOL_TABLE,
   SYSTEM_PTES_BASE,
   TSS_OFFSET,
   USER_SHARED_DATA,
@@ -143,7 +145,7 @@ export function buildMemory(memory: PhysicalMemory, images: KernelImages, proces
   // NonPagedPool is executable, as on x64 NT before drivers asked for NonPagedPoolNx.
   t.map(NONPAGED_POOL_BASE, poolBase, poolSize / PAGE_SIZE, DATA & ~PTE_NO_EXECUTE);
   memory.fill(poolBase, poolSize, 0);
-  for (const va of [PFN_DATABASE, PAGED_POOL_BASE, SYSTEM_PTES_BASE]) t.reserve(va);
+  for (const va of [PFN_DATABASE, PAGED_POOL_BASE, SYSTEM_PTES_BASE, SPECIAL_POOL_BASE, SPECIAL_POOL_TABLE]) t.reserve(va);
   return {
     firstFreePage: t.firstFreePage,
     pages: Math.floor(memory.size / PAGE_SIZE),

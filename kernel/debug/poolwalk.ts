@@ -1,6 +1,7 @@
 import type { Kernel } from '../kernel.ts';
 import { POOL_DESCRIPTOR } from '../mm/globals.ts';
 import { PAGE_SIZE } from '../mm/layout.ts';
+import { specialBlocks } from '../mm/specialpool.ts';
 import { bigPageEntry, isPoolPageInUse } from '../mm/poolpages.ts';
 
 export interface PoolBlock {
@@ -21,7 +22,7 @@ const isHeader = (k: Kernel, block: number, previous: number, left: number): boo
   );
 };
 
-/** Every block of the pools, in the order of addresses. A page whose headers do not fit together ends early. */
+/** Every block of the pools, in the order of addresses, special pool after the others. A page whose headers do not fit together ends early. */
 export function* poolBlocks(k: Kernel): Generator<PoolBlock> {
   for (const name of ['MmNonPagedPool', 'MmPagedPool'] as const) {
     const pool = k.global.address(name),
@@ -57,4 +58,6 @@ export function* poolBlocks(k: Kernel): Generator<PoolBlock> {
       }
     }
   }
+  for (const b of specialBlocks(k))
+    yield { pool: b.poolType & 1 ? 'paged' : 'nonpaged', start: b.start, bytes: b.bytes, tag: b.tag, free: false };
 }

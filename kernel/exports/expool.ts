@@ -1,7 +1,8 @@
 /** Pool routines. Source: their WDK pages. */
 import type { Kernel } from '../kernel.ts';
-import { PAGED_POOL_BASE, PAGED_POOL_END } from '../mm/layout.ts';
+import { DRIVER_IMAGES_BASE, DRIVER_IMAGES_END, PAGED_POOL_BASE, PAGED_POOL_END } from '../mm/layout.ts';
 import { exAllocatePool, exFreePool, poolBlockAt } from '../mm/pool.ts';
+import { specialAllocate, specialPoolType } from '../mm/specialpool.ts';
 import { BAD_POOL_CALLER } from '../types/bugcodes.ts';
 import {
   NonPagedPool,
@@ -39,18 +40,28 @@ function checkIrql(k: Kernel, code: number, poolType: number, detail: number): v
 
 function allocate(k: Kernel, poolType: number, bytes: number, tag: number, raise: boolean): number {
   checkIrql(k, 8, poolType, bytes);
-  const va = exAllocatePool(k, poolType, bytes, tag || TAG_NONE);
+  const va =
+    (k.config.verifier && calledByDriver(k) && specialAllocate(k, poolType, bytes, ((tag || TAG_NONE) & 0x7fffffff) >>> 0)) ||
+    exAllocatePool(k, poolType, bytes, tag || TAG_NONE);
   if (!va && (raise || poolType & POOL_RAISE_IF_ALLOCATION_FAILURE)) raiseStatus(k, STATUS_INSUFFICIENT_RESOURCES);
   return va;
 }
 
+/** Whether the routine that runs was called by code outside the kernel's own images: a driver's. */
+function calledByDriver(k: Kernel): boolean {
+  const caller = k.caller();
+  return caller >= DRIVER_IMAGES_BASE && caller < DRIVER_IMAGES_END;
+}
+
 function free(k: Kernel, va: number, tag: number): void {
-  checkIrql(k, 9, poolTypeAt(va), va);
+  checkIrql(k, 9, poolTypeAt(k, va), va);
   exFreePool(k, va, tag);
 }
 
 /** PagedPool when the address lies in it, else NonPagedPool. */
-function poolTypeAt(va: number): number {
+function poolTypeAt(k: Kernel, va: number): number {
+  const special = specialPoolType(k, va);
+  if (special >= 0) return special & 1;
   return va >= PAGED_POOL_BASE && va < PAGED_POOL_END ? PagedPool : NonPagedPool;
 }
 

@@ -94,6 +94,10 @@ const ADDRESS_PARAMETER: { readonly [code: number]: number } = {
   0xc8: 2,
   0xe1: 0,
   0xe4: 2,
+  0xcc: 2,
+  0xcd: 2,
+  0xd5: 2,
+  0xd6: 2,
   0xfc: 0,
   0x7f: 3,
 };

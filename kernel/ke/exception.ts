@@ -16,6 +16,7 @@ import type { Kernel } from '../kernel.ts';
 import { mmAccessFault } from '../mm/fault.ts';
 import { isKernelAddress } from '../mm/layout.ts';
 import { mmGetPte } from '../mm/pte.ts';
+import { specialPoolFault } from '../mm/specialpool.ts';
 import {
   ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY,
   ATTEMPTED_WRITE_TO_READONLY_MEMORY,
@@ -81,6 +82,12 @@ interface Exception {
 
 const address = (k: Kernel, at: number): number => (k.mem.read32(at + 4) | 0) * 0x100000000 + k.mem.read32(at);
 
+/** Whether the code at `rip` is a driver's: not in the kernel's own images. */
+function isDriverCode(k: Kernel, rip: number): boolean {
+  const module = moduleAt(modulesOf(k), rip);
+  return module === null || !isKernelModule(module.name);
+}
+
 /**
  * A page fault in kernel mode that nothing can repair (MmAccessFault). Gives the exception for an address that user mode could have mapped; anything else is a bug
  * check: at DISPATCH_LEVEL and above by whose code it was, below it by what is wrong with the address.
@@ -95,10 +102,10 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
   const write = (error & PF_WRITE) !== 0,
     execute = (error & PF_INSTRUCTION) !== 0;
   const access = execute ? 8 : write ? 1 : 0;
+  const special = specialPoolFault(k, va, isDriverCode(k, rip));
+  if (special) k.bugCheckAt(trapFrame, special.code, va, write ? 1 : 0, rip, 0, special.text);
   if (irql >= DISPATCH_LEVEL) {
-    const module = moduleAt(modulesOf(k), rip);
-    const byKernel = module !== null && isKernelModule(module.name);
-    k.bugCheckAt(trapFrame, byKernel ? IRQL_NOT_LESS_OR_EQUAL : DRIVER_IRQL_NOT_LESS_OR_EQUAL, va, irql, access, rip);
+    k.bugCheckAt(trapFrame, isDriverCode(k, rip) ? DRIVER_IRQL_NOT_LESS_OR_EQUAL : IRQL_NOT_LESS_OR_EQUAL, va, irql, access, rip);
   }
   if (isKernelAddress(va)) {
     const pte = mmGetPte(k, va);

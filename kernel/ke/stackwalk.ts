@@ -79,3 +79,24 @@ export function walkStack(k: Kernel, context: WalkContext, limit = 64): StackEnt
   }
   return frames;
 }
+
+/** Addresses of a stack, innermost first, without symbols: what is cheap enough to be kept with every allocation. */
+export function returnAddresses(k: Kernel, context: WalkContext, limit: number): number[] {
+  const modules = modulesOf(k);
+  const c: WalkContext = { rip: context.rip, registers: [...context.registers] };
+  const found: number[] = [];
+  for (let i = 0; i < limit && c.rip !== 0; i++) {
+    const image = moduleAt(modules, c.rip);
+    found.push(c.rip);
+    if (image === null && i > 0) break;
+    const rsp = c.registers[RSP]!;
+    try {
+      virtualUnwind(k.mem, image, c);
+    } catch (error) {
+      if (error instanceof GuestFault || error instanceof RangeError) break;
+      throw error;
+    }
+    if (c.registers[RSP]! === rsp) break;
+  }
+  return found;
+}

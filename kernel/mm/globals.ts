@@ -45,6 +45,11 @@ export const mmGlobals = {
   MmSystemPteBitmap: ptr,
   MmSystemPteHint: u32,
   MmSystemPtesInUse: u32,
+  /** Special pool: one bit for each pair of pages of its region, the pages of the region (0 without the verifier), where the search starts, pages with memory. */
+  MmSpecialPoolBitmap: ptr,
+  MmSpecialPoolPages: u32,
+  MmSpecialPoolHint: u32,
+  MmSpecialPoolPagesInUse: u32,
   /** First of the ranges that MmAllocateMappingAddress reserved. */
   MmReservedMappings: ptr,
   /** Address at which the next driver image is mapped. */

@@ -21,9 +21,13 @@ import {
   low48,
 } from './layout.ts';
 import { initializePfnDatabase } from './pfn.ts';
+import { initializeSpecialPool } from './specialpool.ts';
 import { SYSTEM_PTE_COUNT } from './sysptes.ts';
 
 const BIG_PAGE_ENTRIES = 4096;
+
+/** Pages of the special pool's region: as many as RAM has, so that freed blocks stay unmapped for long, in units of 64, at most 32768. */
+const specialPoolPages = (ram: number): number => Math.min(32768, ram - (ram % 64));
 
 /** Maps one page while there is no PFN database yet: page tables are taken from `take`. */
 function bootMap(k: Kernel, directoryTable: number, va: number, pfn: number, take: () => number): void {
@@ -89,6 +93,8 @@ export function mmInitialize(k: Kernel, boot: BootMemory): void {
   const bitmap = reserve(Math.ceil(pages / 32) * 4),
     pagedBitmap = reserve(pagedPages / 8),
     pteBitmap = reserve(SYSTEM_PTE_COUNT / 8);
+  const specialPages = k.config.verifier ? specialPoolPages(boot.pages) : 0;
+  const specialBitmap = reserve(specialPages / 16);
   const table = reserve(BIG_PAGE_ENTRIES * POOL_TRACKER_BIG_PAGES.size);
   const own = Math.ceil((at - NONPAGED_POOL_BASE) / PAGE_SIZE);
   initializePool(k, k.global.address('MmNonPagedPool'), NonPagedPool, NONPAGED_POOL_BASE, pages, bitmap);
@@ -99,4 +105,5 @@ export function mmInitialize(k: Kernel, boot: BootMemory): void {
   k.global.set('MmPoolBigPageTableSize', BIG_PAGE_ENTRIES);
   k.global.set('MmSystemPteBitmap', pteBitmap);
   k.global.set('MmDriverImageHint', DRIVER_IMAGES_BASE);
+  if (specialPages) initializeSpecialPool(k, specialBitmap, specialPages);
 }

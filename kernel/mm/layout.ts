@@ -63,6 +63,10 @@ export const PFN_DATABASE = va(0xfffffa80, 0);
 /** Nonpaged pool: virtual minus physical is constant (see {@link BootMemory}). */
 export const NONPAGED_POOL_BASE = va(0xfffffa80, 0x40000000);
 
+/** Special pool: blocks on pages of their own (mm/specialpool.ts), and the records of its blocks. */
+export const SPECIAL_POOL_BASE = va(0xfffff980, 0);
+export const SPECIAL_POOL_TABLE = va(0xfffff980, 0x40000000);
+
 /** Registers that the HAL maps for itself. */
 export const LOCAL_APIC_VA = va(0xffffffff, 0xfffe0000);
 export const IO_APIC_VA = va(0xffffffff, 0xfffe1000);

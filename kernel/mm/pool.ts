@@ -12,6 +12,7 @@ import {
   inPool,
   isPoolPageInUse,
 } from './poolpages.ts';
+import { inSpecialPool, specialBlockAt, specialFree } from './specialpool.ts';
 
 /*
  * Pool as x64 NT has it: each block has a 16-byte POOL_HEADER; sizes count 16-byte units; blocks of one page lie end to end and know the size of the one
@@ -152,6 +153,10 @@ export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: 
  * @param tag 0 for any; else it must be the allocation's
  */
 export function exFreePool(k: Kernel, va: number, tag: number): void {
+  if (inSpecialPool(k, va)) {
+    specialFree(k, va, tag);
+    return;
+  }
   if (va >= 0 && va <= MM_HIGHEST_USER_ADDRESS)
     k.bugCheck(
       BAD_POOL_CALLER,
@@ -264,6 +269,8 @@ export function poolBlockAt(
   k: Kernel,
   address: number,
 ): { start: number; bytes: number; tag: number; free: boolean; big: boolean } | null {
+  const special = specialBlockAt(k, address);
+  if (special) return { ...special, free: special.freed, big: special.bytes >= PAGE_SIZE };
   const pool = inPool(k, address);
   if (!pool) return null;
   const page = address - pageOffset(address);

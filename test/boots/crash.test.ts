@@ -69,15 +69,13 @@ const CASES: readonly Case[] = [
   {
     ioctl: 0x222004,
     what: 'a pool block freed twice',
-    code: 0xc2,
-    name: 'BAD_POOL_CALLER',
+    code: 0xc1,
+    name: 'SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION',
     irql: 0,
     routine: 'crash!',
     driver: 'crash.sys',
     stopAt: { symbol: 'nt!ExFreePoolWithTag', pass: 2 },
-    parameters: (_m, before) => [7n, 0n, BigInt(u32s(before.memory(before.rcx - 16n, 4))[0]!), before.rcx],
-    // POOL_HEADER: five units of 16 bytes for the header and 0x40 bytes, free.
-    check: (_m, p) => expect(p[2]! >> 16n).toBe(5n),
+    parameters: (_m, before) => [before.rcx, 0x40n, 0n, 0x20n],
   },
   {
     ioctl: 0x222008,
