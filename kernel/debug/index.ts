@@ -4,6 +4,7 @@ import { analyze, bugcheck } from './analyze.ts';
 import { CommandError, type DebugCommand } from './command.ts';
 import { devnode, devobj, devstack, drvobj } from './devices.ts';
 import { dt } from './dt.ts';
+import { errlog } from './errlog.ts';
 import { irp } from './irps.ts';
 import { lm } from './lm.ts';
 import { dpcs, idt, irql, pte, time, timer, vm } from './machine.ts';
@@ -52,6 +53,7 @@ export const commands: readonly DebugCommand[] = [
   lm,
   dt,
   irp,
+  errlog,
   process,
   thread,
   ready,

@@ -1,13 +1,18 @@
 /** I/O manager routines: each lives with its subject in kernel/io/. */
 import type { NtExport } from './declare.ts';
+import { exports as attach } from '../io/attach.ts';
 import { exports as build } from '../io/build.ts';
 import { exports as call } from '../io/call.ts';
 import { exports as cancel } from '../io/cancel.ts';
 import { exports as complete } from '../io/complete.ts';
+import { exports as controllers } from '../io/controller.ts';
 import { exports as csq } from '../io/csq.ts';
 import { exports as devices } from '../io/devicecalls.ts';
 import { exports as dma } from '../io/dmacalls.ts';
+import { exports as eventLog } from '../io/eventlog.ts';
 import { exports as files } from '../io/file.ts';
+import { exports as fileSystems } from '../io/filesystem.ts';
+import { exports as hardErrors } from '../io/harderror.ts';
 import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
 import { exports as misc } from '../io/misc.ts';
@@ -24,8 +29,13 @@ export const exports: NtExport[] = [
   ...complete,
   ...cancel,
   ...csq,
+  ...controllers,
   ...devices,
   ...files,
+  ...eventLog,
+  ...attach,
+  ...fileSystems,
+  ...hardErrors,
   ...requests,
   ...load,
   ...startIo,

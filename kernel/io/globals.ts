@@ -18,6 +18,18 @@ export const ioGlobals = {
   /** Drivers that asked to be called again after the others have started (IoRegisterDriverReinitialization). */
   IopDriverReinitializeQueueHead: LIST_ENTRY,
   IopShutdownQueueHead: LIST_ENTRY,
+  IopLastChanceShutdownQueueHead: LIST_ENTRY,
+  /** Records that were ever written into the event log; bytes of entries that are allocated and not written. */
+  IopEventLogCount: u32,
+  IopErrorLogAllocation: u32,
+  /** Guards VPBs (IoAcquireVpbSpinLock). */
+  IopVpbSpinLock: u64,
+  /** Control device objects of file systems by kind, linked through DEVICE_OBJECT.Queue; and who wants to know of them. */
+  IopDiskFileSystemQueueHead: LIST_ENTRY,
+  IopCdRomFileSystemQueueHead: LIST_ENTRY,
+  IopTapeFileSystemQueueHead: LIST_ENTRY,
+  IopNetworkFileSystemQueueHead: LIST_ENTRY,
+  IopFsNotifyChangeQueueHead: LIST_ENTRY,
   /** Driver object that owns devices of the kernel's own (root devices). */
   IopRootDriverObject: ptr,
   /** UNICODE_STRING of the hardware's registry key that DRIVER_OBJECT.HardwareDatabase points to. */

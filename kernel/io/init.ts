@@ -7,7 +7,16 @@ import { initializeIoTimers } from './timer.ts';
 
 export function ioInit(k: Kernel): void {
   initializeListHead(k.mem, k.global.address('IopDriverReinitializeQueueHead'));
-  initializeListHead(k.mem, k.global.address('IopShutdownQueueHead'));
+  for (const head of [
+    'IopShutdownQueueHead',
+    'IopLastChanceShutdownQueueHead',
+    'IopDiskFileSystemQueueHead',
+    'IopCdRomFileSystemQueueHead',
+    'IopTapeFileSystemQueueHead',
+    'IopNetworkFileSystemQueueHead',
+    'IopFsNotifyChangeQueueHead',
+  ] as const)
+    initializeListHead(k.mem, k.global.address(head));
   initializeIoTimers(k);
   const name = k.global.address('CmRegistryMachineHardwareDescriptionSystemName');
   if (!allocateString(k, name, '\\REGISTRY\\MACHINE\\HARDWARE\\DESCRIPTION\\SYSTEM', poolTag('IoNm')))

@@ -1,23 +1,18 @@
-/** Smaller services of the I/O manager: share access, the error log, named events, rights of files. Source: the WDK page of each. */
+/** Smaller services of the I/O manager: share access, named events, rights of files. Source: the WDK page of each. */
 import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent } from '../ke/event.ts';
-import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { obFind } from '../ob/attributes.ts';
 import { obInsertNamed } from '../ob/directory.ts';
-import { poolTag } from '../ob/globals.ts';
 import { obCreateHandle } from '../ob/handle.ts';
 import { deferDeletion, dereference, obCreateObject, obDereferenceDeferred } from '../ob/object.ts';
-import { readString, readWideZ } from '../ob/string.ts';
+import { readString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
-import { DRIVER_OBJECT, FILE_OBJECT, SHARE_ACCESS } from '../types/io.ts';
+import { FILE_OBJECT, SHARE_ACCESS } from '../types/io.ts';
 import { KEVENT } from '../types/ke.ts';
-import { NonPagedPoolNx } from '../types/mm.ts';
 import { OBJ_KERNEL_HANDLE } from '../types/ob.ts';
 import { STATUS_SHARING_VIOLATION, STATUS_SUCCESS } from '../types/status.ts';
-import { array, ptr, struct, u32 } from '../types/struct.ts';
-import { BOOLEAN, type NtExport, ntData, ntExport, NTSTATUS, pointer, PVOID, UCHAR, ULONG, VOID } from '../exports/declare.ts';
+import { BOOLEAN, type NtExport, ntData, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from '../exports/declare.ts';
 import { PDEVICE_OBJECT, PIRP } from './call.ts';
-import { D } from './device.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
@@ -155,83 +150,6 @@ const sharing: NtExport[] = [
   }),
 ];
 
-/** In front of the IO_ERROR_LOG_PACKET that a driver fills in. */
-const ERROR_LOG_ENTRY = struct('_ERROR_LOG_ENTRY', {
-  Size: u32,
-  DeviceObject: [8, ptr],
-  DriverObject: ptr,
-  Reserved: array(ptr, 3),
-});
-/** IO_ERROR_LOG_PACKET: where its parts are. ERROR_LOG_MAXIMUM_SIZE. */
-const PACKET_STRINGS = 4,
-  PACKET_STRING_OFFSET = 6,
-  PACKET_ERROR_CODE = 12,
-  PACKET_FINAL_STATUS = 20,
-  ERROR_LOG_MAXIMUM = 240;
-/** Bytes of an IO_ERROR_LOG_PACKET with one dump word. */
-const PACKET_SIZE = 0x30;
-
-const entryOf = (packet: number): number => packet - ERROR_LOG_ENTRY.size;
-
-const errorLog: NtExport[] = [
-  ntExport({
-    name: 'IoAllocateErrorLogEntry',
-    doc: 'Allocates an entry for the system event log.',
-    irql: DISPATCH,
-    args: { IoObject: PVOID, EntrySize: UCHAR },
-    returns: PVOID,
-    cycles: 250,
-    status: 'full',
-    impl(k, { IoObject, EntrySize }) {
-      if (!IoObject || EntrySize < PACKET_SIZE || EntrySize > ERROR_LOG_MAXIMUM) return 0;
-      const entry = exAllocatePool(k, NonPagedPoolNx, ERROR_LOG_ENTRY.size + EntrySize, poolTag('IoEr'));
-      if (!entry) return 0;
-      k.mem.fill(entry, ERROR_LOG_ENTRY.size + EntrySize, 0);
-      const f = ERROR_LOG_ENTRY.f;
-      const device = k.mem.read16(IoObject) === 3;
-      f.Size.set(k.mem, entry, EntrySize);
-      f.DeviceObject.set(k.mem, entry, device ? IoObject : 0);
-      f.DriverObject.set(k.mem, entry, device ? D.DriverObject.get(k.mem, IoObject) : IoObject);
-      return entry + ERROR_LOG_ENTRY.size;
-    },
-  }),
-  ntExport({
-    name: 'IoWriteErrorLogEntry',
-    doc: 'Writes an entry into the event log, which on this machine is the debugger output.',
-    irql: DISPATCH,
-    args: { ElEntry: PVOID },
-    returns: VOID,
-    cycles: 600,
-    status: 'full',
-    impl(k, { ElEntry }) {
-      const { mem } = k;
-      const driver = ERROR_LOG_ENTRY.f.DriverObject.get(mem, entryOf(ElEntry));
-      const strings: string[] = [];
-      for (let i = 0, at = ElEntry + mem.read16(ElEntry + PACKET_STRING_OFFSET); i < mem.read16(ElEntry + PACKET_STRINGS); i++) {
-        const text = readWideZ(k, at, ERROR_LOG_MAXIMUM / 2);
-        strings.push(text);
-        at += (text.length + 1) * 2;
-      }
-      const hex = (v: number): string => `0x${v.toString(16)}`;
-      const name = readString(k, driver + DRIVER_OBJECT.f.DriverName.offset);
-      k.debugPrint(
-        `event log: ${name}: error ${hex(mem.read32(ElEntry + PACKET_ERROR_CODE))}, status ${hex(mem.read32(ElEntry + PACKET_FINAL_STATUS))}${strings.map(s => `, "${s}"`).join('')}\n`,
-      );
-      exFreePool(k, entryOf(ElEntry), 0);
-    },
-  }),
-  ntExport({
-    name: 'IoFreeErrorLogEntry',
-    doc: 'Frees an entry for the event log that is not written after all.',
-    irql: DISPATCH,
-    args: { ElEntry: PVOID },
-    returns: VOID,
-    cycles: 120,
-    status: 'full',
-    impl: (k, { ElEntry }) => exFreePool(k, entryOf(ElEntry), 0),
-  }),
-];
-
 /** IoCreateNotificationEvent and IoCreateSynchronizationEvent: a named event that is made, signaled, or found. */
 const namedEvent = (name: string, doc: string, type: number): NtExport =>
   ntExport({
@@ -334,4 +252,4 @@ const rest: NtExport[] = [
   }),
 ];
 
-export const exports: NtExport[] = [...sharing, ...errorLog, ...rest];
+export const exports: NtExport[] = [...sharing, ...rest];

@@ -58,6 +58,7 @@ import { completeInThread } from './complete.ts';
 import { D } from './device.ts';
 import { relatedDevice } from './devicecalls.ts';
 import { F } from './file.ts';
+import { SL_READ_ACCESS_GRANTED, SL_WRITE_ACCESS_GRANTED } from './harderror.ts';
 import { I, ioAllocateIrp, ioFreeIrp, nextLocation, queueIrpToThread, S } from './irp.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
@@ -81,9 +82,11 @@ const frame = {
   Deferred: u8,
   Synchronous: u8,
   Status: u32,
+  /** Rights of the handle. */
+  Access: u32,
   Iosb: IO_STATUS_BLOCK,
 } as const;
-type Name = 'File' | 'Device' | 'Irp' | 'Event' | 'Deferred' | 'Synchronous' | 'Status' | 'Iosb';
+type Name = 'File' | 'Device' | 'Irp' | 'Event' | 'Deferred' | 'Synchronous' | 'Status' | 'Access' | 'Iosb';
 interface RequestFrame {
   get(n: Name): number;
   set(n: Exclude<Name, 'Iosb'>, v: number): void;
@@ -106,6 +109,7 @@ function open(k: Kernel, f: RequestFrame, a: Common, access: number): number {
   const file = obReferenceObjectByHandle(k, a.FileHandle, 0, exportedType(k, 'IoFileObjectType'), mode);
   if (file.status !== STATUS_SUCCESS) return file.status;
   f.set('File', file.object);
+  f.set('Access', mode === KernelMode ? 0xffffffff : file.access);
   f.set('Event', 0);
   let status = mode !== KernelMode && access && !(file.access & access) ? STATUS_ACCESS_DENIED : STATUS_SUCCESS;
   if (status === STATUS_SUCCESS && a.Event) {
@@ -347,6 +351,12 @@ const buildControl =
       describeControl(k, irp, a.IoControlCode, a.InputBuffer, a.InputBufferLength, a.OutputBuffer, a.OutputBufferLength),
     );
     if (status !== STATUS_SUCCESS) return abandon(k, f, status);
+    const access = f.get('Access');
+    S.Flags.set(
+      k.mem,
+      nextLocation(k, irp),
+      (access & FILE_READ_DATA ? SL_READ_ACCESS_GRANTED : 0) | (access & FILE_WRITE_DATA ? SL_WRITE_ACCESS_GRANTED : 0),
+    );
     return send(k, f, major === IRP_MJ_FILE_SYSTEM_CONTROL);
   };
 

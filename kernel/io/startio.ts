@@ -33,8 +33,12 @@ const E = KDEVICE_QUEUE_ENTRY.f;
 const DISPATCH_LEVEL = 2;
 const PKDEVICE_QUEUE = pointer('PKDEVICE_QUEUE');
 const PKDEVICE_QUEUE_ENTRY = pointer('PKDEVICE_QUEUE_ENTRY');
-/** DEVOBJ_EXTENSION.StartIoFlags: IoSetStartIoAttributes(..., NonCancelable). */
-const START_IO_NON_CANCELABLE = 2;
+/** DEVOBJ_EXTENSION.StartIoFlags: the two of IoSetStartIoAttributes, and the IoStartNextPacket that waits for StartIo to return. */
+const START_IO_DEFERRED = 1,
+  START_IO_NON_CANCELABLE = 2,
+  START_IO_REQUESTED = 4,
+  START_IO_BY_KEY = 8,
+  START_IO_CANCELABLE = 0x10;
 
 /** Queues an entry, behind the others or (with a key) before the first with a greater key. False when the queue was idle: it is busy now and the entry not queued. */
 export function insertDeviceQueue(k: Kernel, queue: number, entry: number, key: number | null): boolean {
@@ -80,7 +84,8 @@ function startIo(k: Kernel, device: number, irp: number, then: string): Outcome 
 
 const frame = { Irql: u8, Key: u32 } as const;
 
-function nextPacket(k: Kernel, device: number, key: number | null, cancelable: boolean): Outcome {
+/** Takes the next IRP of the device's queue and calls StartIo with it (step `started`), or `none` when there is none. */
+function nextPacket(k: Kernel, device: number, key: number | null, cancelable: boolean, none: () => Outcome): Outcome {
   const { mem } = k;
   let irql = -1;
   if (cancelable) {
@@ -95,7 +100,45 @@ function nextPacket(k: Kernel, device: number, key: number | null, cancelable: b
     if (cancelable && X.StartIoFlags.get(mem, extensionOf(k, device)) & START_IO_NON_CANCELABLE) I.CancelRoutine.set(mem, irp, 0);
   }
   if (cancelable) releaseCancelLock(k, irql);
-  return irp ? startIo(k, device, irp, 'started') : ret();
+  return irp ? startIo(k, device, irp, 'started') : none();
+}
+
+/** IoStartNextPacket: at once, or (DeferredStartIo, and StartIo runs) noted for when StartIo returns. */
+function startNext(k: Kernel, device: number, key: number | null, cancelable: boolean): Outcome {
+  const { mem } = k;
+  const x = extensionOf(k, device);
+  const flags = X.StartIoFlags.get(mem, x);
+  if (!(flags & START_IO_DEFERRED)) return nextPacket(k, device, key, cancelable, ret);
+  if (X.StartIoCount.get(mem, x) === 0) {
+    const outcome = nextPacket(k, device, key, cancelable, ret);
+    if (outcome.do === 'call') X.StartIoCount.set(mem, x, 1);
+    return outcome;
+  }
+  X.StartIoKey.set(mem, x, (key ?? 0) | 0);
+  X.StartIoFlags.set(
+    mem,
+    x,
+    flags | START_IO_REQUESTED | (key === null ? 0 : START_IO_BY_KEY) | (cancelable ? START_IO_CANCELABLE : 0),
+  );
+  return ret();
+}
+
+/** StartIo has returned. What it asked for meanwhile (DeferredStartIo) is done now; `end` when there is nothing. */
+function startIoReturned(k: Kernel, device: number, end: () => Outcome): Outcome {
+  const { mem } = k;
+  const x = extensionOf(k, device);
+  const flags = X.StartIoFlags.get(mem, x);
+  if (!(flags & START_IO_DEFERRED)) return end();
+  if (!(flags & START_IO_REQUESTED)) {
+    X.StartIoCount.set(mem, x, 0);
+    return end();
+  }
+  const key = flags & START_IO_BY_KEY ? X.StartIoKey.get(mem, x) >>> 0 : null;
+  const outcome = nextPacket(k, device, key, (flags & START_IO_CANCELABLE) !== 0, end);
+  if (outcome.do === 'retry') return outcome;
+  X.StartIoFlags.set(mem, x, flags & ~(START_IO_REQUESTED | START_IO_BY_KEY | START_IO_CANCELABLE));
+  if (outcome.do !== 'call') X.StartIoCount.set(mem, x, 0);
+  return outcome;
 }
 
 const queueRoutines: NtExport[] = [
@@ -208,18 +251,21 @@ export const exports: NtExport[] = [
             if (X.StartIoFlags.get(mem, extensionOf(k, DeviceObject)) & START_IO_NON_CANCELABLE) I.CancelRoutine.set(mem, Irp, 0);
             releaseCancelLock(k, DISPATCH_LEVEL);
           }
+          const x = extensionOf(k, DeviceObject);
+          if (X.StartIoFlags.get(mem, x) & START_IO_DEFERRED) X.StartIoCount.set(mem, x, 1);
           return startIo(k, DeviceObject, Irp, 'started');
         }
         if (CancelFunction && I.Cancel.get(mem, Irp)) {
           // Cancelled before it was queued: its cancel routine ends it; the routine gives the lock back.
           I.CancelIrql.set(mem, Irp, DISPATCH_LEVEL);
           I.CancelRoutine.set(mem, Irp, 0);
-          return call(CancelFunction, [DeviceObject, Irp], 'started');
+          return call(CancelFunction, [DeviceObject, Irp], 'cancelled');
         }
         if (CancelFunction) releaseCancelLock(k, DISPATCH_LEVEL);
         return finish(k, f);
       },
-      started: (k, f) => finish(k, f),
+      started: (k, f, _rax, { DeviceObject }) => startIoReturned(k, DeviceObject, () => finish(k, f)),
+      cancelled: (k, f) => finish(k, f),
     },
   }),
   ntSteps({
@@ -232,8 +278,8 @@ export const exports: NtExport[] = [
     status: 'full',
     frame: {},
     steps: {
-      start: (k, _f, _rax, { DeviceObject, Cancelable }) => nextPacket(k, DeviceObject, null, Cancelable),
-      started: () => ret(),
+      start: (k, _f, _rax, { DeviceObject, Cancelable }) => startNext(k, DeviceObject, null, Cancelable),
+      started: (k, _f, _rax, { DeviceObject }) => startIoReturned(k, DeviceObject, ret),
     },
   }),
   ntSteps({
@@ -246,8 +292,8 @@ export const exports: NtExport[] = [
     status: 'full',
     frame: {},
     steps: {
-      start: (k, _f, _rax, { DeviceObject, Cancelable, Key }) => nextPacket(k, DeviceObject, Key, Cancelable),
-      started: () => ret(),
+      start: (k, _f, _rax, { DeviceObject, Cancelable, Key }) => startNext(k, DeviceObject, Key, Cancelable),
+      started: (k, _f, _rax, { DeviceObject }) => startIoReturned(k, DeviceObject, ret),
     },
   }),
   ntExport({
@@ -257,13 +303,12 @@ export const exports: NtExport[] = [
     args: { DeviceObject: PDEVICE_OBJECT, DeferredStartIo: BOOLEAN, NonCancelable: BOOLEAN },
     returns: VOID,
     cycles: 30,
-    status: 'partial',
-    missing: 'DeferredStartIo has no effect: a StartIo routine that calls IoStartNextPacket is called again before it returns',
+    status: 'full',
     impl: (k, a) =>
       X.StartIoFlags.set(
         k.mem,
         extensionOf(k, a.DeviceObject),
-        (a.DeferredStartIo ? 1 : 0) | (a.NonCancelable ? START_IO_NON_CANCELABLE : 0),
+        (a.DeferredStartIo ? START_IO_DEFERRED : 0) | (a.NonCancelable ? START_IO_NON_CANCELABLE : 0),
       ),
   }),
 ];

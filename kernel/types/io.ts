@@ -106,6 +106,11 @@ export const WAIT_CONTEXT_BLOCK = struct('_WAIT_CONTEXT_BLOCK', {
   WaitQueueEntry: KDEVICE_QUEUE_ENTRY, DeviceRoutine: ptr, DeviceContext: ptr, NumberOfMapRegisters: u32, DeviceObject: [0x30, ptr], CurrentIrp: ptr, BufferChainingDpc: ptr,
 });
 
+/** Its extension follows it. */
+export const CONTROLLER_OBJECT = struct('_CONTROLLER_OBJECT', {
+  Type: i16, Size: i16, ControllerExtension: [8, ptr], DeviceWaitQueue: KDEVICE_QUEUE, Spare1: u32, Spare2: i64,
+});
+
 export const DEVICE_OBJECT = struct('_DEVICE_OBJECT', {
   Type: i16, Size: u16, ReferenceCount: i32, DriverObject: to('_DRIVER_OBJECT'), NextDevice: to('_DEVICE_OBJECT'), AttachedDevice: to('_DEVICE_OBJECT'),
   CurrentIrp: to('_IRP'), Timer: ptr, Flags: u32, Characteristics: u32, Vpb: ptr, DeviceExtension: ptr, DeviceType: u32, StackSize: i8, Queue: [0x50, WAIT_CONTEXT_BLOCK],
