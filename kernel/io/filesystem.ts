@@ -68,7 +68,12 @@ const fileSystems = (k: Kernel): number[] =>
 const packets = (k: Kernel): number[] => [...listEntries(k.mem, k.global.address('IopFsNotifyChangeQueueHead'))];
 
 /** Tells the `Index`th filter and those after it of a file system. */
-function notify(k: Kernel, f: { get(n: 'Index'): number; set(n: 'Index', v: number): void }, device: number, active: boolean): Outcome {
+function notify(
+  k: Kernel,
+  f: { get(n: 'Index'): number; set(n: 'Index', v: number): void },
+  device: number,
+  active: boolean,
+): Outcome {
   const i = f.get('Index');
   const packet = packets(k)[i];
   if (!packet) return ret();
@@ -219,7 +224,9 @@ function dosNameOf(k: Kernel, device: number): string {
   const path = obPath(k, device);
   if (!path) return '';
   const links = directoryEntries(k, k.global.get('ObpGlobalDosDevices'))
-    .filter(o => obTypeOf(k, o) === k.global.get('ObpSymbolicLinkObjectType') && linkTarget(k, o).toLowerCase() === path.toLowerCase())
+    .filter(
+      o => obTypeOf(k, o) === k.global.get('ObpSymbolicLinkObjectType') && linkTarget(k, o).toLowerCase() === path.toLowerCase(),
+    )
     .map(o => obName(k, o));
   return links.find(name => /^[A-Za-z]:$/.test(name)) ?? links[0] ?? '';
 }
