@@ -19,14 +19,16 @@ const ACTIVE = 1n,
   REFERENCE = 2n;
 const RUNDOWN_BLOCK = struct('_EX_RUNDOWN_WAIT_BLOCK', { Count: u64, WakeEvent: KEVENT });
 
-function acquireRundown(k: Kernel, ref: number, count: number): boolean {
+/** ExAcquireRundownProtection(Ex). */
+export function acquireRundown(k: Kernel, ref: number, count: number): boolean {
   const value = k.mem.read64(ref);
   if (value & ACTIVE) return false;
   k.mem.write64(ref, value + REFERENCE * BigInt(count));
   return true;
 }
 
-function releaseRundown(k: Kernel, ref: number, count: number): void {
+/** ExReleaseRundownProtection(Ex). */
+export function releaseRundown(k: Kernel, ref: number, count: number): void {
   const value = k.mem.read64(ref);
   if (!(value & ACTIVE)) {
     k.mem.write64(ref, value - REFERENCE * BigInt(count));

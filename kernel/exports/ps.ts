@@ -1,12 +1,12 @@
 /** Processes and threads. Source: the WDK page of each routine; ntifs.h. */
 import { signalState } from '../ke/signal.ts';
 import { lookupCid } from '../ps/cid.ts';
-import { addNotify, removeNotify } from '../ps/notify.ts';
 import { psTerminate, systemThreadRoutines } from '../ps/startup.ts';
 import type { Kernel } from '../kernel.ts';
 import { obReferenceObject } from '../ob/object.ts';
 import { KTHREAD, ProcessObject, ThreadObject } from '../types/ke.ts';
 import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
+import { notifyExports } from './psnotify.ts';
 import { BOOLEAN, type ArgType, HANDLE, LONG, type NtExport, ntData, ntExport, NTSTATUS, type Outcome, pointer, PVOID, UCHAR, ULONG, VOID } from './declare.ts';
 
 const P = EPROCESS.f, E = ETHREAD.f, T = KTHREAD.f;
@@ -140,40 +140,4 @@ const lookups: NtExport[] = [
   ntData({ name: 'PsInitialSystemProcess', doc: 'Address of the EPROCESS of the system process.', size: 8, status: 'full' }),
 ];
 
-const notifications: NtExport[] = [
-  ...(['PsSetCreateProcessNotifyRoutine', 'PsSetCreateProcessNotifyRoutineEx'] as const).map(name =>
-    ntExport({
-      name,
-      doc: 'Adds or removes a routine that is called when a process is created or deleted.',
-      irql: PASSIVE,
-      args: { NotifyRoutine: PVOID, Remove: BOOLEAN },
-      returns: NTSTATUS,
-      cycles: 60,
-      status: 'full',
-      impl: (k, a) => (a.Remove ? removeNotify : addNotify)(k, 'Process', a.NotifyRoutine as number),
-    }),
-  ),
-  ntExport({
-    name: 'PsSetCreateProcessNotifyRoutineEx2',
-    doc: 'Adds or removes a routine that is called when a process is created or deleted.',
-    irql: PASSIVE,
-    args: { NotifyType: ULONG, NotifyInformation: PVOID, Remove: BOOLEAN },
-    returns: NTSTATUS,
-    cycles: 60,
-    status: 'full',
-    impl: (k, a) => (a.NotifyType !== 0 ? STATUS_INVALID_PARAMETER : (a.Remove ? removeNotify : addNotify)(k, 'Process', a.NotifyInformation)),
-  }),
-  ...(
-    [
-      ['PsSetCreateThreadNotifyRoutine', 'Adds a routine that is called when a thread is created or deleted.', addNotify, 'Thread'],
-      ['PsRemoveCreateThreadNotifyRoutine', 'Removes a routine that PsSetCreateThreadNotifyRoutine added.', removeNotify, 'Thread'],
-      ['PsSetLoadImageNotifyRoutine', 'Adds a routine that is called when an image is mapped.', addNotify, 'Image'],
-      ['PsSetLoadImageNotifyRoutineEx', 'Adds a routine that is called when an image is mapped, with flags.', addNotify, 'Image'],
-      ['PsRemoveLoadImageNotifyRoutine', 'Removes a routine that PsSetLoadImageNotifyRoutine added.', removeNotify, 'Image'],
-    ] as const
-  ).map(([name, doc, action, kind]) =>
-    ntExport({ name, doc, irql: PASSIVE, args: { NotifyRoutine: PVOID }, returns: NTSTATUS, cycles: 60, status: 'full', impl: (k, a) => action(k, kind, a.NotifyRoutine as number) }),
-  ),
-];
-
-export const exports: NtExport[] = [...current, ...processes, ...threads, ...lookups, ...notifications, ...systemThreadRoutines];
+export const exports: NtExport[] = [...current, ...processes, ...threads, ...lookups, ...notifyExports, ...systemThreadRoutines];

@@ -23,6 +23,8 @@ import {
 } from '../types/io.ts';
 import { KEVENT } from '../types/ke.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
+import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
+import { IMAGE_ADDRESSING_MODE_32BIT, IMAGE_SYSTEM_MODE_IMAGE } from '../types/ps.ts';
 import { UNICODE_STRING } from '../types/rtl.ts';
 import {
   STATUS_IMAGE_ALREADY_LOADED,
@@ -64,7 +66,7 @@ const P = LOAD_PACKET.f;
 /** `edu` of `\Registry\Machine\System\CurrentControlSet\Services\edu`. */
 export const serviceOf = (path: string): string => path.replace(/^.*\\/, '');
 
-/** Maps the image and makes the driver object. The outcome's call is DriverEntry. */
+/** Maps the image, makes the driver object, and tells the image notify routines; DriverEntry comes after them. */
 function mapAndEnter(
   k: Kernel,
   f: { set(n: 'Driver', v: number): void; get(n: 'RegistryPath'): number },
@@ -118,7 +120,9 @@ function mapAndEnter(
   const registryPath = f.get('RegistryPath');
   if (!allocateString(k, registryPath, canonicalPath(service), poolTag('Driv')))
     return call(k.address('nt!IopRefuseDriver'), [driver, STATUS_INSUFFICIENT_RESOURCES], 'refused');
-  return call(loaded.entry, [driver, registryPath], 'entered');
+  const name = loaded.section + KLDR_DATA_TABLE_ENTRY.f.FullDllName.offset;
+  const properties = IMAGE_ADDRESSING_MODE_32BIT | IMAGE_SYSTEM_MODE_IMAGE;
+  return call(k.address('nt!PsCallImageNotifyRoutines'), [name, 0, loaded.base, loaded.size, properties], 'mapped');
 }
 
 /** What DriverEntry gets: the path through the control set that CurrentControlSet links to. */
@@ -193,6 +197,7 @@ export const exports: NtExport[] = [
     steps: {
       start: (k, f, _rax, { Packet }) => mapAndEnter(k, f, Packet),
       refused: (_k, _f, rax) => ret(rax),
+      mapped: (k, f) => call(DRV.DriverInit.get(k.mem, f.get('Driver')), [f.get('Driver'), f.get('RegistryPath')], 'entered'),
       entered(k, f, rax, { Packet }) {
         freeString(k, f.get('RegistryPath'));
         if (!ntSuccess(rax))

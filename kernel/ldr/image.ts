@@ -1,7 +1,11 @@
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../mm/layout.ts';
-import { KLDR_DATA_TABLE_ENTRY, LDRP_ENTRY_NATIVE, LDRP_MM_LOADED } from '../types/ldr.ts';
-import { DEFAULT_SECURITY_COOKIE, IMAGE_DIRECTORY_ENTRY_EXCEPTION } from '../types/pe.ts';
+import { KLDR_DATA_TABLE_ENTRY, LDRP_ENTRY_NATIVE, LDRP_IMAGE_INTEGRITY_FORCED, LDRP_MM_LOADED } from '../types/ldr.ts';
+import {
+  DEFAULT_SECURITY_COOKIE,
+  IMAGE_DIRECTORY_ENTRY_EXCEPTION,
+  IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY,
+} from '../types/pe.ts';
 import { STATUS_CONFLICTING_ADDRESSES, STATUS_IMAGE_ALREADY_LOADED, STATUS_INSUFFICIENT_RESOURCES } from '../types/status.ts';
 import { bindImports } from './bind.ts';
 import { ImageError } from './error.ts';
@@ -97,7 +101,10 @@ export function ldrLoadImage(k: Kernel, bytes: Uint8Array, name: string, path: s
     timeDateStamp: image.timeDateStamp,
     exceptionTable: pdata.rva ? base + pdata.rva : 0,
     exceptionTableSize: pdata.size,
-    flags: LDRP_ENTRY_NATIVE | LDRP_MM_LOADED,
+    flags:
+      LDRP_ENTRY_NATIVE |
+      LDRP_MM_LOADED |
+      (image.dllCharacteristics & IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY ? LDRP_IMAGE_INTEGRITY_FORCED : 0),
   });
   if (!section) {
     unmapRange(k, base, size);

@@ -36,6 +36,7 @@ export interface ParsedImage {
   subsystem: number;
   timeDateStamp: number;
   checksum: number;
+  dllCharacteristics: number;
   entry: number;
   imageBase: bigint;
   sectionAlignment: number;
@@ -200,6 +201,7 @@ export function ldrParse(bytes: Uint8Array, file = 'image'): ParsedImage {
     sizeOfImage: r.u32(opt + 56),
     sizeOfHeaders: r.u32(opt + 60),
     checksum: r.u32(opt + 64),
+    dllCharacteristics: r.u16(opt + 70),
     subsystem: r.u16(opt + 68),
     flat: r.u32(opt + 32) < PAGE,
     relocsStripped: (characteristics & pe.IMAGE_FILE_RELOCS_STRIPPED) !== 0,

@@ -1,5 +1,5 @@
 import { LIST_ENTRY } from '../types/rtl.ts';
-import { EPROCESS, ETHREAD } from '../types/ps.ts';
+import { EPROCESS, ETHREAD, NOTIFY_SLOT } from '../types/ps.ts';
 import { array, ptr, u32 } from '../types/struct.ts';
 
 /** Threads and processes that there can be at once. */
@@ -19,7 +19,7 @@ export const psGlobals = {
   PspCidTable: ptr,
   PspNextCid: u32,
   PspActiveThreads: u32,
-  PspCreateProcessNotifyRoutine: array(ptr, NOTIFY_SLOTS),
-  PspCreateThreadNotifyRoutine: array(ptr, NOTIFY_SLOTS),
-  PspLoadImageNotifyRoutine: array(ptr, NOTIFY_SLOTS),
+  PspCreateProcessNotifyRoutine: array(NOTIFY_SLOT, NOTIFY_SLOTS),
+  PspCreateThreadNotifyRoutine: array(NOTIFY_SLOT, NOTIFY_SLOTS),
+  PspLoadImageNotifyRoutine: array(NOTIFY_SLOT, NOTIFY_SLOTS),
 } as const;

@@ -8,7 +8,7 @@ import { initializeRegions } from '../mm/region.ts';
 import { obCreateHandleTable } from '../ob/handle.ts';
 import { obCreateObject } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
-import { EPROCESS } from '../types/ps.ts';
+import { EPROCESS, PSF_CREATE_REPORTED } from '../types/ps.ts';
 import { allocateCid, freeCid } from './cid.ts';
 
 const E = EPROCESS.f;
@@ -47,6 +47,8 @@ export function psCreateSystemProcess(k: Kernel, imageName: string): number {
   }
   fillProcess(k, process, directoryTable, imageName);
   E.UniqueProcessId.set(k.mem, process, pid);
+  // Nobody was there to be told of the kernel's own processes.
+  E.Flags.set(k.mem, process, PSF_CREATE_REPORTED);
   // The object manager makes the system process's table itself, with the namespace.
   if (!first) {
     const table = obCreateHandleTable(k, process, pid);

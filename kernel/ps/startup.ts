@@ -1,5 +1,7 @@
+/** How system threads begin and end, and who is told. Source: the WDK pages of PsCreateSystemThread, PsTerminateSystemThread and of the notify routines. */
 import {
   call,
+  type Frame,
   HANDLE,
   jump,
   type NtExport,
@@ -9,69 +11,139 @@ import {
   type Outcome,
   pointer,
   PVOID,
+  ret,
   ULONG,
   VOID,
   wait,
 } from '../exports/declare.ts';
-import { abortFrames } from '../ke/abort.ts';
 import { hasOutstandingIrps } from '../io/threadio.ts';
+import { abortFrames } from '../ke/abort.ts';
+import { readyThread } from '../ke/ready.ts';
 import type { Kernel } from '../kernel.ts';
 import { obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
-import { exportedType } from '../ob/type.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
+import { exportedType } from '../ob/type.ts';
 import { IRQL_GT_ZERO_AT_SYSTEM_SERVICE } from '../types/bugcodes.ts';
-import { KTHREAD } from '../types/ke.ts';
-import { ETHREAD } from '../types/ps.ts';
-import { u32, u64 } from '../types/struct.ts';
-import { nextNotify } from './notify.ts';
-import { deleteThread, psCreateSystemThread, psExitCurrentThread } from './thread.ts';
+import { KTHREAD, MISC_SYSTEM_THREAD } from '../types/ke.ts';
+import { CTF_THREAD_INSERTED, EPROCESS, ETHREAD, PSF_CREATE_REPORTED, PSF_PROCESS_EXITING } from '../types/ps.ts';
+import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
+import { ptr } from '../types/struct.ts';
+import { EXTENDED, PLAIN, SUBSYSTEMS } from './notify.ts';
+import { deleteThread, psCreateThreadObject, psDiscardThread, psExitCurrentThread } from './thread.ts';
 
-const STATUS_INSUFFICIENT_RESOURCES = 0xc000009a,
-  STATUS_INVALID_PARAMETER = 0xc000000d;
 const PROCESS_CREATE_THREAD = 2;
 const OBJ_KERNEL_HANDLE = 0x200;
-const E = ETHREAD.f;
+const THREAD_ALL_ACCESS = 0x1fffff;
+const CURRENT_PROCESS = -1;
+const E = ETHREAD.f,
+  P = EPROCESS.f;
+
+const isSystemThread = (k: Kernel, thread: number): boolean =>
+  (KTHREAD.f.MiscFlags.get(k.mem, thread) & MISC_SYSTEM_THREAD) !== 0;
 
 /** PsTerminateSystemThread's part that does not come back: only system threads end this way. */
 export function psTerminate(k: Kernel, status: number): Outcome | number {
-  if ((KTHREAD.f.MiscFlags.get(k.mem, k.currentThread()) & (1 << 10)) === 0) return STATUS_INVALID_PARAMETER;
+  if (!isSystemThread(k, k.currentThread())) return STATUS_INVALID_PARAMETER;
   abortFrames(k);
-  if (hasOutstandingIrps(k)) return jump(k.address('nt!IopExitThread'), status);
-  psExitCurrentThread(k, status);
-  return wait();
+  return jump(k.address('nt!PspExitThread'), status);
 }
 
 const cid = (k: Kernel, thread: number, at: 0 | 8): number => k.mem.readPtr(thread + E.Cid.offset + at);
+
+/** Tells the thread routines of these kinds; the routine goes on with step `then`. */
+const tellThread = (k: Kernel, thread: number, create: boolean, kinds: number, then: string): Outcome =>
+  call(k.address('nt!PspCallThreadNotifyRoutines'), [cid(k, thread, 0), cid(k, thread, 8), create ? 1 : 0, kinds], then);
+
+/** The kinds of routines that a thread's own start and end are for. */
+const ownKinds = (k: Kernel, thread: number): number => (isSystemThread(k, thread) ? 0 : EXTENDED | SUBSYSTEMS);
+
+const createFrame = { Thread: ptr, Referenced: ptr };
+interface CreateArgs {
+  ThreadHandle: number;
+  DesiredAccess: number;
+  ObjectAttributes: number;
+  ClientId: number;
+}
+
+/** The process knows of its first thread when the drivers have been told of the process. */
+function reportProcess(k: Kernel, f: Frame<typeof createFrame>, a: CreateArgs): Outcome {
+  const process = KTHREAD.f.Process.get(k.mem, f.get('Thread'));
+  const flags = P.Flags.get(k.mem, process);
+  if (flags & PSF_CREATE_REPORTED) return finishCreation(k, f, a);
+  P.Flags.set(k.mem, process, flags | PSF_CREATE_REPORTED);
+  return call(k.address('nt!PspCallProcessNotifyRoutines'), [process, 1, 0, 0, 0], 'reported');
+}
+
+/** Handle and client id; then the drivers hear of the thread, and it runs. */
+function finishCreation(k: Kernel, f: Frame<typeof createFrame>, a: CreateArgs): Outcome {
+  const thread = f.get('Thread');
+  const attributes = a.ObjectAttributes === 0 ? 0 : k.mem.read32(a.ObjectAttributes + 0x18);
+  const made = obCreateHandle(k, thread, a.DesiredAccess || THREAD_ALL_ACCESS, attributes & OBJ_KERNEL_HANDLE);
+  if (made.status !== STATUS_SUCCESS) return failCreation(k, f, made.status);
+  k.mem.write64(a.ThreadHandle, BigInt.asUintN(64, BigInt(made.handle)));
+  if (a.ClientId !== 0) {
+    k.mem.writePtr(a.ClientId, cid(k, thread, 0));
+    k.mem.writePtr(a.ClientId + 8, cid(k, thread, 8));
+  }
+  E.CrossThreadFlags.set(k.mem, thread, E.CrossThreadFlags.get(k.mem, thread) | CTF_THREAD_INSERTED);
+  return tellThread(k, thread, true, PLAIN, 'told');
+}
+
+function failCreation(k: Kernel, f: Frame<typeof createFrame>, status: number): Outcome {
+  psDiscardThread(k, f.get('Thread'));
+  if (f.get('Referenced')) obDereferenceDeferred(k, f.get('Referenced'));
+  return ret(status);
+}
 
 export const systemThreadRoutines: NtExport[] = [
   ntSteps({
     name: 'PspSystemThreadStartup',
     internal: true,
-    doc: "A system thread's outermost routine: tells who registered for thread creation, runs the start routine at PASSIVE_LEVEL, ends the thread.",
+    doc: "A system thread's outermost routine: tells who registered for threads, if its creator has not, runs the start routine at PASSIVE_LEVEL, ends the thread.",
     args: { StartRoutine: PVOID, StartContext: PVOID },
     returns: VOID,
     cycles: 100,
     status: 'full',
-    frame: { Index: u32, Context: u64 },
+    frame: {},
     steps: {
-      start(k, f) {
-        f.set('Index', 0);
-        return notify(k, f, true, 'created');
+      start(k, _f, _rax, a) {
+        const thread = k.currentThread();
+        const told = (E.CrossThreadFlags.get(k.mem, thread) & CTF_THREAD_INSERTED) !== 0;
+        const kinds = (told ? 0 : PLAIN) | ownKinds(k, thread);
+        return kinds === 0 ? call(a.StartRoutine, [a.StartContext], 'ended') : tellThread(k, thread, true, kinds, 'run');
       },
-      created: (k, f) => notify(k, f, true, 'created'),
       run: (_k, _f, _rax, a) => call(a.StartRoutine, [a.StartContext], 'ended'),
-      ended(k, f, _rax, a) {
+      ended(k, _f, _rax, a) {
         if (k.irql !== 0)
           k.bugCheck(IRQL_GT_ZERO_AT_SYSTEM_SERVICE, a.StartRoutine, k.irql, 0, 0, `a system thread returned at IRQL ${k.irql}`);
-        f.set('Index', 0);
-        return notify(k, f, false, 'deleted');
+        return call(k.address('nt!PspExitThread'), [0], 'never');
       },
-      deleted: (k, f) => notify(k, f, false, 'deleted'),
-      exit(k) {
-        if (hasOutstandingIrps(k)) return call(k.address('nt!IopExitThread'), [0], 'never');
-        psExitCurrentThread(k, 0);
-        return wait('never');
+      never: () => {
+        throw new Error('a thread that has ended ran again');
       },
+    },
+  }),
+  ntSteps({
+    name: 'PspExitThread',
+    internal: true,
+    doc: 'Ends the current thread: tells the drivers of it, and of its process when it is the last one there, cancels its requests, and gives the processor up for good.',
+    irql: { max: 'PASSIVE_LEVEL' },
+    args: { ExitStatus: NTSTATUS },
+    returns: VOID,
+    cycles: 100,
+    status: 'full',
+    frame: {},
+    steps: {
+      start: k => tellThread(k, k.currentThread(), false, PLAIN | ownKinds(k, k.currentThread()), 'told'),
+      told(k, _f, _rax, { ExitStatus }) {
+        const process = k.currentThreadProcess();
+        const flags = P.Flags.get(k.mem, process);
+        const last = P.ActiveThreads.get(k.mem, process) === 1;
+        if (!last || !(flags & PSF_CREATE_REPORTED) || flags & PSF_PROCESS_EXITING) return exit(k, ExitStatus);
+        P.Flags.set(k.mem, process, flags | PSF_PROCESS_EXITING);
+        return call(k.address('nt!PspCallProcessNotifyRoutines'), [process, 0, 0, 0, 0], 'left');
+      },
+      left: (k, _f, _rax, { ExitStatus }) => exit(k, ExitStatus),
       never: () => {
         throw new Error('a thread that has ended ran again');
       },
@@ -87,7 +159,7 @@ export const systemThreadRoutines: NtExport[] = [
     status: 'full',
     impl: (k, { Object }) => deleteThread(k, Object),
   }),
-  ntExport({
+  ntSteps({
     name: 'PsCreateSystemThread',
     doc: 'Creates a thread that runs in kernel mode, in the system process or in another one, and returns a handle to it.',
     irql: { max: 'PASSIVE_LEVEL' },
@@ -103,45 +175,41 @@ export const systemThreadRoutines: NtExport[] = [
     returns: NTSTATUS,
     cycles: 3000,
     status: 'full',
-    impl(k, a) {
-      k.mem.probe(a.ThreadHandle, 8, true);
-      if (a.ClientId !== 0) k.mem.probe(a.ClientId, 16, true);
-      let process = k.mem.readPtr(k.address('nt!PsInitialSystemProcess'));
-      const current = -1;
-      let referenced = 0;
-      if (a.ProcessHandle === current) process = k.currentProcess();
-      else if (a.ProcessHandle !== 0) {
-        const found = obReferenceObjectByHandle(k, a.ProcessHandle, PROCESS_CREATE_THREAD, exportedType(k, 'PsProcessType'), 0);
-        if (found.status !== 0) return found.status;
-        referenced = process = found.object;
-      }
-      const attributes = a.ObjectAttributes === 0 ? 0 : k.mem.read32(a.ObjectAttributes + 0x18);
-      const thread = psCreateSystemThread(k, process, a.StartRoutine, a.StartContext);
-      if (referenced) obDereferenceDeferred(k, referenced);
-      if (!thread) return STATUS_INSUFFICIENT_RESOURCES;
-      const kernel = (attributes & OBJ_KERNEL_HANDLE) !== 0;
-      const handle = obCreateHandle(k, thread, a.DesiredAccess || 0x1fffff, kernel ? OBJ_KERNEL_HANDLE : 0);
-      if (handle.status !== 0) return handle.status;
-      k.mem.write64(a.ThreadHandle, BigInt.asUintN(64, BigInt(handle.handle)));
-      if (a.ClientId !== 0) {
-        k.mem.writePtr(a.ClientId, cid(k, thread, 0));
-        k.mem.writePtr(a.ClientId + 8, cid(k, thread, 8));
-      }
-      return 0;
+    frame: createFrame,
+    steps: {
+      start(k, f, _rax, a) {
+        k.mem.probe(a.ThreadHandle, 8, true);
+        if (a.ClientId !== 0) k.mem.probe(a.ClientId, 16, true);
+        let process = k.mem.readPtr(k.address('nt!PsInitialSystemProcess'));
+        f.set('Referenced', 0);
+        if (a.ProcessHandle === CURRENT_PROCESS) process = k.currentProcess();
+        else if (a.ProcessHandle !== 0) {
+          const found = obReferenceObjectByHandle(k, a.ProcessHandle, PROCESS_CREATE_THREAD, exportedType(k, 'PsProcessType'), 0);
+          if (found.status !== STATUS_SUCCESS) return ret(found.status);
+          process = found.object;
+          f.set('Referenced', process);
+        }
+        const thread = psCreateThreadObject(k, process, a.StartRoutine, a.StartContext);
+        if (!thread) {
+          if (f.get('Referenced')) obDereferenceDeferred(k, process);
+          return ret(STATUS_INSUFFICIENT_RESOURCES);
+        }
+        f.set('Thread', thread);
+        return reportProcess(k, f, a);
+      },
+      reported: (k, f, rax, a) => ((rax | 0) < 0 ? failCreation(k, f, rax) : finishCreation(k, f, a)),
+      told(k, f) {
+        readyThread(k, f.get('Thread'));
+        if (f.get('Referenced')) obDereferenceDeferred(k, f.get('Referenced'));
+        return ret(STATUS_SUCCESS);
+      },
     },
   }),
 ];
 
-/** Calls the next routine that is registered for threads, or goes on to what comes after. */
-function notify(
-  k: Kernel,
-  f: { get(name: 'Index'): number; set(name: 'Index', v: number): void },
-  create: boolean,
-  again: string,
-): Outcome {
-  const found = nextNotify(k, 'Thread', f.get('Index'));
-  if (found === null) return { do: 'next', then: create ? 'run' : 'exit', cycles: 0 };
-  f.set('Index', found.index + 1);
-  const thread = k.currentThread();
-  return call(found.routine, [cid(k, thread, 0), cid(k, thread, 8), create ? 1 : 0], again);
+/** The last step of a thread: its requests go first. */
+function exit(k: Kernel, status: number): Outcome {
+  if (hasOutstandingIrps(k)) return call(k.address('nt!IopExitThread'), [status], 'never');
+  psExitCurrentThread(k, status);
+  return wait('never');
 }

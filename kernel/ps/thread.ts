@@ -39,6 +39,13 @@ function fillThread(k: Kernel, thread: number, process: number, start: number): 
  * used up. The object's first reference belongs to the running thread and goes when it ends: who keeps the pointer takes one more.
  */
 export function psCreateSystemThread(k: Kernel, process: number, start: number, context: number, priority?: number): number {
+  const thread = psCreateThreadObject(k, process, start, context, priority);
+  if (thread) readyThread(k, thread);
+  return thread;
+}
+
+/** The same, but the thread does not run before {@link readyThread}. */
+export function psCreateThreadObject(k: Kernel, process: number, start: number, context: number, priority?: number): number {
   const m = k.mem;
   const thread = obCreateObject(k, exportedType(k, 'PsThreadType'), ETHREAD.size);
   if (!thread) return 0;
@@ -60,7 +67,6 @@ export function psCreateSystemThread(k: Kernel, process: number, start: number, 
     T.Priority.set(m, thread, priority);
     T.BasePriority.set(m, thread, priority);
   }
-  readyThread(k, thread);
   return thread;
 }
 
@@ -92,6 +98,19 @@ function releaseWhatItHolds(k: Kernel, thread: number): void {
     );
   leaveQueue(k, thread);
   freeThreadState(k, thread);
+}
+
+/** Takes back a thread of {@link psCreateThreadObject} that has never run. */
+export function psDiscardThread(k: Kernel, thread: number): void {
+  const m = k.mem;
+  const process = T.Process.get(m, thread);
+  removeEntryList(k, thread + T.ThreadListEntry.offset);
+  removeEntryList(k, thread + E.ThreadListEntry.offset);
+  P.ActiveThreads.set(m, process, P.ActiveThreads.get(m, process) - 1);
+  k.global.set('PspActiveThreads', k.global.get('PspActiveThreads') - 1);
+  T.State.set(m, thread, Terminated);
+  freeKernelStack(k, T.StackBase.get(m, thread));
+  obDereferenceDeferred(k, thread);
 }
 
 /**

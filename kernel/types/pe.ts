@@ -38,3 +38,5 @@ export const IMAGE_REL_BASED_ABSOLUTE = 0, IMAGE_REL_BASED_HIGH = 1, IMAGE_REL_B
 export const LOAD_CONFIG_SECURITY_COOKIE = 0x58;
 /** What the compiler puts into `__security_cookie` before anybody seeds it. */
 export const DEFAULT_SECURITY_COOKIE = 0x00002b992ddfa232n;
+/** DllCharacteristics: the image's integrity is checked at load, whatever the policy. */
+export const IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY = 0x80;

@@ -34,3 +34,18 @@ export const EPROCESS = struct('_EPROCESS', {
   ActiveThreadsHighWatermark: [0x858, u32], ThreadListLock: [0x860, u64], SignatureLevel: [0x878, u8], SectionSignatureLevel: u8, Protection: u8, HangCount: u8, Flags3: u32,
   SequenceNumber: [0x8f8, u64], CreateInterruptTime: u64,
 }, { size: 0xa40, align: 16 });
+/** EPROCESS.Flags */
+export const PSF_CREATE_REPORTED = 1, PSF_PROCESS_EXITING = 4, PSF_PROCESS_DELETE = 8;
+
+/** A registered notify routine: its function, run-down protection while it is called, and how it was registered. */
+export const NOTIFY_SLOT = struct('_PSP_NOTIFY_SLOT', { Function: ptr, Rundown: u64, Kind: u32 }, { align: 8 });
+
+/** What a process notify routine of the extended kind is told of a new process. */
+export const PS_CREATE_NOTIFY_INFO = struct('_PS_CREATE_NOTIFY_INFO', {
+  Size: u64, Flags: u32, ParentProcessId: [0x10, ptr], CreatingThreadId: CLIENT_ID, FileObject: ptr, ImageFileName: to('_UNICODE_STRING'),
+  CommandLine: to('_UNICODE_STRING'), CreationStatus: i32,
+}, { align: 8 });
+
+/** What an image notify routine is told. Properties: addressing mode in bits 0-7, bit 8 system mode. */
+export const IMAGE_INFO = struct('_IMAGE_INFO', { Properties: u32, ImageBase: [8, ptr], ImageSelector: u32, ImageSize: [0x18, u64], ImageSectionNumber: u32 }, { align: 8 });
+export const IMAGE_ADDRESSING_MODE_32BIT = 3, IMAGE_SYSTEM_MODE_IMAGE = 0x100;
