@@ -14,6 +14,8 @@ import {
 } from '../mm/layout.ts';
 import { interruptThunk, TRAPS } from '../ke/trapcode.ts';
 import { APC_VECTOR, CLOCK_VECTOR, DISPATCH_VECTOR, IPI_VECTOR, SPURIOUS_VECTOR } from '../ke/ready.ts';
+import { QUEUED_SPIN_LOCKS } from '../ke/globals.ts';
+import { KSPIN_LOCK_QUEUE } from '../types/ke.ts';
 import { KPCR, KPRCB } from '../types/prcb.ts';
 import { KIDTENTRY64, KTSS64 } from '../types/trap.ts';
 
@@ -127,6 +129,11 @@ function writePcr(k: Kernel, index: number, pcr: number): void {
   p.TscFrequency.set(k.mem, prcb, BigInt(k.config.tscHz));
   p.CFlushSize.set(k.mem, prcb, 64);
   p.DpcStack.set(k.mem, prcb, pcr + DPC_STACK_TOP);
+  for (let n = 0; n < QUEUED_SPIN_LOCKS; n++)
+    k.mem.writePtr(
+      prcb + p.LockQueue.offset + n * KSPIN_LOCK_QUEUE.size + KSPIN_LOCK_QUEUE.f.Lock.offset,
+      k.global.address('KiQueuedSpinLocks') + n * 8,
+    );
 }
 
 /** Control registers and paging: from here on memory is seen through the page tables. */

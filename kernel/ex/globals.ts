@@ -25,6 +25,8 @@ export const exGlobals = {
   ExpSystemResourcesList: LIST_ENTRY,
   /** Threads that wait for a push lock: blocks on their stacks. */
   ExpPushLockWaiters: LIST_ENTRY,
+  /** Blocks of ExBlockPushLock. */
+  ExpPushLockBlocks: LIST_ENTRY,
   /** Time and sequence of the last UUID. */
   ExpUuidLastTime: u64,
   ExpUuidSequence: u32,

@@ -56,6 +56,7 @@ export function exInitialize(k: Kernel): void {
     'ExPoolLookasideListHead',
     'ExpSystemResourcesList',
     'ExpPushLockWaiters',
+    'ExpPushLockBlocks',
   ] as const)
     initializeListHead(k.mem, k.global.address(head));
   for (let i = 0; i < WORK_QUEUES; i++) {

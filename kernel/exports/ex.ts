@@ -13,7 +13,9 @@ import { interlockedExports } from './exinterlocked.ts';
 import { listExports } from './exlist.ts';
 import { poolExports } from './expool.ts';
 import { resourceExports } from './exresource.ts';
+import { pushLockExports } from './expushlock.ts';
 import { rundownExports } from './exrundown.ts';
+import { spinLockExports } from './exspinlock.ts';
 import { workExports } from './exwork.ts';
 
 const PLARGE_INTEGER = pointer('PLARGE_INTEGER'),
@@ -232,6 +234,8 @@ export const exports: NtExport[] = [
   ...workExports,
   ...resourceExports,
   ...rundownExports,
+  ...pushLockExports,
+  ...spinLockExports,
   ...callbackExports,
   ...misc,
 ];

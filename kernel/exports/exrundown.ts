@@ -1,15 +1,15 @@
-/** Run-down protection and push locks. Source: WDK, "Run-down protection"; ntifs.h. */
+/** Run-down protection. Source: WDK, "Run-down protection", and the page of each routine. */
 import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
+import { activeProcessorCount } from '../ke/processor.ts';
 import { keWait } from '../ke/wait.ts';
-import { insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
+import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { EX_RUNDOWN_REF_CACHE_AWARE } from '../types/ex.ts';
 import { KEVENT } from '../types/ke.ts';
-import { LIST_ENTRY } from '../types/rtl.ts';
-import { ptr, struct, u32, u64 } from '../types/struct.ts';
-import { BOOLEAN, type NtExport, ntExport, ntSteps, pointer, ret, ULONG, VOID, wait } from './declare.ts';
+import { struct, u64 } from '../types/struct.ts';
+import { BOOLEAN, type IrqlRule, type NtExport, ntExport, ntSteps, pointer, ret, SIZE_T, ULONG, VOID, wait } from './declare.ts';
 
-const PEX_RUNDOWN_REF = pointer('PEX_RUNDOWN_REF'),
-  PEX_PUSH_LOCK = pointer('PEX_PUSH_LOCK');
+const PEX_RUNDOWN_REF = pointer('PEX_RUNDOWN_REF');
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const,
   APC = { max: 'APC_LEVEL' } as const,
   PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
@@ -38,6 +38,12 @@ export function releaseRundown(k: Kernel, ref: number, count: number): void {
   const left = k.mem.read64(block) - BigInt(count);
   k.mem.write64(block, left);
   if (left === 0n) keSetEvent(k, block + RUNDOWN_BLOCK.f.WakeEvent.offset, 0);
+}
+
+/** The block of the thread that waits for `count` protections to end. */
+function beginRundown(k: Kernel, block: number, count: bigint): void {
+  RUNDOWN_BLOCK.f.Count.set(k.mem, block, count);
+  keInitializeEvent(k, block + RUNDOWN_BLOCK.f.WakeEvent.offset, 1, false);
 }
 
 const rundown: NtExport[] = [
@@ -126,12 +132,10 @@ const rundown: NtExport[] = [
           k.mem.write64(a.RunRef, ACTIVE);
           return ret();
         }
-        const block = f.get('Block'),
-          event = block + RUNDOWN_BLOCK.f.WakeEvent.offset;
-        RUNDOWN_BLOCK.f.Count.set(k.mem, block, value / REFERENCE);
-        keInitializeEvent(k, event, 1, false);
+        const block = f.address('Block');
+        beginRundown(k, block, value / REFERENCE);
         k.mem.writePtr(a.RunRef, block + 1);
-        keWait(k, [event]);
+        keWait(k, [block + RUNDOWN_BLOCK.f.WakeEvent.offset]);
         return wait('over');
       },
       over: (k, _f, _rax, a) => {
@@ -142,105 +146,121 @@ const rundown: NtExport[] = [
   }),
 ];
 
-/** EX_PUSH_LOCK: bit 0 owned, bit 1 somebody waits, sharers counted from bit 4. Who waits has a block on its stack, in one list for all locks. */
-const LOCKED = 1n,
-  WAITING = 2n,
-  SHARER = 16n;
-const PUSH_BLOCK = struct('_EX_PUSH_LOCK_WAIT_BLOCK', { Link: LIST_ENTRY, Lock: ptr, Exclusive: u32, WakeEvent: KEVENT });
-const B = PUSH_BLOCK.f;
+const C = EX_RUNDOWN_REF_CACHE_AWARE.f;
+const CACHE_LINE = 64;
+const PEX_RUNDOWN_REF_CACHE_AWARE = pointer('PEX_RUNDOWN_REF_CACHE_AWARE');
+const cacheAwareSize = (k: Kernel): number => EX_RUNDOWN_REF_CACHE_AWARE.size + CACHE_LINE * (activeProcessorCount(k) + 1);
 
-const waitersOf = (k: Kernel, lock: number): number[] =>
-  [...listEntries(k.mem, k.global.address('ExpPushLockWaiters'))].filter(b => B.Lock.get(k.mem, b) === lock);
+const refsOf = (k: Kernel, aware: number): number[] =>
+  Array.from({ length: C.Number.get(k.mem, aware) }, (_, n) => C.RunRefs.get(k.mem, aware) + n * CACHE_LINE);
+/** The reference of the processor that runs. A protection that is released on another one makes its count negative there: only the sum says something. */
+const ownRef = (k: Kernel, aware: number): number =>
+  C.RunRefs.get(k.mem, aware) + (k.cpu.index % C.Number.get(k.mem, aware)) * CACHE_LINE;
 
-/** Gives a free lock to the first that waits, or to all that want to share up to the first that does not. */
-function grantPushLock(k: Kernel, lock: number): void {
-  let value = 0n;
-  const waiters = waitersOf(k, lock);
-  while (waiters.length) {
-    const block = waiters[0]!;
-    const exclusive = B.Exclusive.get(k.mem, block) !== 0;
-    if (exclusive && value !== 0n) break;
-    waiters.shift();
-    removeEntryList(k.mem, block);
-    value = exclusive ? LOCKED : (value | LOCKED) + SHARER;
-    keSetEvent(k, block + B.WakeEvent.offset, 0);
-    if (exclusive) break;
-  }
-  k.mem.write64(lock, waiters.length ? value | WAITING : value);
+function initializeCacheAware(k: Kernel, aware: number, size: number, pool: number): void {
+  k.mem.fill(aware, size, 0);
+  C.RunRefs.set(k.mem, aware, Math.ceil((aware + EX_RUNDOWN_REF_CACHE_AWARE.size) / CACHE_LINE) * CACHE_LINE);
+  C.PoolToFree.set(k.mem, aware, pool);
+  C.RunRefSize.set(k.mem, aware, CACHE_LINE);
+  C.Number.set(k.mem, aware, Math.max(1, Math.floor((size - EX_RUNDOWN_REF_CACHE_AWARE.size) / CACHE_LINE) - 1));
 }
 
-const acquirePush = (name: string, exclusive: boolean, flags: boolean): NtExport =>
-  ntSteps({
+function setRefs(k: Kernel, aware: number, value: bigint): void {
+  for (const ref of refsOf(k, aware)) k.mem.write64(ref, value);
+}
+
+const ofAware = (name: string, doc: string, impl: (k: Kernel, aware: number) => boolean | void, returns: typeof VOID | typeof BOOLEAN = VOID, irql: IrqlRule = DISPATCH): NtExport =>
+  ntExport({ name, doc, irql, args: { RunRef: PEX_RUNDOWN_REF_CACHE_AWARE }, returns: returns as typeof BOOLEAN, cycles: 20, status: 'full', impl: (k, a) => impl(k, a.RunRef) });
+
+const ofAwareCount = (name: string, doc: string, impl: (k: Kernel, aware: number, count: number) => boolean | void, returns: typeof VOID | typeof BOOLEAN = VOID): NtExport =>
+  ntExport({
     name,
-    doc: `Acquires a push lock for ${exclusive ? 'exclusive' : 'shared'} use.`,
-    irql: APC,
-    args: flags ? { PushLock: PEX_PUSH_LOCK, Flags: ULONG } : { PushLock: PEX_PUSH_LOCK },
-    returns: VOID,
-    cycles: 30,
+    doc,
+    irql: DISPATCH,
+    args: { RunRef: PEX_RUNDOWN_REF_CACHE_AWARE, Count: ULONG },
+    returns: returns as typeof BOOLEAN,
+    cycles: 20,
     status: 'full',
-    frame: { Block: PUSH_BLOCK },
+    impl: (k, a) => impl(k, a.RunRef, a.Count),
+  });
+
+const cacheAware: NtExport[] = [
+  ntExport({
+    name: 'ExSizeOfRundownProtectionCacheAware',
+    doc: 'Returns the bytes that cache-aware run-down protection takes on this machine.',
+    irql: APC,
+    args: {},
+    returns: SIZE_T,
+    cycles: 10,
+    status: 'full',
+    impl: k => cacheAwareSize(k),
+  }),
+  ntExport({
+    name: 'ExInitializeRundownProtectionCacheAware',
+    doc: 'Initializes cache-aware run-down protection in memory of the caller.',
+    irql: DISPATCH,
+    args: { RunRef: PEX_RUNDOWN_REF_CACHE_AWARE, RunRefSize: SIZE_T },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
+    impl: (k, a) => initializeCacheAware(k, a.RunRef, a.RunRefSize, 0),
+  }),
+  ntExport({
+    name: 'ExAllocateCacheAwareRundownProtection',
+    doc: 'Allocates and initializes cache-aware run-down protection; NULL without memory.',
+    irql: { max: 'DISPATCH_LEVEL', when: a => (a.PoolType & 1 ? { max: 'APC_LEVEL' } : undefined) },
+    args: { PoolType: ULONG, PoolTag: ULONG },
+    returns: PEX_RUNDOWN_REF_CACHE_AWARE,
+    cycles: 200,
+    status: 'full',
+    impl(k, a) {
+      const size = cacheAwareSize(k);
+      const at = exAllocatePool(k, a.PoolType, size, a.PoolTag);
+      if (at !== 0) initializeCacheAware(k, at, size, at);
+      return at;
+    },
+  }),
+  ofAware('ExFreeCacheAwareRundownProtection', 'Frees what ExAllocateCacheAwareRundownProtection allocated.', (k, aware) => exFreePool(k, C.PoolToFree.get(k.mem, aware), 0)),
+  ofAware('ExReInitializeRundownProtectionCacheAware', 'Makes an object protectable again after its run-down.', (k, aware) => setRefs(k, aware, 0n)),
+  ofAware('ExAcquireRundownProtectionCacheAware', 'Tries to protect an object from run-down.', (k, aware) => acquireRundown(k, ownRef(k, aware), 1), BOOLEAN),
+  ofAwareCount('ExAcquireRundownProtectionCacheAwareEx', 'Tries to protect an object from run-down several times.', (k, aware, n) => acquireRundown(k, ownRef(k, aware), n), BOOLEAN),
+  ofAware('ExReleaseRundownProtectionCacheAware', 'Ends one protection of an object.', (k, aware) => releaseRundown(k, ownRef(k, aware), 1)),
+  ofAwareCount('ExReleaseRundownProtectionCacheAwareEx', 'Ends several protections of an object.', (k, aware, n) => releaseRundown(k, ownRef(k, aware), n)),
+  ofAware('ExRundownCompletedCacheAware', 'Marks a run-down as complete.', (k, aware) => setRefs(k, aware, ACTIVE)),
+  ntSteps({
+    name: 'ExWaitForRundownProtectionReleaseCacheAware',
+    doc: 'Begins the run-down of an object: no new protection, and waits until the old ones have ended.',
+    irql: PASSIVE,
+    args: { RunRef: PEX_RUNDOWN_REF_CACHE_AWARE },
+    returns: VOID,
+    cycles: 100,
+    status: 'full',
+    frame: { Block: RUNDOWN_BLOCK },
     steps: {
-      start(k, f) {
-        const lock = Number(BigInt.asIntN(64, k.arg(0)));
-        const value = k.mem.read64(lock);
-        if (value === 0n || (!exclusive && !(value & WAITING) && value >= SHARER)) {
-          k.mem.write64(lock, exclusive ? LOCKED : (value | LOCKED) + SHARER);
+      start(k, f, _rax, a) {
+        let left = 0n;
+        let active = false;
+        for (const ref of refsOf(k, a.RunRef)) {
+          const value = k.mem.read64(ref);
+          active ||= (value & ACTIVE) !== 0n;
+          left += BigInt.asIntN(64, value) / REFERENCE;
+        }
+        if (active || left === 0n) {
+          setRefs(k, a.RunRef, ACTIVE);
           return ret();
         }
-        const block = f.get('Block');
-        B.Lock.set(k.mem, block, lock);
-        B.Exclusive.set(k.mem, block, exclusive ? 1 : 0);
-        keInitializeEvent(k, block + B.WakeEvent.offset, 1, false);
-        insertTailList(k.mem, k.global.address('ExpPushLockWaiters'), block);
-        k.mem.write64(lock, value | WAITING);
-        keWait(k, [block + B.WakeEvent.offset]);
-        return wait('acquired');
+        const block = f.address('Block');
+        beginRundown(k, block, left);
+        setRefs(k, a.RunRef, BigInt.asUintN(64, BigInt(block)) + ACTIVE);
+        keWait(k, [block + RUNDOWN_BLOCK.f.WakeEvent.offset]);
+        return wait('over');
       },
-      acquired: () => ret(),
+      over(k, _f, _rax, a) {
+        setRefs(k, a.RunRef, ACTIVE);
+        return ret();
+      },
     },
-  });
-
-function releasePush(k: Kernel, lock: number): void {
-  const value = k.mem.read64(lock);
-  const left = value >= SHARER ? value - SHARER : value & WAITING;
-  if (left >= SHARER) k.mem.write64(lock, left);
-  else if (value & WAITING) grantPushLock(k, lock);
-  else k.mem.write64(lock, 0n);
-}
-
-const releasePushExport = (name: string, flags: boolean): NtExport =>
-  ntExport({
-    name,
-    doc: 'Releases a push lock.',
-    irql: APC,
-    args: flags ? { PushLock: PEX_PUSH_LOCK, Flags: ULONG } : { PushLock: PEX_PUSH_LOCK },
-    returns: VOID,
-    cycles: 30,
-    status: 'full',
-    impl: (k, a) => releasePush(k, a.PushLock as number),
-  });
-
-const pushLocks: NtExport[] = [
-  ntExport({
-    name: 'ExInitializePushLock',
-    doc: 'Initializes a push lock.',
-    irql: DISPATCH,
-    args: { PushLock: PEX_PUSH_LOCK },
-    returns: VOID,
-    cycles: 8,
-    status: 'full',
-    impl: (k, a) => k.mem.write64(a.PushLock, 0n),
   }),
-  acquirePush('ExAcquirePushLockExclusiveEx', true, true),
-  acquirePush('ExAcquirePushLockSharedEx', false, true),
-  acquirePush('ExfAcquirePushLockExclusive', true, false),
-  acquirePush('ExfAcquirePushLockShared', false, false),
-  releasePushExport('ExReleasePushLockExclusiveEx', true),
-  releasePushExport('ExReleasePushLockSharedEx', true),
-  releasePushExport('ExReleasePushLockEx', true),
-  releasePushExport('ExfReleasePushLock', false),
-  releasePushExport('ExfReleasePushLockExclusive', false),
-  releasePushExport('ExfReleasePushLockShared', false),
 ];
 
-export const rundownExports: NtExport[] = [...rundown, ...pushLocks];
+export const rundownExports: NtExport[] = [...rundown, ...cacheAware];

@@ -27,6 +27,7 @@ import { exports as library } from './kelibrary.ts';
 import { exports as locks } from './kelock.ts';
 import { exports as threads } from './kethread.ts';
 import { exports as queues } from './kequeue.ts';
+import { exports as queuedLocks } from './kequeuedlock.ts';
 import { exports as system } from './kesystem.ts';
 
 const PKEVENT = pointer('PKEVENT'), PKSEMAPHORE = pointer('PKSEMAPHORE'), PKMUTEX = pointer('PKMUTEX'), PKTIMER = pointer('PKTIMER'), PKDPC = pointer('PKDPC');
@@ -353,4 +354,4 @@ const dpcs: NtExport[] = [
 ];
 
 
-export const exports: NtExport[] = [...library, ...events, ...waits, ...timers, ...dpcs, ...locks, ...guarded, ...threads, ...queues, ...system, ...calls];
+export const exports: NtExport[] = [...library, ...events, ...waits, ...timers, ...dpcs, ...locks, ...queuedLocks, ...guarded, ...threads, ...queues, ...system, ...calls];

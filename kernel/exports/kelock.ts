@@ -2,12 +2,11 @@
 import { R8, RAX, RCX, RDX } from '../../hal/bus/cpu.ts';
 import { type Assembler, gs, mem } from '../image/asm.ts';
 import { KPCR } from '../types/prcb.ts';
-import { KINTERRUPT, KLOCK_QUEUE_HANDLE } from '../types/ke.ts';
+import { KINTERRUPT } from '../types/ke.ts';
 import { KIRQL, type NtExport, ntCode, pointer, ULONG, VOID, BOOLEAN } from './declare.ts';
 
 const PKSPIN_LOCK = pointer('PKSPIN_LOCK');
 const PKINTERRUPT = pointer('PKINTERRUPT');
-const LQ = KLOCK_QUEUE_HANDLE.f;
 const I = KINTERRUPT.f;
 
 const code = (name: string, doc: string, args: Parameters<typeof ntCode>[0]['args'], returns: typeof VOID | typeof KIRQL | typeof BOOLEAN, emit: (a: Assembler) => void, module?: 'hal.dll'): NtExport =>
@@ -35,35 +34,6 @@ function raise(a: Assembler, level: number): void {
 }
 
 const release = (a: Assembler, lock: number): void => a.movImm(mem(lock), 0);
-
-/** In-stack queued locks: the handle keeps the lock's address and the old IRQL. With the lock's word as the lock bit, waiting is by spinning on it. */
-function acquireQueued(a: Assembler, level: number | 'keep'): void {
-  a.mov(mem(RDX, LQ.LockQueue.offset + 8), RCX);
-  a.movImm(mem(RDX), 0);
-  if (level === 'keep') a.nop(4);
-  else {
-    a.readCr8(RAX);
-    a.mov(mem(RDX, LQ.OldIrql.offset), RAX, 1);
-    a.movImm(R8, level);
-    a.writeCr8(R8);
-  }
-  a.nop(Math.max(0, 16 - a.here));
-  spin(a, RCX);
-}
-
-function releaseQueued(a: Assembler, restore: boolean): void {
-  a.mov(RAX, mem(RCX, LQ.LockQueue.offset + 8));
-  a.movImm(mem(RAX), 0);
-  if (restore) {
-    a.movzx(RAX, mem(RCX, LQ.OldIrql.offset), 1);
-    a.writeCr8(RAX);
-  }
-  a.nop(Math.max(0, 16 - a.here));
-  a.ret();
-}
-
-const QUEUED = { SpinLock: PKSPIN_LOCK, LockHandle: pointer('PKLOCK_QUEUE_HANDLE') };
-const HANDLE_ARG = { LockHandle: pointer('PKLOCK_QUEUE_HANDLE') };
 
 export const exports: NtExport[] = [
   code('KeInitializeSpinLock', 'Initializes a spin lock: not held.', { SpinLock: PKSPIN_LOCK }, VOID, a => {
@@ -109,9 +79,9 @@ export const exports: NtExport[] = [
     a.ret();
   }),
   code('KeTestSpinLock', 'TRUE if the spin lock is free.', { SpinLock: PKSPIN_LOCK }, BOOLEAN, a => {
-    a.testImm(mem(RCX), 1, 1);
+    a.cmpImm(mem(RCX), 0);
     a.setcc('e', RAX);
-    a.nop(10);
+    a.nop(9);
     a.ret();
   }),
   code('KeAcquireSpinLockForDpc', 'Acquires a spin lock in a DPC that may be threaded: raises the IRQL to DISPATCH_LEVEL and returns the previous one.', { SpinLock: PKSPIN_LOCK }, KIRQL, a => {
@@ -125,13 +95,6 @@ export const exports: NtExport[] = [
     a.nop(2);
     a.ret();
   }),
-  code('KeAcquireInStackQueuedSpinLock', 'Raises the IRQL to DISPATCH_LEVEL and acquires a queued spin lock, keeping its state in the handle.', QUEUED, VOID, a => acquireQueued(a, 2)),
-  code('KeAcquireInStackQueuedSpinLockRaiseToSynch', 'Raises the IRQL to the synchronization level and acquires a queued spin lock.', QUEUED, VOID, a => acquireQueued(a, 12)),
-  code('KeAcquireInStackQueuedSpinLockAtDpcLevel', 'Acquires a queued spin lock at DISPATCH_LEVEL or above.', QUEUED, VOID, a => acquireQueued(a, 'keep')),
-  code('KeAcquireInStackQueuedSpinLockForDpc', 'Acquires a queued spin lock in a DPC that may be threaded.', QUEUED, VOID, a => acquireQueued(a, 2)),
-  code('KeReleaseInStackQueuedSpinLock', 'Releases a queued spin lock and restores the IRQL.', HANDLE_ARG, VOID, a => releaseQueued(a, true)),
-  code('KeReleaseInStackQueuedSpinLockForDpc', 'Releases a queued spin lock that was acquired for a DPC.', HANDLE_ARG, VOID, a => releaseQueued(a, true)),
-  code('KeReleaseInStackQueuedSpinLockFromDpcLevel', 'Releases a queued spin lock and leaves the IRQL as it is.', HANDLE_ARG, VOID, a => releaseQueued(a, false)),
   code('KeAcquireInterruptSpinLock', "Raises the IRQL to an interrupt's DIRQL, acquires its spin lock and returns the previous IRQL.", { Interrupt: PKINTERRUPT }, KIRQL, a => {
     a.readCr8(RAX);
     a.movzx(R8, mem(RCX, I.SynchronizeIrql.offset), 1);

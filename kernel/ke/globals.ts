@@ -7,6 +7,9 @@ export const KD_PRINT_BUFFER_SIZE = 0x8000;
 /** Slots for imports that no routine answers: see image/traps. */
 export const ABSENT_SLOTS = 1024;
 
+/** Queued spin locks of the system (KSPIN_LOCK_QUEUE_NUMBER). */
+export const QUEUED_SPIN_LOCKS = 17;
+
 /** Variables of ke in ntoskrnl's .data; `kernel/globals.ts` joins them into one structure. */
 export const keGlobals = {
   /** 0 while phase 0 or 1 runs, 2 when the system has come up. */
@@ -19,6 +22,8 @@ export const keGlobals = {
   LoaderDirectoryTable: u64,
   /** State of the generator behind cookies and other random numbers of the kernel; starts with the machine's seed. */
   KiRandomState: u64,
+  /** The system's queued spin locks, by number. */
+  KiQueuedSpinLocks: array(u64, QUEUED_SPIN_LOCKS),
   /** KAFFINITY of the processors that have been started. */
   KeActiveProcessors: u64,
   KeBugcheckCallbackListHead: array(ptr, 2),

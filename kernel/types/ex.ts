@@ -41,6 +41,8 @@ export const ResourceOwnedExclusive = 0x80, ResourceHasDisabledPriorityBoost = 0
 
 /** Bit 0 of Count: rundown has begun; the rest counts references times two. */
 export const EX_RUNDOWN_REF = struct('_EX_RUNDOWN_REF', { Count: u64 });
+/** A rundown reference for each processor, a cache line apart, so that processors do not share one. */
+export const EX_RUNDOWN_REF_CACHE_AWARE = struct('_EX_RUNDOWN_REF_CACHE_AWARE', { RunRefs: ptr, PoolToFree: ptr, RunRefSize: u32, Number: u32 });
 /** Bits: Locked, Waiting, Waking, MultipleShared, then the number of shared owners or a pointer to waiters. */
 export const EX_PUSH_LOCK = struct('_EX_PUSH_LOCK', { Value: u64 });
 /** An object's address with a small count in its low four bits. */
