@@ -166,6 +166,23 @@ export function exConvertToShared(k: Kernel, r: number): void {
   grantShared(k, r);
 }
 
+/** ExSetResourceOwnerPointer: the acquisitions of the current thread belong from now on to an owner that is no thread; bug check 0xE3 when it has none. */
+export function exSetResourceOwner(k: Kernel, r: number, owned: bigint): void {
+  const me = owner(k.currentThread());
+  const entry = findOwner(k, r, me);
+  if (!entry)
+    k.bugCheck(RESOURCE_NOT_OWNED, r, me, R.OwnerTable.get(k.mem, r), 3, 'a thread gave away a resource that it does not own');
+  const there = findOwner(k, r, owned);
+  if (!there) {
+    k.mem.write64(entry + OWNER_THREAD, owned);
+    return;
+  }
+  add(k, there + OWNER_COUNT, k.mem.read32(entry + OWNER_COUNT));
+  k.mem.write64(entry + OWNER_THREAD, 0n);
+  k.mem.write32(entry + OWNER_COUNT, 0);
+  add(k, r + R.ActiveEntries.offset, -1);
+}
+
 /** Acquisitions that `thread` has; exclusive ones only if `exclusive`. */
 export function resourceCount(k: Kernel, r: number, thread: number, exclusive: boolean): number {
   if (exclusive && !isExclusive(k, r)) return 0;

@@ -15,6 +15,7 @@ import { poolExports } from './expool.ts';
 import { resourceExports } from './exresource.ts';
 import { pushLockExports } from './expushlock.ts';
 import { rundownExports } from './exrundown.ts';
+import { timerExports } from './extimer.ts';
 import { spinLockExports } from './exspinlock.ts';
 import { workExports } from './exwork.ts';
 
@@ -236,6 +237,7 @@ export const exports: NtExport[] = [
   ...rundownExports,
   ...pushLockExports,
   ...spinLockExports,
+  ...timerExports,
   ...callbackExports,
   ...misc,
 ];

@@ -5,6 +5,7 @@ import {
   exDeleteResource,
   exInitializeResource,
   exReleaseResource,
+  exSetResourceOwner,
   queueResourceWaiter,
   RESOURCE_WAIT_BLOCK,
   resourceCount,
@@ -14,7 +15,7 @@ import {
 import { changeApcDisable } from '../ke/apc.ts';
 import { keSetEvent } from '../ke/event.ts';
 import { keWait } from '../ke/wait.ts';
-import { ERESOURCE, FAST_MUTEX } from '../types/ex.ts';
+import { ERESOURCE, FAST_MUTEX, ResourceHasDisabledPriorityBoost } from '../types/ex.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 import { ptr, u8 } from '../types/struct.ts';
 import {
@@ -132,6 +133,38 @@ const resources: NtExport[] = [
       exDeleteResource(k, a.Resource);
       return STATUS_SUCCESS;
     },
+  }),
+  ntExport({
+    name: 'ExTryToAcquireResourceExclusiveLite',
+    doc: 'Acquires a resource for exclusive use if that is possible at once.',
+    irql: APC,
+    args: { Resource: PERESOURCE },
+    returns: BOOLEAN,
+    cycles: 100,
+    status: 'full',
+    impl: (k, a) => tryAcquireResource(k, a.Resource, k.currentThread(), true),
+  }),
+  ...(['ExSetResourceOwnerPointer', 'ExSetResourceOwnerPointerEx'] as const).map(name =>
+    ntExport({
+      name,
+      doc: 'Passes the ownership of a resource from the current thread to an owner pointer, with which ExReleaseResourceForThreadLite releases it.',
+      irql: DISPATCH,
+      args: { Resource: PERESOURCE, OwnerPointer: ULONG64, Flags: ULONG },
+      returns: VOID,
+      cycles: 60,
+      status: 'full',
+      impl: (k, a) => exSetResourceOwner(k, a.Resource as number, a.OwnerPointer as bigint),
+    }),
+  ),
+  ntExport({
+    name: 'ExDisableResourceBoostLite',
+    doc: 'Keeps the owners of a resource from being boosted.',
+    irql: DISPATCH,
+    args: { Resource: PERESOURCE },
+    returns: VOID,
+    cycles: 20,
+    status: 'full',
+    impl: (k, a) => ERESOURCE.f.Flag.set(k.mem, a.Resource, ERESOURCE.f.Flag.get(k.mem, a.Resource) | ResourceHasDisabledPriorityBoost),
   }),
   acquire('ExAcquireResourceExclusiveLite', 'Acquires a resource for exclusive use.', true, 'normal'),
   acquire('ExAcquireResourceSharedLite', 'Acquires a resource for shared use.', false, 'normal'),

@@ -1,7 +1,7 @@
-import { array, i16, i32, ptr, struct, u16, u32, u64, u8 } from './struct.ts';
+import { array, i16, i32, i64, ptr, struct, u16, u32, u64, u8 } from './struct.ts';
 import { to } from './reference.ts';
 import { LIST_ENTRY } from './rtl.ts';
-import { KEVENT } from './ke.ts';
+import { KDPC, KEVENT, KTIMER } from './ke.ts';
 
 /**
  * Lock-free stack head for CMPXCHG16B. Alignment (first quadword): depth in bits 0-15, sequence in bits 16-63. Region (second): the first entry's address, of which the low
@@ -26,6 +26,11 @@ export const WORK_QUEUE_ITEM = struct('_WORK_QUEUE_ITEM', { List: LIST_ENTRY, Wo
 // WORK_QUEUE_TYPE
 export const CriticalWorkQueue = 0, DelayedWorkQueue = 1, HyperCriticalWorkQueue = 2, NormalWorkQueue = 3, BackgroundWorkQueue = 4, RealTimeWorkQueue = 5;
 export const SuperCriticalWorkQueue = 6, CustomPriorityWorkQueue = 32;
+
+/** Timer that ExAllocateTimer makes. Begins with a KTIMER, as threads may wait for it; the rest is this kernel's own. */
+export const EX_TIMER = struct('_EX_TIMER', {
+  Timer: KTIMER, Dpc: KDPC, Callback: ptr, Context: ptr, Period: i64, DeleteCallback: ptr, DeleteContext: ptr, Attributes: u32, State: u32, Idle: KEVENT,
+});
 
 /** Count is 1 when free, 0 when owned, less when others wait. */
 export const FAST_MUTEX = struct('_FAST_MUTEX', { Count: i32, Owner: [8, ptr], Contention: u32, Event: [0x18, KEVENT], OldIrql: u32 }, { size: 0x38 });
