@@ -6,6 +6,7 @@ import { kdPrint } from './ke/print.ts';
 import { Globals } from './globals.ts';
 import type { Gate, KernelImages } from './image/build.ts';
 import { prcbAddress } from './mm/layout.ts';
+import { MAXIMUM_FLUSH_ADDRESSES } from './types/ke.ts';
 
 /** Thrown by {@link Kernel.bugCheck}; the gate dispatcher turns it into the stop. Never leaves the kernel. */
 export class BugCheckSignal extends Error {
@@ -204,5 +205,13 @@ export class Kernel {
       this.cpu.invalidate(va);
       if (this.platform.cpus.length > 1) this.stale.push(va);
     }
+  }
+
+  /** KeFlushEntireTb: all translations, on all processors. */
+  invalidateAll(): void {
+    this.cpu.invalidate();
+    if (this.gate === null) for (const cpu of this.platform.cpus) cpu.invalidate();
+    // More than a packet has room for means everything.
+    else if (this.platform.cpus.length > 1) for (let n = 0; n <= MAXIMUM_FLUSH_ADDRESSES; n++) this.stale.push(0);
   }
 }

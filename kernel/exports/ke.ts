@@ -27,6 +27,7 @@ import { exports as library } from './kelibrary.ts';
 import { exports as locks } from './kelock.ts';
 import { exports as threads } from './kethread.ts';
 import { exports as queues } from './kequeue.ts';
+import { exports as schedule } from './keschedule.ts';
 import { exports as queuedLocks } from './kequeuedlock.ts';
 import { exports as system } from './kesystem.ts';
 
@@ -354,4 +355,4 @@ const dpcs: NtExport[] = [
 ];
 
 
-export const exports: NtExport[] = [...library, ...events, ...waits, ...timers, ...dpcs, ...locks, ...queuedLocks, ...guarded, ...threads, ...queues, ...system, ...calls];
+export const exports: NtExport[] = [...library, ...events, ...waits, ...timers, ...dpcs, ...locks, ...queuedLocks, ...guarded, ...threads, ...schedule, ...queues, ...system, ...calls];

@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel.ts';
-import { KPROCESS, KTHREAD, Initialized, MISC_SYSTEM_THREAD, ProcessObject, ThreadObject } from '../types/ke.ts';
+import { KPROCESS, KTHREAD, Initialized, MISC_SYSTEM_THREAD, ProcessObject, THREAD_ENABLE_STACK_SWAP, ThreadObject } from '../types/ke.ts';
 import { KEXCEPTION_FRAME, KSWITCH_FRAME } from '../types/trap.ts';
 import { KERNEL_STACK_SIZE } from '../mm/layout.ts';
 import { initializeListHead, insertTailList, listEntries } from './list.ts';
@@ -100,6 +100,7 @@ export function keInitializeThread(
   T.QuantumReset.set(m, thread, PR.QuantumReset.get(m, process));
   T.State.set(m, thread, Initialized);
   T.MiscFlags.set(m, thread, MISC_SYSTEM_THREAD);
+  T.ThreadFlags.set(m, thread, THREAD_ENABLE_STACK_SWAP);
   placeThread(k, thread, process);
   keInitializeTimerEx(k, thread + T.Timer.offset, false);
   keInitializeEvent(k, thread + T.SuspendEvent.offset, 0, false);

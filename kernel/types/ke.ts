@@ -103,6 +103,8 @@ export const KTHREAD = struct('_KTHREAD', {
   ReadOperationCount: [0x380, i64], WriteOperationCount: i64, OtherOperationCount: i64, ReadTransferCount: i64, WriteTransferCount: i64, OtherTransferCount: i64,
   QueuedScb: ptr, ThreadTimerDelay: u32, ThreadFlags3: u32, KernelWaitTime: [0x3e0, u64], UserWaitTime: u64,
 }, { size: 0x430, align: 16 });
+/** KTHREAD.ThreadFlags: EnableStackSwap: the kernel stack may be paged out during a wait in user mode. */
+export const THREAD_ENABLE_STACK_SWAP = 1 << 4;
 /** KTHREAD.MiscFlags */
 export const MISC_WAIT_NEXT = 1 << 2, MISC_SYSTEM_AFFINITY_ACTIVE = 1 << 3;
 export const MISC_ALERTABLE = 1 << 4, MISC_TIMER_ACTIVE = 1 << 9, MISC_SYSTEM_THREAD = 1 << 10, MISC_APC_QUEUEABLE = 1 << 14;
