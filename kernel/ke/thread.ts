@@ -1,5 +1,13 @@
 import type { Kernel } from '../kernel.ts';
-import { KPROCESS, KTHREAD, Initialized, MISC_SYSTEM_THREAD, ProcessObject, THREAD_ENABLE_STACK_SWAP, ThreadObject } from '../types/ke.ts';
+import {
+  KPROCESS,
+  KTHREAD,
+  Initialized,
+  MISC_SYSTEM_THREAD,
+  ProcessObject,
+  THREAD_ENABLE_STACK_SWAP,
+  ThreadObject,
+} from '../types/ke.ts';
 import { KEXCEPTION_FRAME, KSWITCH_FRAME } from '../types/trap.ts';
 import { KERNEL_STACK_SIZE } from '../mm/layout.ts';
 import { initializeListHead, insertTailList, listEntries } from './list.ts';
