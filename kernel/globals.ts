@@ -9,6 +9,7 @@ import { obGlobals } from './ob/globals.ts';
 import { pnpGlobals } from './pnp/globals.ts';
 import { psGlobals } from './ps/globals.ts';
 import { requesterGlobals } from './requester/globals.ts';
+import { seGlobals } from './se/globals.ts';
 import type { VirtualMemory } from '../hal/bus/memory.ts';
 import { type Field, type GuestType, type StructType, struct } from './types/struct.ts';
 
@@ -23,6 +24,7 @@ const globalFields = {
   ...pnpGlobals,
   ...cmGlobals,
   ...ldrGlobals,
+  ...seGlobals,
   ...requesterGlobals,
   ...consoleGlobals,
 };

@@ -18,6 +18,7 @@ import { exportedType } from '../ob/type.ts';
 import { initializeCidTable } from '../ps/cid.ts';
 import { initializeIdleProcess, psCreateSystemProcess } from '../ps/process.ts';
 import { initializeIdleThread, psCreateSystemThread } from '../ps/thread.ts';
+import { seInit } from '../se/init.ts';
 import { KUSER_SHARED_DATA } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { EPROCESS } from '../types/ps.ts';
@@ -124,6 +125,7 @@ function phase0(k: Kernel): void {
   if (!system) throw new Error('the system process could not be made');
   k.mem.writePtr(k.address('nt!PsInitialSystemProcess'), system);
   obInitNamespace(k, system, EPROCESS.f.UniqueProcessId.get(k.mem, system));
+  seInit(k, system);
   for (const initialize of PHASE_0) initialize(k);
   if (!psCreateSystemThread(k, system, k.address('nt!Phase1Initialization'), 0, 31))
     throw new Error('the thread of phase 1 could not be made');

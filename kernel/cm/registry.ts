@@ -36,6 +36,7 @@ export const CM_KEY_CONTROL_BLOCK = struct('_CM_KEY_CONTROL_BLOCK', {
   LastWriteTime: i64,
   SubKeyCount: u32,
   ValueCount: u32,
+  Security: ptr,
 });
 export const CM_KEY_VALUE = struct('_CM_KEY_VALUE', {
   Link: LIST_ENTRY,

@@ -27,6 +27,9 @@ import { exports as pnp } from './pnp.ts';
 import { exports as ps } from './ps.ts';
 import { exports as rtl } from './rtl.ts';
 import { exports as se } from './se.ts';
+import { descriptorExports } from './sedescriptor.ts';
+import { tokenExports } from './setoken.ts';
+import { zwTokenExports } from './zwtoken.ts';
 import { exports as zw } from './zw.ts';
 import { sectionExports } from './section.ts';
 
@@ -52,6 +55,9 @@ export const allExports: readonly NtExport[] = [
   ...pnp,
   ...zw,
   ...se,
+  ...descriptorExports,
+  ...tokenExports,
+  ...zwTokenExports,
   ...hal,
   ...ex,
   ...objectExports,

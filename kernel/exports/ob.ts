@@ -3,7 +3,7 @@ import type { Kernel } from '../kernel.ts';
 import { lookupAttributes, obFind, readAttributes } from '../ob/attributes.ts';
 import { directoryRemove } from '../ob/directory.ts';
 import { addHandleCount, deferDeletion, deleteProcedure, dereference, freeObject, handleCount, isPermanent, nextDeferredDeletion, obCreateObject, obReferenceObject } from '../ob/object.ts';
-import { entryObject, findHandle, freeHandle, handlesTo, isKernelHandle, obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
+import { entryAttributes, entryObject, findHandle, freeHandle, handlesTo, isKernelHandle, OBJ_PROTECT_CLOSE, obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { TYPE_VARIABLES } from '../ob/init.ts';
 import { freeString, readString } from '../ob/string.ts';
 import { objectFullName, obMakeTemporary, writeObjectName } from '../ob/named.ts';
@@ -11,6 +11,7 @@ import { obTypeOf } from '../ob/type.ts';
 import { HANDLE_TABLE, OBJECT_HANDLE_INFORMATION, OBJECT_HEADER, OBJECT_HEADER_SIZE, OBJECT_SYMBOLIC_LINK, OBJECT_TYPE, OBJECT_TYPE_INITIALIZER } from '../types/ob.ts';
 import {
   STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_HANDLE_NOT_CLOSABLE,
   STATUS_INVALID_HANDLE,
   STATUS_OBJECT_TYPE_MISMATCH,
   STATUS_SUCCESS,
@@ -275,6 +276,7 @@ const handles: NtExport[] = [
       start(k, f, _rax, { Handle, AccessMode }) {
         const { table, entry } = findHandle(k, Handle, AccessMode);
         if (!entry) return ret(STATUS_INVALID_HANDLE);
+        if (entryAttributes(k, entry) & OBJ_PROTECT_CLOSE) return ret(STATUS_HANDLE_NOT_CLOSABLE);
         const object = entryObject(k, entry);
         f.set('Object', object);
         const close = OBJECT_TYPE_INITIALIZER.f.CloseProcedure.get(k.mem, obTypeOf(k, object) + OBJECT_TYPE.f.TypeInfo.offset);
@@ -424,31 +426,6 @@ const names: NtExport[] = [
     cycles: 10,
     status: 'full',
     impl: () => 0x100,
-  }),
-  ntExport({
-    name: 'ObGetObjectSecurity',
-    doc: 'The security descriptor of an object.',
-    irql: { max: 'APC_LEVEL' },
-    args: { Object: PVOID, SecurityDescriptor: PVOID, MemoryAllocated: PVOID },
-    returns: NTSTATUS,
-    cycles: 60,
-    status: 'full',
-    impl(k, { Object, SecurityDescriptor, MemoryAllocated }) {
-      k.mem.probe(SecurityDescriptor, 8, true);
-      k.mem.write8(MemoryAllocated, 0);
-      k.mem.writePtr(SecurityDescriptor, OBJECT_HEADER.f.SecurityDescriptor.get(k.mem, Object - OBJECT_HEADER_SIZE));
-      return STATUS_SUCCESS;
-    },
-  }),
-  ntExport({
-    name: 'ObReleaseObjectSecurity',
-    doc: 'Gives back what ObGetObjectSecurity returned.',
-    irql: { max: 'APC_LEVEL' },
-    args: { SecurityDescriptor: PVOID, MemoryAllocated: BOOLEAN },
-    returns: VOID,
-    cycles: 20,
-    status: 'full',
-    impl: () => undefined,
   }),
 ];
 

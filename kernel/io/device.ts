@@ -8,7 +8,9 @@ import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { directoryRemove, obInsertNamed } from '../ob/directory.ts';
 import { poolTag } from '../ob/globals.ts';
 import { handleCount, obCreateObject, obDereferenceDeferred, obReferenceObject, setPermanent } from '../ob/object.ts';
+import { obShareSecurity } from '../ob/security.ts';
 import { exportedType } from '../ob/type.ts';
+import { dereferenceDescriptor } from '../se/descriptor.ts';
 import {
   DEVICE_OBJECT,
   DEVOBJ_EXTENSION,
@@ -97,6 +99,7 @@ export function ioCreateDevice(
   D.DeviceType.set(mem, device, type);
   D.StackSize.set(mem, device, 1);
   D.DeviceObjectExtension.set(mem, device, more);
+  obShareSecurity(k, device, k.global.get('SePublicDefaultUnrestrictedSd'));
   keInitializeEvent(k, device + D.DeviceLock.offset, 1, true);
   initializeDeviceQueue(k, device + D.DeviceQueue.offset);
   if (VOLUME_TYPES.has(type)) D.SectorSize.set(mem, device, type === FILE_DEVICE_CD_ROM ? 2048 : 512);
@@ -225,5 +228,8 @@ export function freeDeviceParts(k: Kernel, device: number): void {
   const timer = D.Timer.get(k.mem, device);
   if (timer) exFreePool(k, timer, 0);
   D.Vpb.set(k.mem, device, 0);
+  const security = D.SecurityDescriptor.get(k.mem, device);
+  if (security) dereferenceDescriptor(k, security);
+  D.SecurityDescriptor.set(k.mem, device, 0);
   D.Timer.set(k.mem, device, 0);
 }

@@ -82,10 +82,10 @@ export function directoryEntries(k: Kernel, directory: number): number[] {
  * Gives an object (created with `named`) its name in a directory. The name holds a reference to the object, and one to the directory.
  * STATUS_OBJECT_NAME_COLLISION when the name is taken, STATUS_INSUFFICIENT_RESOURCES without pool.
  */
-export function directoryInsert(k: Kernel, directory: number, name: string, body: number): number {
+export function directoryInsert(k: Kernel, directory: number, name: string, body: number, noCase = true): number {
   const { mem } = k;
   if (!name || name.includes('\\')) return STATUS_OBJECT_NAME_INVALID;
-  if (directoryFind(k, directory, name, true)) return STATUS_OBJECT_NAME_COLLISION;
+  if (directoryFind(k, directory, name, noCase)) return STATUS_OBJECT_NAME_COLLISION;
   const info = nameInfo(k, body);
   if (!info) throw new Error('an object without name information cannot be inserted into a directory');
   const entry = exAllocatePool(k, PagedPool, OBJECT_DIRECTORY_ENTRY.size, DIRECTORY_TAG);

@@ -25,7 +25,7 @@ import {
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { poolTag } from './globals.ts';
-import { addHandleCount, obReferenceObject } from './object.ts';
+import { addHandleCount, handleCount, isExclusive, obReferenceObject } from './object.ts';
 import { mapAccess, obTypeOf } from './type.ts';
 
 const T = HANDLE_TABLE.f;
@@ -111,13 +111,20 @@ export function entryObject(k: Kernel, entry: number): number {
 }
 
 /** Makes an entry used: the object's header, OBJ_INHERIT, the unlocked bit, the rights. */
-function fillEntry(k: Kernel, entry: number, body: number, inherit: boolean, access: number): void {
+function fillEntry(k: Kernel, entry: number, body: number, attributes: number, access: number): void {
   const header = body - OBJECT_HEADER_SIZE;
   const unit = (header < 0 ? header + 0x1000000000000 : header) / 16;
-  k.mem.write32(entry, (((unit % 0x1000) << 20) | (inherit ? 2 << 17 : 0) | 1) >>> 0);
+  k.mem.write32(entry, (((unit % 0x1000) << 20) | (attributes << 17) | 1) >>> 0);
   k.mem.write32(entry + 4, Math.floor(unit / 0x1000));
   k.mem.write32(entry + 8, access & 0x1ffffff);
   k.mem.write32(entry + 12, 0);
+}
+
+/** Bits of a handle: it must not be closed; a new process gets it from its creator. */
+export const OBJ_PROTECT_CLOSE = 1;
+/** Changes a handle's attributes (OBJ_PROTECT_CLOSE, OBJ_INHERIT). */
+export function setEntryAttributes(k: Kernel, entry: number, attributes: number): void {
+  k.mem.write32(entry, ((k.mem.read32(entry) & ~(7 << 17)) | ((attributes & 7) << 17)) >>> 0);
 }
 
 export const entryAccess = (k: Kernel, entry: number): number => E.GrantedAccessBits.get(k.mem, entry) & 0x1ffffff;
@@ -164,6 +171,8 @@ export function obCreateHandle(k: Kernel, body: number, access: number, attribut
   const { mem } = k;
   const kernel = !table && (attributes & OBJ_KERNEL_HANDLE) !== 0;
   const t = table || tableFor(k, kernel);
+  // An exclusive object is one process's own.
+  if (isExclusive(k, body) && handleCount(k, body) !== handlesTo(k, t, body)) return { status: STATUS_ACCESS_DENIED, handle: 0 };
   let entry = mem.readPtr(t + FREE);
   if (!entry) {
     if (!grow(k, t)) return { status: STATUS_INSUFFICIENT_RESOURCES, handle: 0 };
@@ -174,7 +183,7 @@ export function obCreateHandle(k: Kernel, body: number, access: number, attribut
   const free = mem.readPtr(entry + E.NextFreeHandleEntry.offset);
   mem.writePtr(t + FREE, free);
   if (!free) mem.writePtr(t + LAST_FREE, 0);
-  fillEntry(k, entry, body, (attributes & OBJ_INHERIT) !== 0, mapAccess(k, obTypeOf(k, body), access));
+  fillEntry(k, entry, body, attributes & (OBJ_PROTECT_CLOSE | OBJ_INHERIT), mapAccess(k, obTypeOf(k, body), access));
   const count = mem.readI32(t + COUNT) + 1;
   mem.write32(t + COUNT, count);
   if (count > mem.read32(t + HIGH_WATER)) mem.write32(t + HIGH_WATER, count);
@@ -198,6 +207,14 @@ export function findHandle(k: Kernel, handle: number, mode: number): { table: nu
   return entry && entryObject(k, entry) ? { table, entry } : { table, entry: 0 };
 }
 
+/** The entry of a handle in the table of a process; kernel handles are those of the system process whoever asks. */
+export function findHandleIn(k: Kernel, process: number, handle: number, mode: number): { table: number; entry: number } {
+  if (handle < 0) return findHandle(k, handle, mode);
+  const table = EPROCESS.f.ObjectTable.get(k.mem, process);
+  const entry = table ? handleEntry(k, table, handle) : 0;
+  return entry && entryObject(k, entry) ? { table, entry } : { table, entry: 0 };
+}
+
 export interface HandleObject {
   status: number;
   object: number;
@@ -217,7 +234,13 @@ export function obReferenceObjectByHandle(k: Kernel, handle: number, access: num
     obReferenceObject(k, object);
     return { status: STATUS_SUCCESS, object, access: 0x1fffff, attributes: 0 };
   }
-  const { entry } = findHandle(k, handle, mode);
+  return obReferenceProcessHandle(k, k.currentProcess(), handle, access, type, mode);
+}
+
+/** The same for a handle of another process; the pseudo handles are the caller's. */
+export function obReferenceProcessHandle(k: Kernel, process: number, handle: number, access: number, type: number, mode: number): HandleObject {
+  const fail = (status: number): HandleObject => ({ status, object: 0, access: 0, attributes: 0 });
+  const { entry } = findHandleIn(k, process, handle, mode);
   if (!entry) return fail(STATUS_INVALID_HANDLE);
   const object = entryObject(k, entry);
   if (type && obTypeOf(k, object) !== type) return fail(STATUS_OBJECT_TYPE_MISMATCH);

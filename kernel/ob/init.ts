@@ -63,6 +63,7 @@ const TYPES: readonly (ObjectTypeSpec & { variable: string; global?: boolean })[
     poolType: PagedPool,
     mapping: [0x2001a, 0x201e0, 0x20005, 0xf01ff],
     validAccess: 0xf01ff,
+    deleteProcedure: 'SepTokenDeleteMethod',
   },
   { variable: 'PsJobType', name: 'Job', waitable: true, mapping: [0x20004, 0x2000b, 0x120000, 0x1f003f], validAccess: 0x1f003f },
   {

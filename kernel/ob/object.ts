@@ -27,6 +27,7 @@ import { DelayedWorkQueue } from '../types/ex.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { exQueueWorkItem } from '../ex/work.ts';
 import { poolTag } from './globals.ts';
+import { obFreeSecurity } from './security.ts';
 import { encodeTypeIndex, obTypeOf } from './type.ts';
 
 const H = OBJECT_HEADER.f;
@@ -184,6 +185,7 @@ export function freeObject(k: Kernel, body: number): void {
   const type = obTypeOf(k, body);
   const f = OBJECT_TYPE.f;
   f.TotalNumberOfObjects.set(mem, type, f.TotalNumberOfObjects.get(mem, type) - 1);
+  obFreeSecurity(k, body);
   const name = nameInfo(k, body);
   if (name) {
     const directory = OBJECT_HEADER_NAME_INFO.f.Directory.get(mem, name);
@@ -204,3 +206,11 @@ export function setPermanent(k: Kernel, body: number, on: boolean): void {
   const flags = H.Flags.get(k.mem, header);
   H.Flags.set(k.mem, header, on ? flags | OB_FLAG_PERMANENT : flags & ~OB_FLAG_PERMANENT);
 }
+
+/** Only one process may have handles to the object (OBJ_EXCLUSIVE). */
+export function setExclusive(k: Kernel, body: number): void {
+  const header = body - HEADER_SIZE;
+  H.Flags.set(k.mem, header, H.Flags.get(k.mem, header) | OB_FLAG_EXCLUSIVE);
+}
+export const isExclusive = (k: Kernel, body: number): boolean =>
+  (H.Flags.get(k.mem, body - HEADER_SIZE) & OB_FLAG_EXCLUSIVE) !== 0;

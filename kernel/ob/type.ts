@@ -62,6 +62,9 @@ export function initializeType(k: Kernel, type: number, index: number, spec: Obj
   const list = type + f.TypeList.offset;
   mem.writePtr(list, list);
   mem.writePtr(list + 8, list);
+  const callbacks = type + f.CallbackList.offset;
+  mem.writePtr(callbacks, callbacks);
+  mem.writePtr(callbacks + 8, callbacks);
   f.Index.set(mem, type, index);
   i.Length.set(mem, info, OBJECT_TYPE_INITIALIZER.size);
   i.ObjectTypeFlags.set(mem, info, (spec.flags ?? 0) | (spec.waitOffset === undefined ? 0 : TYPE_USE_DEFAULT_OBJECT));

@@ -8,6 +8,7 @@ import { initializeRegions } from '../mm/region.ts';
 import { obCreateHandleTable } from '../ob/handle.ts';
 import { obCreateObject } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
+import { inheritToken } from '../se/subject.ts';
 import { EPROCESS, PSF_CREATE_REPORTED } from '../types/ps.ts';
 import { allocateCid, freeCid } from './cid.ts';
 
@@ -54,6 +55,7 @@ export function psCreateSystemProcess(k: Kernel, imageName: string): number {
     const table = obCreateHandleTable(k, process, pid);
     if (!table) return 0;
     E.ObjectTable.set(k.mem, process, table);
+    if (!inheritToken(k, process, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')))) return 0;
     E.InheritedFromUniqueProcessId.set(
       k.mem,
       process,
