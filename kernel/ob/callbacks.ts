@@ -31,7 +31,12 @@ const REGISTRATION = struct('_OB_CALLBACK_REGISTRATION', {
   RegistrationContext: ptr,
   OperationRegistration: ptr,
 });
-const OPERATION = struct('_OB_OPERATION_REGISTRATION', { ObjectType: ptr, Operations: u32, PreOperation: [0x10, ptr], PostOperation: ptr });
+const OPERATION = struct('_OB_OPERATION_REGISTRATION', {
+  ObjectType: ptr,
+  Operations: u32,
+  PreOperation: [0x10, ptr],
+  PostOperation: ptr,
+});
 /** A registration: its altitude, how many operations are under way in it, and an event that the last of them sets when it is to go. */
 const ENTRY = struct('_CALLBACK_ENTRY', {
   Version: u16,
@@ -94,7 +99,8 @@ export function registerCallbacks(k: Kernel, registration: number): { status: nu
   }
   for (const type of types) {
     const items = callbackItems(k, type);
-    if (items.some(item => compareAltitudes(itemAltitude(k, item), altitude) === 0)) return fail(STATUS_FLT_INSTANCE_ALTITUDE_COLLISION);
+    if (items.some(item => compareAltitudes(itemAltitude(k, item), altitude) === 0))
+      return fail(STATUS_FLT_INSTANCE_ALTITUDE_COLLISION);
     if (items.length >= MAX_CALLBACKS) return fail(STATUS_INSUFFICIENT_RESOURCES);
   }
   const entry = exAllocatePool(k, PagedPool, ENTRY.size + count * ITEM.size, TAG);

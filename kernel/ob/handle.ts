@@ -238,7 +238,14 @@ export function obReferenceObjectByHandle(k: Kernel, handle: number, access: num
 }
 
 /** The same for a handle of another process; the pseudo handles are the caller's. */
-export function obReferenceProcessHandle(k: Kernel, process: number, handle: number, access: number, type: number, mode: number): HandleObject {
+export function obReferenceProcessHandle(
+  k: Kernel,
+  process: number,
+  handle: number,
+  access: number,
+  type: number,
+  mode: number,
+): HandleObject {
   const fail = (status: number): HandleObject => ({ status, object: 0, access: 0, attributes: 0 });
   const { entry } = findHandleIn(k, process, handle, mode);
   if (!entry) return fail(STATUS_INVALID_HANDLE);

@@ -4,7 +4,16 @@ import { hasPrivilege, SeCreatePermanentPrivilege } from '../se/token.ts';
 import { currentSubject, effectiveToken } from '../se/subject.ts';
 import { FILE_OBJECT } from '../types/io.ts';
 import { KernelMode } from '../types/ke.ts';
-import { OBJ_CASE_INSENSITIVE, OBJ_EXCLUSIVE, OBJ_OPENIF, OBJ_OPENLINK, OBJ_PERMANENT, OBJECT_ATTRIBUTES, OBJECT_TYPE, OBJECT_TYPE_INITIALIZER } from '../types/ob.ts';
+import {
+  OBJ_CASE_INSENSITIVE,
+  OBJ_EXCLUSIVE,
+  OBJ_OPENIF,
+  OBJ_OPENLINK,
+  OBJ_PERMANENT,
+  OBJECT_ATTRIBUTES,
+  OBJECT_TYPE,
+  OBJECT_TYPE_INITIALIZER,
+} from '../types/ob.ts';
 import {
   STATUS_INFO_LENGTH_MISMATCH,
   STATUS_OBJECT_NAME_COLLISION,
@@ -62,14 +71,20 @@ const DIRECTORY_CREATE_OBJECT = 4,
 /** Bits of OBJECT_ATTRIBUTES.Attributes that a handle keeps, and that make no sense to the caller's mode. */
 function checkCreatorAttributes(k: Kernel, attributes: number): number {
   // A permanent object outlives its creator: user mode needs a privilege for that.
-  if (attributes & OBJ_PERMANENT && previousMode(k) !== KernelMode && !hasPrivilege(k, effectiveToken(currentSubject(k)), SeCreatePermanentPrivilege))
+  if (
+    attributes & OBJ_PERMANENT &&
+    previousMode(k) !== KernelMode &&
+    !hasPrivilege(k, effectiveToken(currentSubject(k)), SeCreatePermanentPrivilege)
+  )
     return STATUS_PRIVILEGE_NOT_HELD;
   return STATUS_SUCCESS;
 }
 
 /** Names of most types are found whatever their case; only those of others go by the caller's OBJ_CASE_INSENSITIVE. */
 const typeCase = (k: Kernel, type: number): number =>
-  OBJECT_TYPE_INITIALIZER.f.ObjectTypeFlags.get(k.mem, type + OBJECT_TYPE.f.TypeInfo.offset) & TYPE_CASE_INSENSITIVE ? OBJ_CASE_INSENSITIVE : 0;
+  OBJECT_TYPE_INITIALIZER.f.ObjectTypeFlags.get(k.mem, type + OBJECT_TYPE.f.TypeInfo.offset) & TYPE_CASE_INSENSITIVE
+    ? OBJ_CASE_INSENSITIVE
+    : 0;
 
 export interface Inserted {
   status: number;
@@ -146,7 +161,11 @@ export function openNamed(k: Kernel, attributes: number, type: number, access: n
   const a = readAttributes(k, attributes);
   if (a.status === STATUS_SUCCESS && a.path === '' && !a.root) return STATUS_OBJECT_PATH_SYNTAX_BAD;
   const wantLink = type === k.global.get('ObpSymbolicLinkObjectType');
-  const found = lookupAttributes(k, { ...a, attributes: a.attributes | typeCase(k, type) | (wantLink ? OBJ_OPENLINK : 0) }, previousMode(k));
+  const found = lookupAttributes(
+    k,
+    { ...a, attributes: a.attributes | typeCase(k, type) | (wantLink ? OBJ_OPENLINK : 0) },
+    previousMode(k),
+  );
   if (found.status !== STATUS_SUCCESS) return found.status;
   if (found.remaining !== '' || obTypeOf(k, found.object) !== type) return STATUS_OBJECT_TYPE_MISMATCH;
   const answer = obCheckAccess(k, found.object, access, previousMode(k), a.attributes);

@@ -17,13 +17,7 @@ import {
 } from '../se/descriptor.ts';
 import { currentSubject } from '../se/subject.ts';
 import { KernelMode, UserMode } from '../types/ke.ts';
-import {
-  OBJ_FORCE_ACCESS_CHECK,
-  OBJECT_HEADER,
-  OBJECT_HEADER_SIZE,
-  OBJECT_TYPE,
-  OBJECT_TYPE_INITIALIZER,
-} from '../types/ob.ts';
+import { OBJ_FORCE_ACCESS_CHECK, OBJECT_HEADER, OBJECT_HEADER_SIZE, OBJECT_TYPE, OBJECT_TYPE_INITIALIZER } from '../types/ob.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_SECURITY_DESCR, STATUS_SUCCESS } from '../types/status.ts';
 import { exportedType, mapAccess, obTypeOf, TYPE_SECURITY_REQUIRED } from './type.ts';
 
@@ -118,7 +112,8 @@ export const checkMode = (mode: number, attributes: number): number => (attribut
  */
 export function obCheckAccess(k: Kernel, object: number, desired: number, mode: number, attributes = 0): AccessAnswer {
   const type = obTypeOf(k, object);
-  if (checkMode(mode, attributes) === KernelMode) return { status: STATUS_SUCCESS, granted: mapAccess(k, type, desired), privileges: [] };
+  if (checkMode(mode, attributes) === KernelMode)
+    return { status: STATUS_SUCCESS, granted: mapAccess(k, type, desired), privileges: [] };
   const descriptor = obDescriptor(k, object);
   if (!descriptor) return { status: STATUS_SUCCESS, granted: mapAccess(k, type, desired), privileges: [] };
   return checkAccess(k, descriptor, currentSubject(k), desired, 0, typeMapping(k, type), UserMode);

@@ -16,7 +16,12 @@ import {
   SYSTEM_MANDATORY_LABEL_ACE_TYPE,
   TOKEN_WRITE_RESTRICTED,
 } from '../types/se.ts';
-import { STATUS_ACCESS_DENIED, STATUS_BAD_IMPERSONATION_LEVEL, STATUS_PRIVILEGE_NOT_HELD, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_ACCESS_DENIED,
+  STATUS_BAD_IMPERSONATION_LEVEL,
+  STATUS_PRIVILEGE_NOT_HELD,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { GENERIC_ALL, GENERIC_EXECUTE, GENERIC_READ, GENERIC_WRITE, MAXIMUM_ALLOWED } from '../ob/type.ts';
 import type { Acl } from './acl.ts';
 import { type Descriptor, readDescriptor } from './descriptor.ts';
@@ -74,7 +79,14 @@ export interface AccessAnswer {
 }
 
 /** One walk along a DACL. For `maximum` all that the entries give; else what of `desired` they leave open. */
-function walkDacl(dacl: Acl, groups: readonly Group[], owner: boolean, mapping: Mapping, desired: number, maximum: boolean): number {
+function walkDacl(
+  dacl: Acl,
+  groups: readonly Group[],
+  owner: boolean,
+  mapping: Mapping,
+  desired: number,
+  maximum: boolean,
+): number {
   let granted = 0;
   let denied = 0;
   for (const a of dacl.aces) {
@@ -141,7 +153,8 @@ export function checkAccess(
   const groups = tokenGroups(k, token);
   const restricted = restrictedSids(k, token);
   const owned = (list: readonly Group[]): boolean => sd.owner !== null && groupsMatch(list, sd.owner, false);
-  const owner = owned(groups) && (restricted.length === 0 || owned(restricted.map(g => ({ ...g, attributes: g.attributes | 4 }))));
+  const owner =
+    owned(groups) && (restricted.length === 0 || owned(restricted.map(g => ({ ...g, attributes: g.attributes | 4 }))));
   const privileges: number[] = [];
   let held = previous;
   if (desired & ACCESS_SYSTEM_SECURITY) {

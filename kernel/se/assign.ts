@@ -80,7 +80,8 @@ function inherit(a: Ace, c: Context): Ace[] {
   if (!inheritable || !isKnownAce(a.type)) return [];
   const marked = c.mark ? INHERITED_ACE : 0;
   const stop = (a.flags & NO_PROPAGATE_INHERIT_ACE) !== 0;
-  const rest = a.flags & ~(OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE | NO_PROPAGATE_INHERIT_ACE | INHERIT_ONLY_ACE | INHERITED_ACE);
+  const rest =
+    a.flags & ~(OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE | NO_PROPAGATE_INHERIT_ACE | INHERIT_ONLY_ACE | INHERITED_ACE);
   // An entry for one kind of object counts for that kind only.
   const matches = a.inheritedObjectType === null || a.inheritedObjectType === c.objectType;
   if (!c.directory) return a.flags & OBJECT_INHERIT_ACE && matches ? [own({ ...a, flags: rest | marked }, c)] : [];
@@ -127,12 +128,16 @@ export function assignDescriptor(
 ): Assigned {
   const flags = options.flags ?? 0;
   const token = effectiveToken(subject);
-  const fail = (status: number): Assigned => ({ status, descriptor: { control: 0, owner: null, group: null, dacl: null, sacl: null } });
+  const fail = (status: number): Assigned => ({
+    status,
+    descriptor: { control: 0, owner: null, group: null, dacl: null, sacl: null },
+  });
   const parentOwner = flags & SEF_DEFAULT_OWNER_FROM_PARENT ? parent?.owner : null;
   const parentGroup = flags & SEF_DEFAULT_GROUP_FROM_PARENT ? parent?.group : null;
   const owner = given?.owner ?? parentOwner ?? tokenOwner(k, token);
   const group = given?.group ?? parentGroup ?? tokenPrimaryGroup(k, token);
-  if (given?.owner && !(flags & SEF_AVOID_OWNER_CHECK) && !options.kernel && !mayOwn(k, token, owner)) return fail(STATUS_INVALID_OWNER);
+  if (given?.owner && !(flags & SEF_AVOID_OWNER_CHECK) && !options.kernel && !mayOwn(k, token, owner))
+    return fail(STATUS_INVALID_OWNER);
   const base = { owner, group, directory: options.directory, mapping: options.mapping, objectType: options.objectType ?? null };
   let control = 0;
 
@@ -161,7 +166,13 @@ export function assignDescriptor(
   const cs: Context = { ...base, mark: autoSacl };
   const givesSacl = given !== null && (given.control & SE_SACL_PRESENT) !== 0;
   const audits = given?.sacl?.aces.some(a => a.type !== SYSTEM_MANDATORY_LABEL_ACE_TYPE) ?? false;
-  if (givesSacl && audits && !(flags & SEF_AVOID_PRIVILEGE_CHECK) && !options.kernel && !hasPrivilege(k, token, SeSecurityPrivilege))
+  if (
+    givesSacl &&
+    audits &&
+    !(flags & SEF_AVOID_PRIVILEGE_CHECK) &&
+    !options.kernel &&
+    !hasPrivilege(k, token, SeSecurityPrivilege)
+  )
     return fail(STATUS_PRIVILEGE_NOT_HELD);
   const fromParent = given && given.control & SE_SACL_PROTECTED ? [] : inheritAcl(parent?.sacl ?? null, cs);
   let sacl: Acl | null = null;
@@ -187,7 +198,10 @@ export function securityAccess(information: number, set: boolean): number {
   if (set) {
     if (information & (OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION)) access |= 0x80000;
     if (information & DACL_SECURITY_INFORMATION) access |= 0x40000;
-  } else if (information & (OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION))
+  } else if (
+    information &
+    (OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION)
+  )
     access |= 0x20000;
   if (information & SACL_SECURITY_INFORMATION) access |= 0x1000000;
   return access;
@@ -198,7 +212,10 @@ export function changedDescriptor(old: Descriptor, from: Descriptor, information
   const out: Descriptor = { ...old };
   const context: Context = { owner: '', group: '', directory: false, mapping, mark: false, objectType: null };
   const mapped = (acl: Acl | null): Acl | null =>
-    acl && { revision: acl.revision, aces: acl.aces.map(a => (a.flags & INHERIT_ONLY_ACE ? a : { ...a, mask: own(a, context).mask })) };
+    acl && {
+      revision: acl.revision,
+      aces: acl.aces.map(a => (a.flags & INHERIT_ONLY_ACE ? a : { ...a, mask: own(a, context).mask })),
+    };
   if (information & OWNER_SECURITY_INFORMATION) out.owner = from.owner;
   if (information & GROUP_SECURITY_INFORMATION) out.group = from.group;
   if (information & DACL_SECURITY_INFORMATION) {
@@ -207,7 +224,10 @@ export function changedDescriptor(old: Descriptor, from: Descriptor, information
     out.control = (out.control & ~bits) | (from.control & bits);
   }
   if (information & SACL_SECURITY_INFORMATION) {
-    const labels = information & LABEL_SECURITY_INFORMATION ? [] : (old.sacl?.aces.filter(a => a.type === SYSTEM_MANDATORY_LABEL_ACE_TYPE) ?? []);
+    const labels =
+      information & LABEL_SECURITY_INFORMATION
+        ? []
+        : (old.sacl?.aces.filter(a => a.type === SYSTEM_MANDATORY_LABEL_ACE_TYPE) ?? []);
     const list = mapped(from.sacl);
     out.sacl = list || labels.length ? { revision: list?.revision ?? 2, aces: [...labels, ...(list?.aces ?? [])] } : null;
     const bits = SE_SACL_PRESENT | SE_SACL_DEFAULTED | SE_SACL_PROTECTED | SE_SACL_AUTO_INHERITED;
@@ -230,7 +250,8 @@ export function partialDescriptor(from: Descriptor, information: number): Descri
   const dacl = (information & DACL_SECURITY_INFORMATION) !== 0;
   const sacl = (information & (SACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION)) !== 0;
   const label = (a: Ace): boolean => a.type === SYSTEM_MANDATORY_LABEL_ACE_TYPE;
-  const wanted = (a: Ace): boolean => (label(a) ? (information & LABEL_SECURITY_INFORMATION) !== 0 : (information & SACL_SECURITY_INFORMATION) !== 0);
+  const wanted = (a: Ace): boolean =>
+    label(a) ? (information & LABEL_SECURITY_INFORMATION) !== 0 : (information & SACL_SECURITY_INFORMATION) !== 0;
   const keep =
     (information & OWNER_SECURITY_INFORMATION ? SE_OWNER_DEFAULTED : 0) |
     (information & GROUP_SECURITY_INFORMATION ? SE_GROUP_DEFAULTED : 0) |
@@ -244,4 +265,3 @@ export function partialDescriptor(from: Descriptor, information: number): Descri
     sacl: sacl && from.sacl ? { revision: from.sacl.revision, aces: from.sacl.aces.filter(wanted) } : null,
   };
 }
-

@@ -61,7 +61,8 @@ export function sddl(text: string): Descriptor {
     if (m[1] === 'O') out.owner = SIDS[body] ?? body;
     else if (m[1] === 'G') out.group = SIDS[body] ?? body;
     else if (m[1] === 'D') {
-      out.control |= SE_DACL_PRESENT | (flags.includes('P') ? SE_DACL_PROTECTED : 0) | (flags.includes('AI') ? SE_DACL_AUTO_INHERITED : 0);
+      out.control |=
+        SE_DACL_PRESENT | (flags.includes('P') ? SE_DACL_PROTECTED : 0) | (flags.includes('AI') ? SE_DACL_AUTO_INHERITED : 0);
       out.dacl = parseAcl(body);
     } else {
       out.control |= SE_SACL_PRESENT | (flags.includes('P') ? SE_SACL_PROTECTED : 0);

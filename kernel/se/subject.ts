@@ -63,11 +63,7 @@ export function setImpersonation(k: Kernel, thread: number, token: number, level
   const flags = ETHREAD.f.CrossThreadFlags.get(k.mem, thread);
   if (token) obReferenceObject(k, token);
   k.mem.writePtr(thread + ETHREAD.f.ClientSecurity.offset, token ? token + (level & 3) + (effectiveOnly ? 4 : 0) : 0);
-  ETHREAD.f.CrossThreadFlags.set(
-    k.mem,
-    thread,
-    token ? flags | CTF_ACTIVE_IMPERSONATION : flags & ~CTF_ACTIVE_IMPERSONATION,
-  );
+  ETHREAD.f.CrossThreadFlags.set(k.mem, thread, token ? flags | CTF_ACTIVE_IMPERSONATION : flags & ~CTF_ACTIVE_IMPERSONATION);
   if (before) obDereferenceDeferred(k, before.token);
 }
 

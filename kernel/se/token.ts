@@ -20,7 +20,16 @@ import {
   TokenPrimary,
 } from '../types/se.ts';
 import { type Acl, aclBytes, readAcl } from './acl.ts';
-import { ADMINISTRATORS, AUTHENTICATED_USERS, integrityLevel, LABEL_SYSTEM, LOCAL_SYSTEM, readSid, sidBytes, WORLD } from './sid.ts';
+import {
+  ADMINISTRATORS,
+  AUTHENTICATED_USERS,
+  integrityLevel,
+  LABEL_SYSTEM,
+  LOCAL_SYSTEM,
+  readSid,
+  sidBytes,
+  WORLD,
+} from './sid.ts';
 
 export const T = TOKEN.f;
 const TAG = poolTag('SeTd');
@@ -244,7 +253,9 @@ export function duplicateToken(
   const left = only
     ? kept.filter(
         ({ group, index }) =>
-          index === 0 || group.attributes & (SE_GROUP_ENABLED | SE_GROUP_INTEGRITY | SE_GROUP_USE_FOR_DENY_ONLY) || index === spec.owner,
+          index === 0 ||
+          group.attributes & (SE_GROUP_ENABLED | SE_GROUP_INTEGRITY | SE_GROUP_USE_FOR_DENY_ONLY) ||
+          index === spec.owner,
       )
     : kept;
   return createToken(k, {
@@ -291,8 +302,24 @@ export const SYSTEM_TOKEN: TokenSpec = {
   defaultDacl: {
     revision: 2,
     aces: [
-      { type: 0, flags: 0, mask: 0x10000000, sid: LOCAL_SYSTEM, objectType: null, inheritedObjectType: null, rest: new Uint8Array(0) },
-      { type: 0, flags: 0, mask: 0xa0020000, sid: ADMINISTRATORS, objectType: null, inheritedObjectType: null, rest: new Uint8Array(0) },
+      {
+        type: 0,
+        flags: 0,
+        mask: 0x10000000,
+        sid: LOCAL_SYSTEM,
+        objectType: null,
+        inheritedObjectType: null,
+        rest: new Uint8Array(0),
+      },
+      {
+        type: 0,
+        flags: 0,
+        mask: 0xa0020000,
+        sid: ADMINISTRATORS,
+        objectType: null,
+        inheritedObjectType: null,
+        rest: new Uint8Array(0),
+      },
     ],
   },
   source: '*SYSTEM*',

@@ -1,6 +1,12 @@
 /** TOKEN_INFORMATION_CLASS: what can be asked of a token, as the structures of ntifs.h. */
 import type { Kernel } from '../kernel.ts';
-import { SE_GROUP_INTEGRITY, SE_PRIVILEGE_ENABLED, SE_PRIVILEGE_ENABLED_BY_DEFAULT, TOKEN_IS_RESTRICTED, TOKEN_SANDBOX_INERT } from '../types/se.ts';
+import {
+  SE_GROUP_INTEGRITY,
+  SE_PRIVILEGE_ENABLED,
+  SE_PRIVILEGE_ENABLED_BY_DEFAULT,
+  TOKEN_IS_RESTRICTED,
+  TOKEN_SANDBOX_INERT,
+} from '../types/se.ts';
 import { aclBytes } from './acl.ts';
 import { ADMINISTRATORS, sidBytes } from './sid.ts';
 import {
@@ -74,7 +80,8 @@ export function privilegeList(k: Kernel, token: number): { number: number; attri
   return privilegeNumbers(presentPrivileges(k, token)).map(n => ({
     number: n,
     attributes:
-      (enabled & (1n << BigInt(n)) ? SE_PRIVILEGE_ENABLED : 0) | (byDefault & (1n << BigInt(n)) ? SE_PRIVILEGE_ENABLED_BY_DEFAULT : 0),
+      (enabled & (1n << BigInt(n)) ? SE_PRIVILEGE_ENABLED : 0) |
+      (byDefault & (1n << BigInt(n)) ? SE_PRIVILEGE_ENABLED_BY_DEFAULT : 0),
   }));
 }
 
