@@ -3,8 +3,9 @@ import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
 import { keWait } from '../ke/wait.ts';
 import { ioAllocateMdl, mmProbeAndLockPages } from '../mm/mdl.ts';
-import { exAllocatePool } from '../mm/pool.ts';
+import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
+import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
 import {
   DO_BUFFERED_IO,
   DO_DIRECT_IO,
@@ -26,10 +27,16 @@ import {
 import { KernelMode, KEVENT, KTHREAD } from '../types/ke.ts';
 import { IoReadAccess, IoWriteAccess, NonPagedPoolNx } from '../types/mm.ts';
 import { EPROCESS, ETHREAD } from '../types/ps.ts';
-import { STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS } from '../types/status.ts';
-import { u32 } from '../types/struct.ts';
+import {
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_MORE_PROCESSING_REQUIRED,
+  STATUS_PENDING,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
+import { ptr, struct, u32 } from '../types/struct.ts';
 import {
   BOOLEAN,
+  call,
   CCHAR,
   type NtExport,
   ntExport,
@@ -58,6 +65,9 @@ import {
 } from './irp.ts';
 import { D } from './device.ts';
 import { describeControl } from './request.ts';
+
+/** What IoSetCompletionRoutineEx keeps until its routine has run. */
+const UNLOAD_SAFE = struct('_IO_UNLOAD_SAFE_COMPLETION_CONTEXT', { DeviceObject: ptr, Context: ptr, Routine: ptr });
 
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 const APC = { max: 'APC_LEVEL' } as const;
@@ -287,15 +297,45 @@ const building: NtExport[] = [
     },
     returns: NTSTATUS,
     cycles: 60,
-    status: 'partial',
-    missing: 'the device is not kept from being unloaded before the routine returns',
+    status: 'full',
     impl(k, a) {
+      const { mem } = k;
+      const kept = exAllocatePool(k, NonPagedPoolNx, UNLOAD_SAFE.size, poolTag('IoUs'));
+      if (!kept) return STATUS_INSUFFICIENT_RESOURCES;
+      obReferenceObject(k, a.DeviceObject);
+      UNLOAD_SAFE.f.DeviceObject.set(mem, kept, a.DeviceObject);
+      UNLOAD_SAFE.f.Routine.set(mem, kept, a.CompletionRoutine);
+      UNLOAD_SAFE.f.Context.set(mem, kept, a.Context);
       const control =
         (a.InvokeOnSuccess ? SL_INVOKE_ON_SUCCESS : 0) |
         (a.InvokeOnError ? SL_INVOKE_ON_ERROR : 0) |
         (a.InvokeOnCancel ? SL_INVOKE_ON_CANCEL : 0);
-      setCompletion(k, a.Irp, a.CompletionRoutine, a.Context, control);
+      setCompletion(k, a.Irp, k.address('nt!IopUnloadSafeCompletion'), kept, control);
       return STATUS_SUCCESS;
+    },
+  }),
+  ntSteps({
+    name: 'IopUnloadSafeCompletion',
+    internal: true,
+    doc: 'Completion routine of IoSetCompletionRoutineEx: calls the real one, and lets go of the device when that has returned.',
+    args: { DeviceObject: PDEVICE_OBJECT, Irp: PIRP, Kept: PVOID },
+    returns: NTSTATUS,
+    cycles: 60,
+    status: 'full',
+    frame: { Device: ptr },
+    steps: {
+      start(k, f, _rax, { DeviceObject, Irp, Kept }) {
+        const { mem } = k;
+        f.set('Device', UNLOAD_SAFE.f.DeviceObject.get(mem, Kept));
+        const routine = UNLOAD_SAFE.f.Routine.get(mem, Kept);
+        const context = UNLOAD_SAFE.f.Context.get(mem, Kept);
+        exFreePool(k, Kept, 0);
+        return call(routine, [DeviceObject, Irp, context], 'returned');
+      },
+      returned(k, f, rax) {
+        obDereferenceDeferred(k, f.get('Device'));
+        return ret(rax);
+      },
     },
   }),
   ntExport({
