@@ -132,3 +132,25 @@ export function enablePin(cpu: CpuView, pin: number, route: PinRoute): void {
 export function maskPin(cpu: CpuView, pin: number): void {
   ioApicWrite(cpu, REDIRECTION + pin * 2, ENTRY_MASKED);
 }
+
+/** What a device writes where to interrupt (Intel SDM vol. 3, 10.11). */
+export interface MessageRoute {
+  address: number;
+  data: number;
+}
+
+const MESSAGE_ADDRESS = 0xfee00000,
+  MESSAGE_REDIRECTION = 8,
+  MESSAGE_LOGICAL = 4,
+  MESSAGE_LOWEST_PRIORITY = 0x100;
+
+/** The message for a vector on `processors` (a bit each): one is addressed by its ID, of several the one with the lowest priority takes it. Edge-triggered. */
+export function messageFor(vector: number, processors: number): MessageRoute {
+  const single = (processors & (processors - 1)) === 0;
+  return single
+    ? { address: MESSAGE_ADDRESS + (31 - Math.clz32(processors)) * 0x1000, data: vector }
+    : {
+        address: MESSAGE_ADDRESS + processors * 0x1000 + MESSAGE_REDIRECTION + MESSAGE_LOGICAL,
+        data: vector | MESSAGE_LOWEST_PRIORITY,
+      };
+}

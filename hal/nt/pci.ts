@@ -127,3 +127,25 @@ export function pciBars(cpu: CpuView, at: PciAddress): PciBar[] {
   pciWrite(cpu, at, PCI_COMMAND, 2, command);
   return bars;
 }
+
+const PCI_STATUS = 0x06,
+  PCI_STATUS_CAPABILITIES = 0x10,
+  PCI_CAPABILITIES_POINTER = 0x34;
+/** Capability IDs, and the registers of the MSI capability (PCI 3.0, 6.8.1). */
+export const PCI_CAPABILITY_MSI = 5;
+export const MSI_CONTROL = 2,
+  MSI_ADDRESS_LOW = 4,
+  MSI_CONTROL_ENABLE = 1,
+  MSI_CONTROL_64BIT = 0x80;
+
+/** Offset of a capability in a function's configuration space, 0 when it has none of this ID. */
+export function pciCapability(cpu: CpuView, at: PciAddress, id: number): number {
+  if (!(pciRead(cpu, at, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES)) return 0;
+  let offset = pciRead(cpu, at, PCI_CAPABILITIES_POINTER, 1) & ~3;
+  // A list that bites its tail ends too: there is no room for more than 48.
+  for (let i = 0; offset >= 0x40 && i < 48; i++) {
+    if (pciRead(cpu, at, offset, 1) === id) return offset;
+    offset = pciRead(cpu, at, offset + 1, 1) & ~3;
+  }
+  return 0;
+}

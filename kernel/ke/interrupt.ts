@@ -39,7 +39,7 @@ export function interruptVector(k: Kernel, pin: number): PinVector {
 }
 
 /** The pin that was given `vector`, or -1. */
-function pinOf(k: Kernel, vector: number): number {
+export function pinOf(k: Kernel, vector: number): number {
   const table = k.global.address('HalpPinVector');
   for (let pin = 0; pin < 24; pin++) if (k.mem.read32(table + pin * 4) === vector) return pin;
   return -1;
@@ -82,8 +82,8 @@ function vectorOwner(k: Kernel, vector: number): { first: number; processors: nu
 export function connectInterrupt(k: Kernel, spec: InterruptSpec): number {
   const m = k.mem;
   if (spec.vector < LOWEST_DEVICE_VECTOR || spec.vector > 255) return 0;
+  if (vectorTaken(k, spec)) return 0;
   const { first } = vectorOwner(k, spec.vector);
-  if (first !== 0 && (!spec.shareVector || I.ShareVector.get(m, first) === 0 || I.Mode.get(m, first) !== spec.mode)) return 0;
   const interrupt = exAllocatePool(k, NonPagedPoolNx, KINTERRUPT.size, TAG);
   if (!interrupt) return 0;
   m.fill(interrupt, KINTERRUPT.size, 0);
@@ -110,16 +110,46 @@ export function connectInterrupt(k: Kernel, spec: InterruptSpec): number {
   else {
     initializeListHead(m, link);
     for (const n of processorsOf(processors)) m.writePtr(slot(n, spec.vector), interrupt);
-    const pin = pinOf(k, spec.vector);
-    if (pin >= 0)
-      enablePin(k.cpu, pin, {
-        vector: spec.vector,
-        level: spec.mode === LevelSensitive,
-        activeLow: spec.activeLow ?? false,
-        processors,
-      });
+    letPinThrough(k, interrupt, processors);
   }
   return interrupt;
+}
+
+function letPinThrough(k: Kernel, interrupt: number, processors: number): void {
+  const vector = I.Vector.get(k.mem, interrupt);
+  const pin = pinOf(k, vector);
+  if (pin < 0) return;
+  const level = I.Mode.get(k.mem, interrupt) === LevelSensitive;
+  enablePin(k.cpu, pin, { vector, level, activeLow: I.Polarity.get(k.mem, interrupt) !== 0, processors });
+}
+
+/** KINTERRUPT.InternalState: its service routine is not called (IoReportInterruptInactive). */
+export const INTERRUPT_INACTIVE = 1;
+
+/** Says whether a vector has a KINTERRUPT already with which this one could not share it. */
+export function vectorTaken(k: Kernel, spec: Pick<InterruptSpec, 'vector' | 'shareVector' | 'mode'>): boolean {
+  const { first } = vectorOwner(k, spec.vector);
+  return first !== 0 && (!spec.shareVector || I.ShareVector.get(k.mem, first) === 0 || I.Mode.get(k.mem, first) !== spec.mode);
+}
+
+/**
+ * Makes a service routine active or inactive: an inactive one stays connected and is not called. While all of a vector are inactive its pin is masked. Returns whether one of the
+ * vector's is active, for who has to do the same to a message.
+ */
+export function setInterruptActive(k: Kernel, interrupt: number, active: boolean): boolean {
+  const vector = I.Vector.get(k.mem, interrupt);
+  I.InternalState.set(k.mem, interrupt, active ? 0 : INTERRUPT_INACTIVE);
+  const any = interruptChain(k, vector).some(i => I.InternalState.get(k.mem, i) !== INTERRUPT_INACTIVE);
+  const { processors } = vectorOwner(k, vector);
+  const pin = pinOf(k, vector);
+  if (!any && pin >= 0) maskPin(k.cpu, pin);
+  else if (any)
+    letPinThrough(
+      k,
+      interrupt,
+      processors.reduce((mask, n) => mask | (1 << n), 0),
+    );
+  return any;
 }
 
 /**

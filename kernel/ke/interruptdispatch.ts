@@ -18,7 +18,7 @@ import { KINTERRUPT, LevelSensitive } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { ptr, u32 } from '../types/struct.ts';
 import { traceName } from './dpcroutine.ts';
-import { connectedInterrupt } from './interrupt.ts';
+import { connectedInterrupt, INTERRUPT_INACTIVE } from './interrupt.ts';
 
 const I = KINTERRUPT.f;
 const P = KPRCB.f;
@@ -38,6 +38,7 @@ function countActive(k: Kernel, first: number, by: number): void {
 function service(k: Kernel, f: F): Outcome {
   const m = k.mem;
   const interrupt = f.get('Interrupt');
+  if (I.InternalState.get(m, interrupt) === INTERRUPT_INACTIVE) return goOn(k, f, false);
   const lock = I.ActualLock.get(m, interrupt);
   if (m.read64(lock) !== 0n) return next('again', 40);
   m.write64(lock, 1n);
@@ -48,6 +49,28 @@ function service(k: Kernel, f: F): Outcome {
   const context = m.read64(interrupt + I.ServiceContext.offset);
   if (message !== 0) return call(message, [interrupt, context, I.MessageIndex.get(m, interrupt)], 'serviced');
   return call(I.ServiceRoutine.get(m, interrupt), [interrupt, context], 'serviced');
+}
+
+/** After a service routine: the next of the vector, or the end of the interrupt. */
+function goOn(k: Kernel, f: F, handled: boolean): Outcome {
+  const m = k.mem;
+  const interrupt = f.get('Interrupt');
+  const following = m.readPtr(interrupt + I.InterruptListEntry.offset) - I.InterruptListEntry.offset;
+  const level = I.Mode.get(m, interrupt) === LevelSensitive;
+  // A level-triggered line that still has a reason interrupts again; an edge may stand for several devices, so the chain is run until nobody claims it.
+  if (following === f.get('First')) {
+    if (!level && f.get('Handled') !== 0 && following !== interrupt) {
+      f.set('Handled', 0);
+      f.set('Interrupt', following);
+      return service(k, f);
+    }
+  } else if (!(level && handled)) {
+    f.set('Interrupt', following);
+    return service(k, f);
+  }
+  countActive(k, f.get('First'), -1);
+  endOfInterrupt(k.cpu);
+  return ret();
 }
 
 export const interruptRoutines: readonly NtExport[] = [
@@ -95,22 +118,7 @@ export const interruptRoutines: readonly NtExport[] = [
         k.irql = Vector >> 4;
         const handled = (rax & 0xff) !== 0;
         if (handled) f.set('Handled', 1);
-        const following = m.readPtr(interrupt + I.InterruptListEntry.offset) - I.InterruptListEntry.offset;
-        const level = I.Mode.get(m, interrupt) === LevelSensitive;
-        // A level-triggered line that still has a reason interrupts again; an edge may stand for several devices, so the chain is run until nobody claims it.
-        if (following === f.get('First')) {
-          if (!level && f.get('Handled') !== 0 && following !== interrupt) {
-            f.set('Handled', 0);
-            f.set('Interrupt', following);
-            return service(k, f);
-          }
-        } else if (!(level && handled)) {
-          f.set('Interrupt', following);
-          return service(k, f);
-        }
-        countActive(k, f.get('First'), -1);
-        endOfInterrupt(k.cpu);
-        return ret();
+        return goOn(k, f, handled);
       },
     },
   }),

@@ -66,6 +66,7 @@ import {
   serviceName,
   unlinkNode,
 } from './node.ts';
+import { assignMessage } from './message.ts';
 import { inUse, stackOf } from './removal.ts';
 import { sendFrame, sendPnp } from './send.ts';
 import { driverOfService } from '../io/load.ts';
@@ -183,6 +184,7 @@ const starting: NtExport[] = [
         const filtered = ntSuccess(rax) ? f.get('Information') : 0n;
         // A filter that replaces the list frees the one that it was given.
         freeInformation(k, filtered !== 0n ? filtered : own);
+        assignMessage(k, Node);
         const lists = [N.ResourceList.get(k.mem, Node), N.ResourceListTranslated.get(k.mem, Node)];
         return sendPnp(k, f, pdoOf(k, Node), IRP_MN_START_DEVICE, lists, 'started');
       },

@@ -2,8 +2,6 @@
 import {
   PCI_BASE_CLASS,
   PCI_DEVICE_ID,
-  PCI_INTERRUPT_LINE,
-  PCI_INTERRUPT_PIN,
   PCI_PROG_IF,
   PCI_REVISION,
   PCI_SUBCLASS,
@@ -11,7 +9,6 @@ import {
   PCI_SUBSYSTEM_VENDOR,
   PCI_VENDOR_ID,
   type PciAddress,
-  pciBars,
   pciFunctions,
   pciRead,
 } from '../../hal/nt/pci.ts';
@@ -23,7 +20,7 @@ import { Internal, PCIBus, PNPBus } from '../types/pnp.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 import { children, createNode, DeviceNodeStarted, N } from './node.ts';
 import { becomeBusDriver } from './pdo.ts';
-import { buildResourceList } from './resources.ts';
+import { buildResourceList, deviceResources } from './resources.ts';
 
 const FILE_DEVICE_BUS_EXTENDER = 0x2a,
   FILE_DEVICE_CONTROLLER = 0x04;
@@ -113,9 +110,7 @@ export function enumeratePci(k: Kernel): number {
       address,
     });
     if (!node) break;
-    // Firmware leaves the interrupt's pin of the I/O APIC in the line register.
-    const pin = pciRead(k.cpu, at, PCI_INTERRUPT_PIN, 1) ? pciRead(k.cpu, at, PCI_INTERRUPT_LINE, 1) : 0xff;
-    const resources = { bars: pciBars(k.cpu, at), pin: pin < 24 ? pin : null };
+    const resources = deviceResources(k, at);
     N.ResourceList.set(k.mem, node, buildResourceList(k, resources, PCIBus, at.bus, false));
     N.ResourceListTranslated.set(k.mem, node, buildResourceList(k, resources, PCIBus, at.bus, true));
     found++;

@@ -33,6 +33,8 @@ export const DEVICE_NODE = struct('_DEVICE_NODE', {
   BusNumber: u32,
   Address: u32,
   Capabilities: u32,
+  /** Vector of the message that the device was given instead of its line, or 0. */
+  MessageVector: u32,
 });
 export const N = DEVICE_NODE.f;
 

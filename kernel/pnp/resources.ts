@@ -1,7 +1,7 @@
 /** Resource lists: what START_DEVICE tells a driver about its device's ports, memory and interrupt, raw (as the bus has it) and translated (as the processor sees it). */
 import type { Kernel } from '../kernel.ts';
-import type { PciBar } from '../../hal/nt/pci.ts';
-import { interruptVector } from '../ke/interrupt.ts';
+import { PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, type PciAddress, type PciBar, pciBars, pciRead } from '../../hal/nt/pci.ts';
+import { interruptVector, type PinVector } from '../ke/interrupt.ts';
 import { exAllocatePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
@@ -9,7 +9,9 @@ import {
   CM_FULL_RESOURCE_DESCRIPTOR,
   CM_PARTIAL_RESOURCE_DESCRIPTOR,
   CM_PARTIAL_RESOURCE_LIST,
+  CM_RESOURCE_INTERRUPT_LATCHED,
   CM_RESOURCE_INTERRUPT_LEVEL_SENSITIVE,
+  CM_RESOURCE_INTERRUPT_MESSAGE,
   CM_RESOURCE_LIST,
   CM_RESOURCE_MEMORY_READ_WRITE,
   CM_RESOURCE_PORT_16_BIT_DECODE,
@@ -28,6 +30,8 @@ export interface DeviceResources {
   bars: readonly PciBar[];
   /** I/O APIC pin of the interrupt line, or null. */
   pin: number | null;
+  /** A message instead of the line. */
+  message?: PinVector;
 }
 
 /** Descriptors start here in a CM_RESOURCE_LIST of one full descriptor. */
@@ -51,7 +55,7 @@ export function buildResourceList(
   translated: boolean,
 ): number {
   const { mem } = k;
-  const count = r.bars.length + (r.pin === null ? 0 : 1);
+  const count = r.bars.length + (r.pin === null && !r.message ? 0 : 1);
   if (!count) return 0;
   const list = exAllocatePool(k, NonPagedPoolNx, resourceListSize(count), poolTag('Cmrl'));
   if (!list) return 0;
@@ -78,7 +82,17 @@ export function buildResourceList(
     D.Length.set(mem, at, bar.length);
     at += CM_PARTIAL_RESOURCE_DESCRIPTOR.size;
   }
-  if (r.pin !== null) {
+  if (r.message) {
+    const { vector, irql, affinity } = r.message;
+    D.Type.set(mem, at, CmResourceTypeInterrupt);
+    D.ShareDisposition.set(mem, at, CmResourceShareDeviceExclusive);
+    D.Flags.set(mem, at, CM_RESOURCE_INTERRUPT_MESSAGE | CM_RESOURCE_INTERRUPT_LATCHED);
+    // Raw: how many messages and their first vector; translated: one message as the processor sees it.
+    D.Level.set(mem, at, translated ? irql : 0);
+    D.Group.set(mem, at, translated ? 0 : 1);
+    D.Vector.set(mem, at, vector);
+    D.Affinity.set(mem, at, affinity);
+  } else if (r.pin !== null) {
     const route = interruptVector(k, r.pin);
     D.Type.set(mem, at, CmResourceTypeInterrupt);
     // PCI interrupt lines are level-triggered and may be shared by any number of functions.
@@ -92,11 +106,24 @@ export function buildResourceList(
   return list;
 }
 
+export interface FoundInterrupt {
+  vector: number;
+  irql: number;
+  latched: boolean;
+  shared: boolean;
+  /** It is a message, not a line. */
+  message: boolean;
+  affinity: bigint;
+}
+
+/** The ranges and the line of a PCI function. Firmware leaves the interrupt's pin of the I/O APIC in the line register. */
+export function deviceResources(k: Kernel, at: PciAddress): DeviceResources {
+  const pin = pciRead(k.cpu, at, PCI_INTERRUPT_PIN, 1) ? pciRead(k.cpu, at, PCI_INTERRUPT_LINE, 1) : 0xff;
+  return { bars: pciBars(k.cpu, at), pin: pin < 24 ? pin : null };
+}
+
 /** The interrupt in a translated list, for IoConnectInterruptEx; null when there is none. */
-export function findInterrupt(
-  k: Kernel,
-  list: number,
-): { vector: number; irql: number; latched: boolean; shared: boolean } | null {
+export function findInterrupt(k: Kernel, list: number): FoundInterrupt | null {
   if (!list) return null;
   const { mem } = k;
   const count = mem.read32(list + DESCRIPTORS - 4);
@@ -108,6 +135,8 @@ export function findInterrupt(
       irql: D.Level.get(mem, at),
       latched: (D.Flags.get(mem, at) & 1) !== 0,
       shared: D.ShareDisposition.get(mem, at) === CmResourceShareShared,
+      message: (D.Flags.get(mem, at) & CM_RESOURCE_INTERRUPT_MESSAGE) !== 0,
+      affinity: D.Affinity.get(mem, at),
     };
   }
   return null;

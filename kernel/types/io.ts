@@ -175,4 +175,11 @@ export const IO_CONNECT_INTERRUPT_PARAMETERS = struct('_IO_CONNECT_INTERRUPT_PAR
   Version: u32, PhysicalDeviceObject: [8, ptr], InterruptObject: ptr, ServiceRoutine: ptr, ServiceContext: ptr, SpinLock: ptr, SynchronizeIrql: u8, FloatingSave: u8,
   ShareVector: u8, Vector: u32, Irql: u8, InterruptMode: u32, ProcessorEnableMask: [0x40, u64], Group: u16,
 });
+/** What a driver is told of the messages that its routine was connected to. */
+export const IO_INTERRUPT_MESSAGE_INFO_ENTRY = struct('_IO_INTERRUPT_MESSAGE_INFO_ENTRY', {
+  MessageAddress: i64, TargetProcessorSet: u64, InterruptObject: to('_KINTERRUPT'), MessageData: u32, Vector: u32, Irql: u8, Mode: [0x24, u32], Polarity: u32,
+}, { size: 0x30 });
+export const IO_INTERRUPT_MESSAGE_INFO = struct('_IO_INTERRUPT_MESSAGE_INFO', {
+  UnifiedIrql: u8, MessageCount: [4, u32], MessageInfo: [8, IO_INTERRUPT_MESSAGE_INFO_ENTRY],
+});
 export const CONNECT_FULLY_SPECIFIED = 1, CONNECT_LINE_BASED = 2, CONNECT_MESSAGE_BASED = 3, CONNECT_FULLY_SPECIFIED_GROUP = 4;
