@@ -12,7 +12,8 @@ import {
   keSetEvent,
 } from '../ke/event.ts';
 import { raiseStatus } from '../ex/raise.ts';
-import { signalState } from '../ke/signal.ts';
+import { signalState, STATUS_ABANDONED } from '../ke/signal.ts';
+import { KMUTANT } from '../types/ke.ts';
 import { keCancelTimer, keInitializeTimerEx, keSetTimer } from '../ke/timer.ts';
 import { activeProcessorCount } from '../ke/processor.ts';
 import { dispatcherHeld, holdDispatcher, keDelay, keWait, type WaitOptions } from '../ke/wait.ts';
@@ -41,6 +42,10 @@ const timeoutAt = (k: Kernel, at: number): bigint | null => (at === 0 ? null : B
 /** A wait may only block at APC_LEVEL and below; with a timeout of zero it is allowed at DISPATCH_LEVEL. After a call with Wait = TRUE the kernel itself is at DISPATCH_LEVEL. */
 const waitRule = (a: { Timeout: number }, k: Kernel): { max: 'APC_LEVEL' } | undefined =>
   (a.Timeout === 0 || k.mem.read64(a.Timeout) !== 0n) && !dispatcherHeld(k) ? { max: 'APC_LEVEL' } : undefined;
+
+/** Release by a thread that does not own the mutant. */
+const notOwned = (k: Kernel, mutant: number): never =>
+  raiseStatus(k, (KMUTANT.f.Abandoned.get(k.mem, mutant) & 1) !== 0 ? STATUS_ABANDONED : STATUS_MUTANT_NOT_OWNED);
 
 /** The previous state that a routine with a Wait argument returns; with Wait = TRUE the dispatcher stays held. */
 function thenHold(k: Kernel, previous: number, hold: boolean): number {
@@ -104,7 +109,7 @@ const events: NtExport[] = [
     status: 'full',
     impl: (k, { Event, Increment, Wait }) => thenHold(k, kePulseEvent(k, Event, Increment), Wait),
   }),
-  ...(['KeReadStateEvent', 'KeReadStateSemaphore', 'KeReadStateMutex', 'KeReadStateTimer'] as const).map(name =>
+  ...(['KeReadStateEvent', 'KeReadStateSemaphore', 'KeReadStateMutex', 'KeReadStateMutant', 'KeReadStateTimer'] as const).map(name =>
     ntExport({
       name,
       doc: 'Returns the signal state of the object.',
@@ -162,7 +167,7 @@ const events: NtExport[] = [
     returns: LONG,
     cycles: 120,
     status: 'full',
-    impl: (k, { Mutex, Wait }) => thenHold(k, keReleaseMutant(k, Mutex, 1) ?? raiseStatus(k, STATUS_MUTANT_NOT_OWNED), Wait),
+    impl: (k, { Mutex, Wait }) => thenHold(k, keReleaseMutant(k, Mutex, 1) ?? notOwned(k, Mutex), Wait),
   }),
   ntExport({
     name: 'KeReleaseMutant',
@@ -173,7 +178,7 @@ const events: NtExport[] = [
     cycles: 120,
     status: 'full',
     impl: (k, { Mutant, Increment, Abandoned, Wait }) =>
-      thenHold(k, keReleaseMutant(k, Mutant, Increment, Abandoned) ?? raiseStatus(k, STATUS_MUTANT_NOT_OWNED), Wait),
+      thenHold(k, keReleaseMutant(k, Mutant, Increment, Abandoned) ?? notOwned(k, Mutant), Wait),
   }),
 ];
 

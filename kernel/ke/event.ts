@@ -1,8 +1,9 @@
 import type { Kernel } from '../kernel.ts';
 import { KSEMAPHORE, KMUTANT, MutantObject, SemaphoreObject, KTHREAD } from '../types/ke.ts';
+import { KPRCB } from '../types/prcb.ts';
 import { changeApcDisable } from './apc.ts';
 import { initializeListHead, insertTailList, removeEntryList } from './list.ts';
-import { eventObjectType, signalObject, signalState } from './signal.ts';
+import { eventObjectType, MUTANT_DPC_ACTIVE, signalObject, signalState } from './signal.ts';
 
 const M = KMUTANT.f;
 const T = KTHREAD.f;
@@ -90,7 +91,9 @@ export function keReleaseMutant(k: Kernel, mutant: number, increment: number, ab
     m.write32(mutant + 4, 1);
     M.Abandoned.set(m, mutant, M.Abandoned.get(m, mutant) | 1);
   } else {
-    if (owner !== k.currentThread()) return null;
+    // One that a DPC acquired is released in a DPC, and the other way round.
+    const inDpc = KPRCB.f.DpcRoutineActive.get(m, k.prcb);
+    if (owner !== k.currentThread() || m.read8(mutant + MUTANT_DPC_ACTIVE) !== inDpc) return null;
     m.write32(mutant + 4, previous + 1);
   }
   if (signalState(k, mutant) === 1) {

@@ -10,6 +10,7 @@ import {
   TimerSynchronizationObject,
   WaitAll,
 } from '../types/ke.ts';
+import { KPRCB } from '../types/prcb.ts';
 import { insertTailList, removeEntryList } from './list.ts';
 import { LOW_REALTIME_PRIORITY, readyThread } from './ready.ts';
 import { queueThreadRuns } from './queue.ts';
@@ -33,6 +34,9 @@ export function isSignaled(k: Kernel, object: number, thread: number): boolean {
   return state > 0;
 }
 
+/** DISPATCHER_HEADER.DpcActive of a mutant: a DPC routine acquired it. */
+export const MUTANT_DPC_ACTIVE = 3;
+
 /** Carries out what a satisfied wait does to the object: resets, counts down, takes ownership. Gives STATUS_ABANDONED for a mutant whose owner died, else 0. */
 export function satisfyWait(k: Kernel, object: number, thread: number): number {
   const m = k.mem;
@@ -49,6 +53,7 @@ export function satisfyWait(k: Kernel, object: number, thread: number): number {
       m.write32(object + 4, state - 1);
       if (state - 1 !== 0) return 0;
       T.KernelApcDisable.set(m, thread, T.KernelApcDisable.get(m, thread) - M.ApcDisable.get(m, object));
+      m.write8(object + MUTANT_DPC_ACTIVE, KPRCB.f.DpcRoutineActive.get(m, k.prcb));
       M.OwnerThread.set(m, object, thread);
       insertTailList(m, thread + T.MutantListHead.offset, object + M.MutantListEntry.offset);
       if ((M.Abandoned.get(m, object) & 1) === 0) return 0;

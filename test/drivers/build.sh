@@ -16,7 +16,7 @@ for name in "$@"; do
     clang --target=x86_64-w64-windows-gnu -fms-extensions -fseh-exceptions -O2 -w -ffreestanding -fno-ident -isystem "$DDK" \
       -isystem "$DDK/.." -DKTEST_SOURCE="\"$hash\"" -include stamp.h -c -o "$LIB/$name.o" "$source"
   else
-    x86_64-w64-mingw32-gcc -O2 -Wall -Wno-unknown-pragmas -Wno-multichar -Wno-unused-function -fno-builtin -fno-ident -I"$DDK" \
+    x86_64-w64-mingw32-gcc -O2 -Wall -Wno-unknown-pragmas -Wno-multichar -Wno-array-bounds -Wno-unused-function -fno-builtin -fno-ident -I"$DDK" \
       -DKTEST_SOURCE="\"$hash\"" -include stamp.h -c -o "$LIB/$name.o" "$source"
   fi
   x86_64-w64-mingw32-gcc -s -nostdlib -Wl,--subsystem,native -Wl,--entry,DriverEntry -Wl,--no-insert-timestamp \
