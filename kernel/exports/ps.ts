@@ -3,15 +3,18 @@ import { signalState } from '../ke/signal.ts';
 import { lookupCid } from '../ps/cid.ts';
 import { psTerminate, systemThreadRoutines } from '../ps/startup.ts';
 import type { Kernel } from '../kernel.ts';
-import { obReferenceObject } from '../ob/object.ts';
+import { obCreateHandle } from '../ob/handle.ts';
+import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
+import { psCreateSystemProcess } from '../ps/process.ts';
 import { KTHREAD, ProcessObject, ThreadObject } from '../types/ke.ts';
-import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
+import { CTF_TERMINATED, EPROCESS, ETHREAD, PSF_CREATE_REPORTED } from '../types/ps.ts';
 import { notifyExports } from './psnotify.ts';
 import { BOOLEAN, type ArgType, HANDLE, LONG, type NtExport, ntData, ntExport, NTSTATUS, type Outcome, pointer, PVOID, UCHAR, ULONG, VOID } from './declare.ts';
 
 const P = EPROCESS.f, E = ETHREAD.f, T = KTHREAD.f;
 const PEPROCESS = pointer('PEPROCESS'), PETHREAD = pointer('PETHREAD');
-const STATUS_INVALID_CID = 0xc000000b, STATUS_INVALID_PARAMETER = 0xc000000d;
+const STATUS_SUCCESS = 0, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_CID = 0xc000000b, STATUS_INVALID_PARAMETER = 0xc000000d;
+const PROCESS_ALL_ACCESS = 0x1fffff, OBJ_KERNEL_HANDLE = 0x200;
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 
 const simple = <T>(name: string, doc: string, returns: ArgType<T>, impl: (k: Kernel) => T): NtExport =>
@@ -126,6 +129,28 @@ const lookups: NtExport[] = [
     cycles: 80,
     status: 'full',
     impl: (k, { ThreadId, Thread }) => lookup(k, ThreadId, ThreadObject, Thread),
+  }),
+  ntExport({
+    name: 'PsCreateSystemProcess',
+    doc: 'Creates a process without a user mode and returns a handle to it. Its first thread (PsCreateSystemThread) makes it known to the process notify routines.',
+    irql: PASSIVE,
+    args: { ProcessHandle: pointer('PHANDLE'), DesiredAccess: ULONG, ObjectAttributes: pointer('POBJECT_ATTRIBUTES') },
+    returns: NTSTATUS,
+    cycles: 6000,
+    status: 'full',
+    impl(k, a) {
+      k.mem.probe(a.ProcessHandle, 8, true);
+      const attributes = a.ObjectAttributes === 0 ? 0 : k.mem.read32(a.ObjectAttributes + 0x18);
+      const process = psCreateSystemProcess(k, 'System');
+      if (!process) return STATUS_INSUFFICIENT_RESOURCES;
+      P.Flags.set(k.mem, process, P.Flags.get(k.mem, process) & ~PSF_CREATE_REPORTED);
+      P.InheritedFromUniqueProcessId.set(k.mem, process, P.UniqueProcessId.get(k.mem, k.currentProcess()));
+      const made = obCreateHandle(k, process, a.DesiredAccess || PROCESS_ALL_ACCESS, attributes & OBJ_KERNEL_HANDLE);
+      obDereferenceDeferred(k, process);
+      if (made.status !== STATUS_SUCCESS) return made.status;
+      k.mem.writePtr(a.ProcessHandle, made.handle);
+      return STATUS_SUCCESS;
+    },
   }),
   ntExport({
     name: 'PsTerminateSystemThread',
