@@ -23,6 +23,7 @@ import { exports as io } from './io.ts';
 import { exports as ke } from './ke.ts';
 import { exports as mm } from './mm.ts';
 import { exports as ob } from './ob.ts';
+import { obOpenExports } from './obopen.ts';
 import { exports as pnp } from './pnp.ts';
 import { exports as ps } from './ps.ts';
 import { exports as rtl } from './rtl.ts';
@@ -50,6 +51,7 @@ export const allExports: readonly NtExport[] = [
   ...ke,
   ...ps,
   ...ob,
+  ...obOpenExports,
   ...mm,
   ...io,
   ...pnp,

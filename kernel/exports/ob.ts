@@ -2,15 +2,15 @@
 import type { Kernel } from '../kernel.ts';
 import { lookupAttributes, obFind, readAttributes } from '../ob/attributes.ts';
 import { directoryRemove } from '../ob/directory.ts';
-import { addHandleCount, deferDeletion, deleteProcedure, dereference, freeObject, handleCount, isPermanent, nextDeferredDeletion, obCreateObject, obReferenceObject } from '../ob/object.ts';
-import { entryAttributes, entryObject, findHandle, freeHandle, handlesTo, isKernelHandle, OBJ_PROTECT_CLOSE, obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
+import { addHandleCount, deferDeletion, deleteProcedure, dereference, freeObject, handleCount, isPermanent, nextDeferredDeletion, obReferenceObject } from '../ob/object.ts';
+import { entryAttributes, entryObject, findHandleIn, freeHandle, handlesTo, isKernelHandle, OBJ_PROTECT_CLOSE, obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { TYPE_VARIABLES } from '../ob/init.ts';
 import { freeString, readString } from '../ob/string.ts';
 import { objectFullName, obMakeTemporary, writeObjectName } from '../ob/named.ts';
+import { obCheckAccess } from '../ob/security.ts';
 import { obTypeOf } from '../ob/type.ts';
 import { HANDLE_TABLE, OBJECT_HANDLE_INFORMATION, OBJECT_HEADER, OBJECT_HEADER_SIZE, OBJECT_SYMBOLIC_LINK, OBJECT_TYPE, OBJECT_TYPE_INITIALIZER } from '../types/ob.ts';
 import {
-  STATUS_INSUFFICIENT_RESOURCES,
   STATUS_HANDLE_NOT_CLOSABLE,
   STATUS_INVALID_HANDLE,
   STATUS_OBJECT_TYPE_MISMATCH,
@@ -193,12 +193,13 @@ const references: NtExport[] = [
     returns: NTSTATUS,
     cycles: 600,
     status: 'full',
-    impl(k, { ObjectName, Attributes, ObjectType, Object }) {
+    impl(k, { ObjectName, Attributes, DesiredAccess, ObjectType, AccessMode, Object }) {
       k.mem.probe(Object, 8, true);
       const found = obFind(k, readString(k, ObjectName), ObjectType, Attributes);
-      if (found.status === STATUS_SUCCESS) obReferenceObject(k, found.object);
-      k.mem.writePtr(Object, found.object);
-      return found.status;
+      const status = found.status === STATUS_SUCCESS && AccessMode !== 0 ? obCheckAccess(k, found.object, DesiredAccess, AccessMode, Attributes).status : found.status;
+      if (status === STATUS_SUCCESS) obReferenceObject(k, found.object);
+      k.mem.writePtr(Object, status === STATUS_SUCCESS ? found.object : 0);
+      return status;
     },
   }),
 ];
@@ -215,36 +216,17 @@ function referenceByHandle(k: Kernel, handle: number, access: number, type: numb
   return r.status;
 }
 
-/** Opens a handle and writes it out; shared by the routines that open by pointer. */
-function openByPointer(k: Kernel, object: number, attributes: number, access: number, type: number, out: number): number {
-  k.mem.probe(out, 8, true);
+/** Opens a handle after the access check and writes it out. */
+function openChecked(k: Kernel, object: number, attributes: number, access: number, mode: number, type: number, out: number): number {
   if (type && obTypeOf(k, object) !== type) return STATUS_OBJECT_TYPE_MISMATCH;
-  const h = obCreateHandle(k, object, access, attributes);
-  k.mem.writePtr(out, h.handle);
+  const answer = obCheckAccess(k, object, access, mode, attributes);
+  if (answer.status !== STATUS_SUCCESS) return answer.status;
+  const h = obCreateHandle(k, object, answer.granted, attributes);
+  if (h.status === STATUS_SUCCESS) k.mem.writePtr(out, h.handle);
   return h.status;
 }
 
 const handles: NtExport[] = [
-  ntExport({
-    name: 'ObOpenObjectByPointer',
-    doc: 'Opens a handle to an object that the caller has a pointer to.',
-    irql: PASSIVE,
-    args: { Object: PVOID, HandleAttributes: ULONG, PassedAccessState: PVOID, DesiredAccess: ULONG, ObjectType: POBJECT_TYPE, AccessMode: CCHAR, Handle: PVOID },
-    returns: NTSTATUS,
-    cycles: 300,
-    status: 'full',
-    impl: (k, a) => openByPointer(k, a.Object, a.HandleAttributes, a.DesiredAccess, a.ObjectType, a.Handle),
-  }),
-  ntExport({
-    name: 'ObOpenObjectByPointerWithTag',
-    doc: 'ObOpenObjectByPointer with a tag for tracing.',
-    irql: PASSIVE,
-    args: { Object: PVOID, HandleAttributes: ULONG, PassedAccessState: PVOID, DesiredAccess: ULONG, ObjectType: POBJECT_TYPE, AccessMode: CCHAR, Tag: ULONG, Handle: PVOID },
-    returns: NTSTATUS,
-    cycles: 300,
-    status: 'full',
-    impl: (k, a) => openByPointer(k, a.Object, a.HandleAttributes, a.DesiredAccess, a.ObjectType, a.Handle),
-  }),
   ntExport({
     name: 'ObOpenObjectByName',
     doc: 'Opens a handle to an object by its name.',
@@ -260,21 +242,35 @@ const handles: NtExport[] = [
       const found = lookupAttributes(k, a, AccessMode);
       if (found.status !== STATUS_SUCCESS) return found.status;
       if (found.remaining !== '') return STATUS_OBJECT_TYPE_MISMATCH;
-      return openByPointer(k, found.object, a.attributes, DesiredAccess, ObjectType, Handle);
+      return openChecked(k, found.object, a.attributes, DesiredAccess, AccessMode, ObjectType, Handle);
     },
   }),
   ntSteps({
     name: 'ObpCloseHandle',
     internal: true,
-    doc: 'Closes a handle: frees its entry, runs the close procedure, takes the name away with the last handle, gives the reference back.',
+    doc: 'Closes a handle of the current process.',
     args: { Handle: HANDLE, AccessMode: CCHAR },
+    returns: NTSTATUS,
+    cycles: 30,
+    status: 'full',
+    frame: {},
+    steps: {
+      start: (k, _f, _rax, { Handle, AccessMode }) => call(k.address('nt!ObpCloseHandleOf'), [k.currentProcess(), Handle, AccessMode], 'done'),
+      done: (_k, _f, rax) => ret(rax),
+    },
+  }),
+  ntSteps({
+    name: 'ObpCloseHandleOf',
+    internal: true,
+    doc: 'Closes a handle of a process: frees its entry, runs the close procedure, takes the name away with the last handle, gives the reference back.',
+    args: { Process: PVOID, Handle: HANDLE, AccessMode: CCHAR },
     returns: NTSTATUS,
     cycles: 250,
     status: 'full',
     frame: { Object: ptr },
     steps: {
-      start(k, f, _rax, { Handle, AccessMode }) {
-        const { table, entry } = findHandle(k, Handle, AccessMode);
+      start(k, f, _rax, { Process, Handle, AccessMode }) {
+        const { table, entry } = findHandleIn(k, Process, Handle, AccessMode);
         if (!entry) return ret(STATUS_INVALID_HANDLE);
         if (entryAttributes(k, entry) & OBJ_PROTECT_CLOSE) return ret(STATUS_HANDLE_NOT_CLOSABLE);
         const object = entryObject(k, entry);
@@ -336,57 +332,6 @@ function closed(k: Kernel, object: number) {
 }
 
 const names: NtExport[] = [
-  ntExport({
-    name: 'ObCreateObject',
-    doc: 'Allocates an object of a type.',
-    irql: { max: 'APC_LEVEL' },
-    args: {
-      ProbeMode: CCHAR,
-      ObjectType: POBJECT_TYPE,
-      ObjectAttributes: POBJECT_ATTRIBUTES,
-      OwnershipMode: CCHAR,
-      ParseContext: PVOID,
-      ObjectBodySize: ULONG,
-      PagedPoolCharge: ULONG,
-      NonPagedPoolCharge: ULONG,
-      Object: PVOID,
-    },
-    returns: NTSTATUS,
-    cycles: 600,
-    status: 'partial',
-    missing: 'ObInsertObject does not take the name from here: the object has none',
-    impl(k, { ObjectType, ObjectAttributes, ObjectBodySize, Object }) {
-      k.mem.probe(Object, 8, true);
-      const a = readAttributes(k, ObjectAttributes);
-      if (a.status !== STATUS_SUCCESS) return a.status;
-      const body = obCreateObject(k, ObjectType, ObjectBodySize);
-      k.mem.writePtr(Object, body);
-      return body ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
-    },
-  }),
-  ntExport({
-    name: 'ObInsertObject',
-    doc: 'Opens the first handle to an object that ObCreateObject made, and gives the creator\'s reference back.',
-    irql: PASSIVE,
-    args: { Object: PVOID, PassedAccessState: PVOID, DesiredAccess: ULONG, ObjectPointerBias: ULONG, NewObject: PVOID, Handle: PVOID },
-    returns: NTSTATUS,
-    cycles: 400,
-    status: 'full',
-    impl(k, { Object, DesiredAccess, ObjectPointerBias, NewObject, Handle }) {
-      if (Handle) k.mem.probe(Handle, 8, true);
-      if (NewObject) k.mem.probe(NewObject, 8, true);
-      if (ObjectPointerBias) obReferenceObject(k, Object, ObjectPointerBias);
-      let status = STATUS_SUCCESS;
-      if (Handle) {
-        const h = obCreateHandle(k, Object, DesiredAccess);
-        k.mem.writePtr(Handle, h.handle);
-        status = h.status;
-        dereference(k, Object);
-      }
-      if (NewObject) k.mem.writePtr(NewObject, Object);
-      return status;
-    },
-  }),
   ntExport({
     name: 'ObQueryNameString',
     doc: 'Writes the full name of an object as an OBJECT_NAME_INFORMATION with its buffer behind it.',

@@ -3,20 +3,18 @@ import type { Kernel } from '../kernel.ts';
 import { systemTime } from '../ke/time.ts';
 import { keWait } from '../ke/wait.ts';
 import { createLinkObject, directoryEntries, linkTarget, obCreateDirectory, obName } from '../ob/directory.ts';
-import { obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
+import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
-import { insertAndOpen, objectFullName, obMakeTemporary, openNamed, writeObjectName } from '../ob/named.ts';
-import { handleCount, obDereferenceDeferred, pointerCount, setPermanent } from '../ob/object.ts';
+import { insertAndOpen, obMakeTemporary, openNamed } from '../ob/named.ts';
+import { obDereferenceDeferred, setPermanent } from '../ob/object.ts';
 import { readString, wide } from '../ob/string.ts';
-import { exportedType, obTypeOf, obWaitObject } from '../ob/type.ts';
-import { EPROCESS } from '../types/ps.ts';
+import { obTypeOf, obWaitObject } from '../ob/type.ts';
+
 import { OBJECT_TYPE } from '../types/ob.ts';
 import {
   STATUS_BUFFER_TOO_SMALL,
-  STATUS_INFO_LENGTH_MISMATCH,
-  STATUS_INSUFFICIENT_RESOURCES,
-  STATUS_INVALID_INFO_CLASS,
-  STATUS_MORE_ENTRIES,
+    STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_MORE_ENTRIES,
   STATUS_NO_MORE_ENTRIES,
   STATUS_OBJECT_TYPE_MISMATCH,
   STATUS_SUCCESS,
@@ -24,6 +22,7 @@ import {
 import { ptr, u32 } from '../types/struct.ts';
 import { BOOLEAN, call, HANDLE, type NtExport, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG, wait } from './declare.ts';
 import { service, stepService } from './service.ts';
+import { zwHandleExports } from './zwhandle.ts';
 import { exports as processes } from './zwprocess.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
@@ -221,91 +220,4 @@ function finished(k: Kernel, f: { get(n: 'Object'): number; set(n: 'Status', v: 
   return call(k.address('nt!ObfDereferenceObject'), [f.get('Object')], 'done');
 }
 
-/** DUPLICATE_*. */
-const DUPLICATE_CLOSE_SOURCE = 1, DUPLICATE_SAME_ACCESS = 2;
-
-const handles: NtExport[] = [
-  ...stepService({
-    name: 'DuplicateObject',
-    doc: 'Makes another handle to the object of a handle, in the same or another process.',
-    irql: PASSIVE,
-    args: { SourceProcessHandle: HANDLE, SourceHandle: HANDLE, TargetProcessHandle: HANDLE, TargetHandle: PVOID, DesiredAccess: ULONG, HandleAttributes: ULONG, Options: ULONG },
-    returns: NTSTATUS,
-    cycles: 600,
-    status: 'partial',
-    missing: 'the source must be a handle of the current process',
-    frame: { Status: u32 },
-    steps: {
-      start(k, f, _rax, a) {
-        if (a.TargetHandle) k.mem.probe(a.TargetHandle, 8, true);
-        const mode = previousMode(k);
-        const process = obReferenceObjectByHandle(k, a.TargetProcessHandle, 0, exportedType(k, 'PsProcessType'), mode);
-        if (process.status !== STATUS_SUCCESS) return ret(process.status);
-        const source = obReferenceObjectByHandle(k, a.SourceHandle, 0, 0, mode);
-        let status = source.status;
-        if (status === STATUS_SUCCESS) {
-          const table = EPROCESS.f.ObjectTable.get(k.mem, process.object);
-          const access = a.Options & DUPLICATE_SAME_ACCESS ? source.access : a.DesiredAccess;
-          const own = process.object === k.currentProcess();
-          const h = obCreateHandle(k, source.object, access, a.HandleAttributes, own ? 0 : table);
-          status = h.status;
-          if (a.TargetHandle && status === STATUS_SUCCESS) k.mem.writePtr(a.TargetHandle, h.handle);
-          obDereferenceDeferred(k, source.object);
-        }
-        obDereferenceDeferred(k, process.object);
-        f.set('Status', status);
-        return status === STATUS_SUCCESS && a.Options & DUPLICATE_CLOSE_SOURCE ? call(k.address('nt!ObpCloseHandle'), [a.SourceHandle, mode], 'closed') : ret(status);
-      },
-      closed: (_k, f) => ret(f.get('Status')),
-    },
-  }),
-  ...service({
-    name: 'QueryObject',
-    doc: 'Describes the object of a handle: counts (0), name (1), type (2).',
-    irql: PASSIVE,
-    args: { Handle: HANDLE, ObjectInformationClass: ULONG, ObjectInformation: PVOID, ObjectInformationLength: ULONG, ReturnLength: PVOID },
-    returns: NTSTATUS,
-    cycles: 700,
-    status: 'partial',
-    missing: 'of the type information only the name and the counts are filled in',
-    impl(k, a) {
-      const r = obReferenceObjectByHandle(k, a.Handle, 0, 0, previousMode(k));
-      if (r.status !== STATUS_SUCCESS) return r.status;
-      const status = describe(k, r.object, r.access, a.ObjectInformationClass, a.ObjectInformation, a.ObjectInformationLength, a.ReturnLength);
-      obDereferenceDeferred(k, r.object);
-      return status;
-    },
-  }),
-];
-
-/** Bytes of PUBLIC_OBJECT_BASIC_INFORMATION and of OBJECT_TYPE_INFORMATION without its name. */
-const BASIC_SIZE = 0x38, TYPE_SIZE = 0x68;
-
-function describe(k: Kernel, object: number, access: number, what: number, to: number, length: number, returned: number): number {
-  const { mem } = k;
-  if (what === 1) return writeObjectName(k, objectFullName(k, object), to, length, returned);
-  const name = what === 2 ? readString(k, obTypeOf(k, object) + OBJECT_TYPE.f.Name.offset) : '';
-  const size = what === 0 ? BASIC_SIZE : TYPE_SIZE + name.length * 2 + 2;
-  if (what !== 0 && what !== 2) return STATUS_INVALID_INFO_CLASS;
-  if (returned) mem.write32(returned, size);
-  if (length < size) return STATUS_INFO_LENGTH_MISMATCH;
-  mem.probe(to, size, true);
-  mem.fill(to, size, 0);
-  if (what === 0) {
-    mem.write32(to + 4, access);
-    mem.write32(to + 8, handleCount(k, object));
-    // The reference of this call does not count.
-    mem.write32(to + 12, pointerCount(k, object) - 1);
-    return STATUS_SUCCESS;
-  }
-  const type = obTypeOf(k, object);
-  mem.write16(to, name.length * 2);
-  mem.write16(to + 2, name.length * 2 + 2);
-  mem.writePtr(to + 8, to + TYPE_SIZE);
-  mem.write32(to + 16, OBJECT_TYPE.f.TotalNumberOfObjects.get(mem, type));
-  mem.write32(to + 20, OBJECT_TYPE.f.TotalNumberOfHandles.get(mem, type));
-  mem.writeBytes(to + TYPE_SIZE, wide(`${name}\0`));
-  return STATUS_SUCCESS;
-}
-
-export const exports: NtExport[] = [...namespace, ...waits, ...handles, ...processes];
+export const exports: NtExport[] = [...namespace, ...waits, ...zwHandleExports, ...processes];

@@ -1,33 +1,78 @@
 /** System services that open processes and threads and ask about them. Source: the WDK page of each, and ntifs.h. */
 import type { Kernel } from '../kernel.ts';
-import { obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
-import { readAttributes } from '../ob/attributes.ts';
+import { obReferenceObjectByHandle } from '../ob/handle.ts';
+import { lookupAttributes, readAttributes } from '../ob/attributes.ts';
 import { previousMode } from '../ob/mode.ts';
-import { obDereferenceDeferred } from '../ob/object.ts';
+import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
 import { wide } from '../ob/string.ts';
 import { exportedType, obTypeOf } from '../ob/type.ts';
 import { lookupCid } from '../ps/cid.ts';
 import { processImageName } from '../ps/name.ts';
+import { currentSubject, effectiveToken } from '../se/subject.ts';
+import { hasPrivilege, SeDebugPrivilege } from '../se/token.ts';
 import { KPROCESS, KTHREAD } from '../types/ke.ts';
 import { CLIENT_ID, EPROCESS, ETHREAD } from '../types/ps.ts';
-import { STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_CID, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_PARAMETER_MIX, STATUS_SUCCESS } from '../types/status.ts';
-import { HANDLE, type NtExport, NTSTATUS, PVOID, ULONG } from './declare.ts';
-import { service } from './service.ts';
+import { STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_CID, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_PARAMETER_MIX, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
+import { ptr, u32 } from '../types/struct.ts';
+import { call, HANDLE, type NtExport, NTSTATUS, PVOID, ret, ULONG } from './declare.ts';
+import { service, stepService } from './service.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const E = EPROCESS.f;
 
-/** Opens the process or thread of an id. */
-function openById(k: Kernel, out: number, access: number, attributes: number, cid: number, type: number): number {
-  k.mem.probe(out, 8, true);
-  const object = lookupCid(k, cid);
-  if (!object || obTypeOf(k, object) !== type) return STATUS_INVALID_CID;
-  const a = readAttributes(k, attributes);
-  if (a.status !== STATUS_SUCCESS) return a.status;
-  const h = obCreateHandle(k, object, access, a.attributes);
-  if (h.status === STATUS_SUCCESS) k.mem.writePtr(out, h.handle);
-  return h.status;
+const openArgs = { Handle: PVOID, DesiredAccess: ULONG, ObjectAttributes: PVOID, ClientId: PVOID } as const;
+
+/** The process or thread that a CLIENT_ID names, with a reference; a status without one. A process may be named by one of its threads. */
+function byClientId(k: Kernel, clientId: number, type: number): { status: number; object: number } {
+  const { UniqueProcess, UniqueThread } = CLIENT_ID.f;
+  const processId = UniqueProcess.get(k.mem, clientId);
+  const threadId = UniqueThread.get(k.mem, clientId);
+  const wantsThread = type === exportedType(k, 'PsThreadType');
+  const found = lookupCid(k, wantsThread || threadId ? threadId : processId);
+  const fits = found !== 0 && obTypeOf(k, found) === (wantsThread || threadId ? exportedType(k, 'PsThreadType') : type);
+  if (!fits) return { status: STATUS_INVALID_CID, object: 0 };
+  // Both ids given: they must belong together.
+  if (threadId && processId && k.mem.readPtr(found + ETHREAD.f.Cid.offset) !== processId) return { status: STATUS_INVALID_CID, object: 0 };
+  const object = wantsThread || !threadId ? found : KTHREAD.f.Process.get(k.mem, found);
+  obReferenceObject(k, object);
+  return { status: STATUS_SUCCESS, object };
 }
+
+/** NtOpenProcess and NtOpenThread: by a CLIENT_ID, or (which no process has) by a name. Who has the debug privilege may open any. */
+const openService = (name: string, doc: string, variable: string): NtExport[] =>
+  stepService({
+    name,
+    doc,
+    irql: PASSIVE,
+    args: openArgs,
+    returns: NTSTATUS,
+    cycles: 300,
+    status: 'full',
+    frame: { Object: ptr, Status: u32 },
+    steps: {
+      start(k, f, _rax, a) {
+        k.mem.probe(a.Handle, 8, true);
+        const attributes = readAttributes(k, a.ObjectAttributes);
+        if (attributes.status !== STATUS_SUCCESS) return ret(attributes.status);
+        if (!a.ClientId === (attributes.path === '')) return ret(STATUS_INVALID_PARAMETER_MIX);
+        if (!a.ClientId) {
+          const named = lookupAttributes(k, attributes, previousMode(k));
+          return ret(named.status === STATUS_SUCCESS ? STATUS_OBJECT_TYPE_MISMATCH : named.status);
+        }
+        const found = byClientId(k, a.ClientId, exportedType(k, variable));
+        if (found.status !== STATUS_SUCCESS) return ret(found.status);
+        f.set('Object', found.object);
+        const debug = hasPrivilege(k, effectiveToken(currentSubject(k)), SeDebugPrivilege);
+        const mode = debug ? 0 : previousMode(k);
+        return call(k.address('nt!ObpOpenHandle'), [found.object, a.DesiredAccess, attributes.attributes, mode, a.Handle, 1, 0, 0], 'opened');
+      },
+      opened(k, f, rax) {
+        f.set('Status', rax);
+        return call(k.address('nt!ObfDereferenceObject'), [f.get('Object')], 'done');
+      },
+      done: (_k, f) => ret(f.get('Status')),
+    },
+  });
 
 /** Hands a structure out; it must fit as a whole. */
 function give(k: Kernel, to: number, length: number, returned: number, size: number, write: () => void): number {
@@ -105,35 +150,9 @@ const query = (name: string, doc: string, variable: string, missing: string, wor
     },
   });
 
-const openArgs = { Handle: PVOID, DesiredAccess: ULONG, ObjectAttributes: PVOID, ClientId: PVOID } as const;
-
 export const exports: NtExport[] = [
-  ...service({
-    name: 'OpenProcess',
-    doc: 'Opens the process of an id.',
-    irql: PASSIVE,
-    args: openArgs,
-    returns: NTSTATUS,
-    cycles: 500,
-    status: 'full',
-    impl(k, a) {
-      if (!a.ClientId) return STATUS_INVALID_PARAMETER_MIX;
-      return openById(k, a.Handle, a.DesiredAccess, a.ObjectAttributes, CLIENT_ID.f.UniqueProcess.get(k.mem, a.ClientId), exportedType(k, 'PsProcessType'));
-    },
-  }),
-  ...service({
-    name: 'OpenThread',
-    doc: 'Opens the thread of an id.',
-    irql: PASSIVE,
-    args: openArgs,
-    returns: NTSTATUS,
-    cycles: 500,
-    status: 'full',
-    impl(k, a) {
-      if (!a.ClientId) return STATUS_INVALID_PARAMETER_MIX;
-      return openById(k, a.Handle, a.DesiredAccess, a.ObjectAttributes, CLIENT_ID.f.UniqueThread.get(k.mem, a.ClientId), exportedType(k, 'PsThreadType'));
-    },
-  }),
+  ...openService('OpenProcess', 'Opens the process of an id.', 'PsProcessType'),
+  ...openService('OpenThread', 'Opens the thread of an id.', 'PsThreadType'),
   ...query('QueryInformationProcess', 'Asks about a process.', 'PsProcessType', 'classes other than the basic, WOW64 and image name ones', processInformation),
   ...query('QueryInformationThread', 'Asks about a thread.', 'PsThreadType', 'classes other than the basic one', threadInformation),
 ];

@@ -6,7 +6,7 @@ import { EPROCESS } from '../types/ps.ts';
 import { NonPagedPoolNx, PagedPool } from '../types/mm.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 import { exAllocatePool } from '../mm/pool.ts';
-import { createLinkObject, directoryInsert, obCreateDirectory, obInsertNamed } from './directory.ts';
+import { createLinkObject, directoryFind, directoryInsert, obCreateDirectory, obInsertNamed } from './directory.ts';
 import { poolTag } from './globals.ts';
 import { obCreateHandleTable } from './handle.ts';
 import { obCreateObject } from './object.ts';
@@ -165,11 +165,13 @@ const TYPES: readonly (ObjectTypeSpec & { variable: string; global?: boolean })[
 /** Names of the exported variables that hold types, for exports/ob.ts. */
 export const TYPE_VARIABLES: readonly string[] = TYPES.filter(t => !t.global).map(t => t.variable);
 
-/** Makes a further type; its object lies in `\ObjectTypes`. */
+/** Makes a further type; its object lies in `\ObjectTypes`. 0 when there is one of that name. */
 export function obCreateType(k: Kernel, spec: ObjectTypeSpec): number {
   const index = k.global.get('ObpTypeCount') + FIRST_TYPE_INDEX;
   if (index >= MAX_TYPES) throw new Error('too many object types');
   const first = k.global.get('ObpTypeObjectType');
+  const existing = k.global.get('ObpTypeDirectoryObject');
+  if (existing && directoryFind(k, existing, spec.name, true)) return 0;
   const type = first ? obCreateObject(k, first, OBJECT_TYPE.size, { named: true, permanent: true }) : firstType(k);
   if (!type) throw new Error(`no pool for object type ${spec.name}`);
   k.global.set('ObpTypeCount', index - FIRST_TYPE_INDEX + 1);

@@ -27,6 +27,7 @@ import { DelayedWorkQueue } from '../types/ex.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { exQueueWorkItem } from '../ex/work.ts';
 import { poolTag } from './globals.ts';
+import { freeCreateInformation } from './createinfo.ts';
 import { obFreeSecurity } from './security.ts';
 import { encodeTypeIndex, obTypeOf } from './type.ts';
 
@@ -186,6 +187,7 @@ export function freeObject(k: Kernel, body: number): void {
   const f = OBJECT_TYPE.f;
   f.TotalNumberOfObjects.set(mem, type, f.TotalNumberOfObjects.get(mem, type) - 1);
   obFreeSecurity(k, body);
+  freeCreateInformation(k, body);
   const name = nameInfo(k, body);
   if (name) {
     const directory = OBJECT_HEADER_NAME_INFO.f.Directory.get(mem, name);
