@@ -1,5 +1,5 @@
 import type { CpuView } from '../hal/bus/cpu.ts';
-import { RSP } from '../hal/bus/cpu.ts';
+import { RCX, RSP } from '../hal/bus/cpu.ts';
 import { GuestFault } from '../hal/bus/memory.ts';
 import type { ArgTypes, ArgValues, ExportInfo, IrqlName, IrqlRule, Outcome, ReturnValue } from './exports/declare.ts';
 import type { BuiltImage, Gate, KernelImages } from './image/build.ts';
@@ -7,7 +7,7 @@ import { callOfAbsentRoutine } from './image/absent.ts';
 import { stopMachine } from './ke/bugcheck.ts';
 import { shootDown } from './ke/shootdown.ts';
 import { switchThread } from './ke/swap.ts';
-import { BugCheckSignal, type Kernel } from './kernel.ts';
+import { BugCheckSignal, type Kernel, RaiseSignal } from './kernel.ts';
 import { applyOutcome, costOf, readEntryArgs, runStep, setReturnValue } from './steps.ts';
 
 const GATE_LENGTH = 3;
@@ -138,6 +138,20 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
 }
 
 /**
+ * A routine raised an exception. From a plain routine that is a jump, so that its caller is where the exception is; from a step routine a call, because its frame
+ * must be on the stack for its abort step when a handler unwinds it. The address of the gate is the return address: the frame counts as that of a routine that runs.
+ */
+function raiseInCaller(k: Kernel, gate: ReadyGate, cpu: CpuView, status: number): void {
+  if (gate.steps) {
+    const rsp = cpu.gprPtr(RSP) - 8;
+    cpu.mem.writePtr(rsp, cpu.rip - GATE_LENGTH);
+    cpu.setGprPtr(RSP, rsp);
+  }
+  cpu.setGpr32(RCX, status, 0);
+  cpu.rip = k.address('nt!KiRaiseException');
+}
+
+/**
  * The processor stands after a gate instruction: runs the routine that the address names. What the guest did wrong becomes an exception with RIP at the gate
  * (so the gate runs again if the fault is repaired) or a bug check; only errors of ours are thrown.
  */
@@ -158,6 +172,8 @@ export function dispatchGate(k: Kernel, gates: GateTable, cpu: CpuView): void {
     if (error instanceof GuestFault) {
       cpu.rip = rip - GATE_LENGTH;
       cpu.raise(error.vector, error.errorCode, error.address);
+    } else if (error instanceof RaiseSignal) {
+      raiseInCaller(k, gate, cpu, error.status);
     } else if (error instanceof BugCheckSignal) {
       stopMachine(k, error);
     } else throw error;

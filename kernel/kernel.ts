@@ -17,7 +17,9 @@ export class BugCheckSignal extends Error {
   readonly trapFrame: number;
   /** Address of the routine at fault when it has returned already and the stack cannot tell; else 0. */
   readonly routine: number;
-  constructor(code: number, parameters: readonly bigint[], text: string | null, trapFrame: number, routine = 0) {
+  /** Address of the CONTEXT of the code at fault, when an exception was dispatched; else 0. */
+  readonly context: number;
+  constructor(code: number, parameters: readonly bigint[], text: string | null, trapFrame: number, routine = 0, context = 0) {
     super(`bug check 0x${code.toString(16)}`);
     this.name = 'BugCheckSignal';
     this.code = code;
@@ -25,6 +27,17 @@ export class BugCheckSignal extends Error {
     this.text = text;
     this.trapFrame = trapFrame;
     this.routine = routine;
+    this.context = context;
+  }
+}
+
+/** Thrown by a routine that raises an exception in its caller ({@link Kernel.raise}); the gate dispatcher turns it into a call of KiRaiseException. Never leaves the kernel. */
+export class RaiseSignal extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`exception 0x${(status >>> 0).toString(16)}`);
+    this.name = 'RaiseSignal';
+    this.status = status >>> 0;
   }
 }
 
@@ -165,6 +178,30 @@ export class Kernel {
       text,
       trapFrame,
     );
+  }
+
+  /** The same for an exception that nobody handles: the report starts at the CONTEXT that was dispatched. */
+  bugCheckIn(
+    context: number,
+    trapFrame: number,
+    code: number,
+    p1: number | bigint,
+    p2: number | bigint,
+    p3: number | bigint,
+    p4: number | bigint,
+  ): never {
+    throw new BugCheckSignal(
+      code >>> 0,
+      [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
+      null,
+      trapFrame,
+      0,
+      context,
+    );
+  }
+  /** The routine that runs raises an NTSTATUS as an exception, which its caller's handlers may take (ExRaiseStatus). Nothing may have been changed. Does not return. */
+  raise(status: number): never {
+    throw new RaiseSignal(status);
   }
 
   /** True while somebody wants trace events. */

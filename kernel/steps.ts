@@ -200,6 +200,9 @@ export function applyOutcome(
       cpu.rip = gate.stub + STEP_RESUME;
       cpu.charge(outcome.cycles);
       return;
+    case 'resume':
+      cpu.charge(costOf(k, e, args));
+      return;
     case 'retry':
       cpu.rip -= 3;
       cpu.charge(RETRY_CYCLES);

@@ -85,6 +85,7 @@ export interface PlainExport<A extends ArgTypes = ArgTypes> extends ExportInfo<A
  * - jump: tail call: the frame is dropped, registers are loaded, and `to` returns to the routine's caller.
  * - call: calls a guest routine (a driver's, or an export's stub); when it returns, step `then` runs with its RAX.
  * - wait: the current thread has been put to wait by a ke routine (k.ke.block...); when it runs again, step `then` gets the wait status. From a plain routine: the wait status is the return value.
+ * - resume: the routine has loaded the processor's registers itself (a CONTEXT); it goes on with them.
  * - next: goes on with step `then` after an interrupt window, charging `cycles` (splits long work).
  */
 export type Outcome =
@@ -93,6 +94,7 @@ export type Outcome =
   | { do: 'call'; to: number; args: readonly (number | bigint)[]; then: string }
   | { do: 'wait'; then?: string }
   | { do: 'next'; then: string; cycles: number }
+  | { do: 'resume' }
   | { do: 'retry' };
 
 export const ret = (value?: ReturnValue): Outcome => ({ do: 'ret', value });
@@ -100,6 +102,7 @@ export const jump = (to: number, ...args: (number | bigint)[]): Outcome => ({ do
 export const call = (to: number, args: readonly (number | bigint)[], then: string): Outcome => ({ do: 'call', to, args, then });
 export const wait = (then?: string): Outcome => (then === undefined ? { do: 'wait' } : { do: 'wait', then });
 export const next = (then: string, cycles = 0): Outcome => ({ do: 'next', then, cycles });
+export const resume: Outcome = { do: 'resume' };
 /** A lock that guest code holds is in the way: charges a PAUSE and runs the gate again. Nothing may have been changed. */
 export const retry: Outcome = { do: 'retry' };
 

@@ -6,7 +6,7 @@ import { nextRandom } from '../ke/random.ts';
 import { systemTime } from '../ke/time.ts';
 import { KUSER_SHARED_DATA as SHARED, MM_USER_PROBE_ADDRESS } from '../mm/layout.ts';
 import { KTHREAD, KUSER_SHARED_DATA } from '../types/ke.ts';
-import { STATUS_ACCESS_VIOLATION, STATUS_DATATYPE_MISALIGNMENT, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_DATATYPE_MISALIGNMENT, STATUS_SUCCESS } from '../types/status.ts';
 import { BOOLEAN, CHAR, LONG, type NtExport, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, ULONG, VOID } from './declare.ts';
 import { callbackExports } from './excallback.ts';
 import { interlockedExports } from './exinterlocked.ts';
@@ -72,46 +72,6 @@ const misc: NtExport[] = [
     cycles: 8,
     status: 'full',
     impl: k => KTHREAD.f.PreviousMode.get(k.mem, k.currentThread()),
-  }),
-  ntExport({
-    name: 'ExRaiseStatus',
-    doc: 'Raises an exception with a status.',
-    args: { Status: NTSTATUS },
-    returns: VOID,
-    cycles: 100,
-    status: 'partial',
-    missing: 'handlers: the exception is always unhandled',
-    impl: (k, a) => raiseStatus(k, a.Status),
-  }),
-  ntExport({
-    name: 'RtlRaiseStatus',
-    doc: 'Raises an exception with a status.',
-    args: { Status: NTSTATUS },
-    returns: VOID,
-    cycles: 100,
-    status: 'partial',
-    missing: 'handlers: the exception is always unhandled',
-    impl: (k, a) => raiseStatus(k, a.Status),
-  }),
-  ntExport({
-    name: 'ExRaiseAccessViolation',
-    doc: 'Raises STATUS_ACCESS_VIOLATION.',
-    args: {},
-    returns: VOID,
-    cycles: 100,
-    status: 'partial',
-    missing: 'handlers: the exception is always unhandled',
-    impl: k => raiseStatus(k, STATUS_ACCESS_VIOLATION),
-  }),
-  ntExport({
-    name: 'ExRaiseDatatypeMisalignment',
-    doc: 'Raises STATUS_DATATYPE_MISALIGNMENT.',
-    args: {},
-    returns: VOID,
-    cycles: 100,
-    status: 'partial',
-    missing: 'handlers: the exception is always unhandled',
-    impl: k => raiseStatus(k, STATUS_DATATYPE_MISALIGNMENT),
   }),
   ntExport({
     name: 'ProbeForRead',

@@ -1,10 +1,8 @@
-/** ZwQuerySystemInformation, and the language's exception handler. */
+/** ZwQuerySystemInformation. */
 import { systemInformation } from '../ex/sysinfo.ts';
 import { STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_SUCCESS } from '../types/status.ts';
-import { type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG } from './declare.ts';
+import { type NtExport, NTSTATUS, PVOID, ULONG } from './declare.ts';
 import { service } from './service.ts';
-
-const ExceptionContinueSearch = 1;
 
 export const systemExports: NtExport[] = [
   ...service({
@@ -25,15 +23,5 @@ export const systemExports: NtExport[] = [
       if (ReturnLength) k.mem.write32(ReturnLength, bytes.length);
       return fits ? STATUS_SUCCESS : STATUS_INFO_LENGTH_MISMATCH;
     },
-  }),
-  ntExport({
-    name: '__C_specific_handler',
-    doc: 'Language handler of C code with __try: looks for a filter or a __finally block of the function.',
-    args: { ExceptionRecord: pointer('PEXCEPTION_RECORD'), EstablisherFrame: PVOID, ContextRecord: pointer('PCONTEXT'), DispatcherContext: PVOID },
-    returns: ULONG,
-    cycles: 100,
-    status: 'partial',
-    missing: 'exceptions are not dispatched to handlers yet: a fault inside __try is a bug check, as one outside of it; called by hand it asks to search on',
-    impl: () => ExceptionContinueSearch,
   }),
 ];

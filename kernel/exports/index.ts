@@ -27,6 +27,7 @@ import { obOpenExports } from './obopen.ts';
 import { exports as pnp } from './pnp.ts';
 import { exports as ps } from './ps.ts';
 import { exports as rtl } from './rtl.ts';
+import { exceptionExports } from './rtlexception.ts';
 import { exports as se } from './se.ts';
 import { descriptorExports } from './sedescriptor.ts';
 import { tokenExports } from './setoken.ts';
@@ -67,6 +68,7 @@ export const allExports: readonly NtExport[] = [
   ...sectionExports,
   ...cm,
   ...rtl,
+  ...exceptionExports,
   ...crt,
   ...con,
   ...data,

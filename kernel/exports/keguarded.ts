@@ -1,12 +1,10 @@
 /** Guarded mutexes, and the registers of the caller. Source: the WDK page of each routine. */
-import { RSP } from '../../hal/bus/cpu.ts';
 import { initializeHeader, keSetEvent } from '../ke/event.ts';
 import { changeApcDisable } from '../ke/apc.ts';
 import { keWait } from '../ke/wait.ts';
 import type { Kernel } from '../kernel.ts';
 import { EventSynchronizationObject } from '../types/ke.ts';
 import { FAST_MUTEX } from '../types/ex.ts';
-import { CONTEXT, CONTEXT_FULL } from '../types/trap.ts';
 import { ptr } from '../types/struct.ts';
 import { BOOLEAN, type NtExport, ntExport, ntSteps, pointer, ret, VOID, wait } from './declare.ts';
 
@@ -64,8 +62,6 @@ const acquire = (name: string, doc: string, guarded: boolean): NtExport =>
     },
   });
 
-const INTEGER = ['Rax', 'Rcx', 'Rdx', 'Rbx', 'Rsp', 'Rbp', 'Rsi', 'Rdi', 'R8', 'R9', 'R10', 'R11', 'R12', 'R13', 'R14', 'R15'] as const;
-
 export const exports: NtExport[] = [
   mutex('KeInitializeGuardedMutex', 'Initializes a guarded mutex: free.', (k, at) => {
     k.mem.fill(at, FAST_MUTEX.size, 0);
@@ -91,30 +87,6 @@ export const exports: NtExport[] = [
     guard(k, 1);
   }),
   mutex('KeReleaseGuardedMutexUnsafe', 'Releases a guarded mutex and stays in the guarded region.', (k, at) => release(k, at)),
-  ntExport({
-    name: 'RtlCaptureContext',
-    doc: "Stores the caller's registers, as they are when the routine returns.",
-    args: { ContextRecord: pointer('PCONTEXT') },
-    returns: VOID,
-    cycles: 60,
-    status: 'full',
-    impl(k, { ContextRecord: at }) {
-      const C = CONTEXT.f;
-      k.mem.probe(at, CONTEXT.size, true);
-      const rip = k.caller();
-      k.mem.fill(at, CONTEXT.size, 0);
-      C.ContextFlags.set(k.mem, at, CONTEXT_FULL | 4);
-      INTEGER.forEach((r, i) => k.mem.write64(at + C[r].offset, k.cpu.gpr(i)));
-      k.mem.writePtr(at + C.Rsp.offset, k.cpu.gprPtr(RSP) + 8);
-      k.mem.writePtr(at + C.Rip.offset, rip);
-      C.EFlags.set(k.mem, at, k.cpu.rflags);
-      C.MxCsr.set(k.mem, at, k.cpu.mxcsr);
-      C.SegCs.set(k.mem, at, 0x10);
-      C.SegSs.set(k.mem, at, 0x18);
-      k.mem.write32(at + C.FltSave.offset + 0x18, k.cpu.mxcsr);
-      for (let i = 0; i < 16; i++) k.mem.writeBytes(at + C.FltSave.offset + 0xa0 + i * 16, k.cpu.xmm(i));
-    },
-  }),
   ntExport({
     name: 'KeFlushWriteBuffer',
     module: 'hal.dll',

@@ -74,6 +74,8 @@ export interface Assembled {
   fixups: Fixup[];
   labels: Map<string, number>;
   unwind: UnwindOp[];
+  /** The routine's own exception handler, a symbol, and what it is asked for (UNW_FLAG_EHANDLER, UNW_FLAG_UHANDLER). */
+  handler: { symbol: string; flags: number } | null;
   /** Offsets after each gate instruction, by the label given to `gate()`. */
   gates: Map<string, number>;
 }
@@ -88,6 +90,12 @@ export class Assembler {
   private readonly jumps: { at: number; end: number; label: string }[] = [];
   private readonly gates = new Map<string, number>();
   private readonly unwind: UnwindOp[] = [];
+  private handlerOf: { symbol: string; flags: number } | null = null;
+
+  /** Exceptions and unwinds of this routine's frame go to `symbol`; `flags` as in UNWIND_INFO. */
+  handler(symbol: string, flags: number): void {
+    this.handlerOf = { symbol, flags };
+  }
 
   /** Bytes so far. */
   get here(): number {
@@ -325,6 +333,10 @@ export class Assembler {
   jcc(cc: Condition, target: string): void {
     this.relative([0x0f, 0x80 | CC[cc]], target);
   }
+  /** CALL through a pointer in memory. */
+  callMem(target: Mem): void {
+    this.op([0xff], 2, target);
+  }
   call(target: string): void {
     this.relative([0xe8], target);
   }
@@ -458,6 +470,13 @@ export class Assembler {
       const distance = target - j.end;
       for (let i = 0; i < 4; i++) this.out[j.at + i] = (distance >> (8 * i)) & 0xff;
     }
-    return { bytes: Uint8Array.from(this.out), fixups: this.fixups, labels: this.labels, unwind: this.unwind, gates: this.gates };
+    return {
+      bytes: Uint8Array.from(this.out),
+      fixups: this.fixups,
+      labels: this.labels,
+      unwind: this.unwind,
+      handler: this.handlerOf,
+      gates: this.gates,
+    };
   }
 }

@@ -283,7 +283,9 @@ function planModule(
   const infoBytes: number[] = [];
   const withPdata = code.text.filter(t => t.pdata);
   const infoOffsets = withPdata.map(t => {
-    const bytes = encodeUnwindInfo(t.code.unwind);
+    const h = t.code.handler;
+    const handler = h === null ? null : { rva: symbols.get(h.symbol)! - p.base, flags: h.flags };
+    const bytes = encodeUnwindInfo(t.code.unwind, handler);
     const key = bytes.join();
     let at = infos.get(key);
     if (at === undefined) {

@@ -9,10 +9,10 @@ const UWOP_PUSH_NONVOL = 0,
   UWOP_PUSH_MACHFRAME = 10;
 
 /**
- * UNWIND_INFO of a routine from the prologue operations that the assembler noted, without a handler ("x64 exception handling", Microsoft Learn).
+ * UNWIND_INFO of a routine from the prologue operations that the assembler noted, with its handler (an RVA) if it has one ("x64 exception handling", Microsoft Learn).
  * Codes go from the last operation to the first; the array has an even number of slots.
  */
-export function encodeUnwindInfo(ops: readonly UnwindOp[]): Uint8Array {
+export function encodeUnwindInfo(ops: readonly UnwindOp[], handler: { rva: number; flags: number } | null = null): Uint8Array {
   const slots: number[] = [];
   let frame = 0;
   let prolog = 0;
@@ -46,8 +46,10 @@ export function encodeUnwindInfo(ops: readonly UnwindOp[]): Uint8Array {
   const count = slots.length;
   if (count & 1) slots.push(0);
   if (prolog > 255) throw new RangeError(`a prologue of ${prolog} bytes cannot be described`);
-  const out = new Uint8Array(4 + slots.length * 2);
-  out.set([1, prolog, count, frame]);
+  const tail = 4 + slots.length * 2;
+  const out = new Uint8Array(tail + (handler === null ? 0 : 4));
+  out.set([1 | ((handler?.flags ?? 0) << 3), prolog, count, frame]);
+  if (handler !== null) new DataView(out.buffer).setUint32(tail, handler.rva, true);
   slots.forEach((s, i) => {
     out[4 + i * 2] = s & 0xff;
     out[5 + i * 2] = s >> 8;

@@ -11,6 +11,7 @@ import { KPRCB } from '../types/prcb.ts';
 import { ETHREAD } from '../types/ps.ts';
 import { KTRAP_FRAME } from '../types/trap.ts';
 import { STATUS_DRIVER_ENTRYPOINT_NOT_FOUND } from '../types/status.ts';
+import { walkContextOf } from '../rtl/context.ts';
 import type { WalkContext } from '../rtl/unwind.ts';
 import { isKernelModule, moduleAt } from './modules.ts';
 import { currentContext, modulesOf, symbolAt, trapContext, walkStack } from './stackwalk.ts';
@@ -29,12 +30,17 @@ export function stopMachine(k: Kernel, signal: BugCheckSignal): void {
   const g = k.global;
   if (!isFreezing(k)) {
     g.set('KiBugCheckData', [BigInt(signal.code), ...signal.parameters]);
-    const context = signal.trapFrame === 0 ? currentContext(k) : trapContext(k, signal.trapFrame);
+    const context =
+      signal.context !== 0
+        ? walkContextOf(k.mem, signal.context)
+        : signal.trapFrame === 0
+          ? currentContext(k)
+          : trapContext(k, signal.trapFrame);
     g.set(
       'KiBugCheckContext',
       [context.rip, ...KEPT.map(r => context.registers[r]!)].map(a => BigInt.asUintN(64, BigInt(a))),
     );
-    g.set('KiBugCheckAddress', signal.trapFrame === 0 ? signal.routine : context.rip);
+    g.set('KiBugCheckAddress', signal.trapFrame === 0 && signal.context === 0 ? signal.routine : context.rip);
     g.set('KiBugCheckIrql', signal.trapFrame === 0 ? k.irql : KTRAP_FRAME.f.PreviousIrql.get(k.mem, signal.trapFrame));
     g.set('KiBugCheckCpu', k.cpu.index);
     g.set('KiBugCheckCycle', BigInt(k.cpu.cycle));

@@ -23,12 +23,9 @@ import {
   DRIVER_IRQL_NOT_LESS_OR_EQUAL,
   IRQL_NOT_LESS_OR_EQUAL,
   KERNEL_SECURITY_CHECK_FAILURE,
-  KMODE_EXCEPTION_NOT_HANDLED,
   MACHINE_CHECK_EXCEPTION,
   NMI_HARDWARE_FAILURE,
   PAGE_FAULT_IN_NONPAGED_AREA,
-  SYSTEM_SERVICE_EXCEPTION,
-  SYSTEM_THREAD_EXCEPTION_NOT_HANDLED,
   UNEXPECTED_KERNEL_MODE_TRAP,
 } from '../types/bugcodes.ts';
 import { CONTEXT, CONTEXT_FULL, EXCEPTION_RECORD, KTRAP_FRAME } from '../types/trap.ts';
@@ -38,7 +35,10 @@ import { freezeProcessor, isFreezing } from './bugcheck.ts';
 import { divideErrorStatus } from './divide.ts';
 import { isKernelModule, moduleAt } from './modules.ts';
 import { firstNmiCallback, nextNmiCallback, nmiCallback } from './nmi.ts';
+import { storeFloatState } from '../rtl/context.ts';
+import { restoreContext } from '../rtl/unwindex.ts';
 import { modulesOf, trapContext, walkStack } from './stackwalk.ts';
+import { unhandledException } from './unhandled.ts';
 
 const F = KTRAP_FRAME.f;
 const X = EXCEPTION_RECORD.f;
@@ -233,28 +233,11 @@ function fillContext(k: Kernel, context: number, trapFrame: number): void {
   C.EFlags.set(m, context, F.EFlags.get(m, trapFrame));
   C.SegCs.set(m, context, F.SegCs.get(m, trapFrame));
   C.SegSs.set(m, context, F.SegSs.get(m, trapFrame));
-  C.MxCsr.set(m, context, F.MxCsr.get(m, trapFrame));
   const xmm = context + C.FltSave.offset + 0xa0;
+  storeFloatState(k, context);
+  C.MxCsr.set(m, context, F.MxCsr.get(m, trapFrame));
   for (let i = 0; i < 6; i++) m.writeBytes(xmm + i * 16, m.readBytes(trapFrame + F.Xmm0.offset + i * 16, 16));
-  for (let i = 6; i < 16; i++) m.writeBytes(xmm + i * 16, k.cpu.xmm(i));
 }
-
-/**
- * Nobody handles the exception: which stop it is depends on whose handler would have been the last one on the stack. System services and system threads have one
- * that stops the machine; DPCs and interrupts, on stacks of their own, have none.
- */
-function unhandled(k: Kernel, trapFrame: number, e: Exception, record: number, context: number): never {
-  for (const { symbol } of walkStack(k, trapContext(k, trapFrame))) {
-    if (symbol.startsWith('nt!KiRetireDpcList') || symbol.startsWith('nt!KiInterruptDispatch')) break;
-    if (/^nt!(Nt|Zw)[A-Z]/.test(symbol)) k.bugCheckAt(trapFrame, SYSTEM_SERVICE_EXCEPTION, e.status, e.address, context, 0);
-    if (symbol.startsWith('nt!PspSystemThreadStartup'))
-      k.bugCheckAt(trapFrame, SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, sign(e.status), e.address, record, context);
-  }
-  k.bugCheckAt(trapFrame, KMODE_EXCEPTION_NOT_HANDLED, sign(e.status), e.address, e.parameters[0] ?? 0, e.parameters[1] ?? 0);
-}
-
-/** Exception codes are shown sign-extended in parameters that hold an NTSTATUS. */
-const sign = (status: number): number => status | 0;
 
 /**
  * DbgBreakPoint asks for the debugger. Whoever watches the machine is one, and can stop it there with a breakpoint of their own, so the call is reported and answered with
@@ -305,7 +288,8 @@ function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome 
   fillRecord(k, record, e);
   fillContext(k, context, trapFrame);
   if (vector === 0x29) k.bugCheckAt(trapFrame, KERNEL_SECURITY_CHECK_FAILURE, e.parameters[0]!, trapFrame, record, 0);
-  return unhandled(k, trapFrame, e, record, context);
+  if (F.PreviousMode.get(k.mem, trapFrame) !== 0) unhandledException(k, trapFrame, record, context);
+  return call(k.address('nt!RtlDispatchException'), [record, context], 'dispatched');
 }
 
 export const exceptionRoutines: readonly NtExport[] = [
@@ -316,11 +300,14 @@ export const exceptionRoutines: readonly NtExport[] = [
     args: { TrapFrame: pointer('PKTRAP_FRAME'), Vector: ULONG },
     returns: VOID,
     cycles: 100,
-    status: 'partial',
-    missing: 'handlers in drivers (structured exceptions)',
+    status: 'full',
     frame,
     steps: {
       start: (k, f, _rax, { TrapFrame, Vector }) => dispatch(k, f, TrapFrame, Vector),
+      dispatched(k, f, rax, { TrapFrame }) {
+        if ((rax & 0xff) === 0) unhandledException(k, TrapFrame, f.get('Record'), f.get('Context'));
+        return restoreContext(k, f.get('Context'), 0);
+      },
       nmi(k, f, rax, { TrapFrame }) {
         if ((rax & 0xff) !== 0) f.set('Handled', 1);
         return callNmiCallback(k, f, TrapFrame, nextNmiCallback(k, f.get('Callback')));

@@ -51,8 +51,28 @@ export const CONTEXT_FULL = 0x0010000b;
 export const EXCEPTION_RECORD = struct('_EXCEPTION_RECORD', {
   ExceptionCode: i32, ExceptionFlags: u32, ExceptionRecord: to('_EXCEPTION_RECORD'), ExceptionAddress: ptr, NumberParameters: u32, ExceptionInformation: [0x20, array(u64, 15)],
 });
-export const EXCEPTION_NONCONTINUABLE = 1;
+export const EXCEPTION_NONCONTINUABLE = 1, EXCEPTION_UNWINDING = 2, EXCEPTION_EXIT_UNWIND = 4, EXCEPTION_STACK_INVALID = 8, EXCEPTION_NESTED_CALL = 0x10,
+  EXCEPTION_TARGET_UNWIND = 0x20, EXCEPTION_COLLIDED_UNWIND = 0x40, EXCEPTION_UNWIND = 0x66;
+/** What a handler answers (EXCEPTION_DISPOSITION). */
+export const ExceptionContinueExecution = 0, ExceptionContinueSearch = 1, ExceptionNestedException = 2, ExceptionCollidedUnwind = 3;
 export const EXCEPTION_POINTERS = struct('_EXCEPTION_POINTERS', { ExceptionRecord: to('_EXCEPTION_RECORD'), ContextRecord: to('_CONTEXT') });
+
+
+/** What a language handler is told about the frame that it is asked for ("x64 exception handling", Microsoft Learn). */
+export const DISPATCHER_CONTEXT = struct('_DISPATCHER_CONTEXT', {
+  ControlPc: ptr, ImageBase: ptr, FunctionEntry: to('_IMAGE_RUNTIME_FUNCTION_ENTRY'), EstablisherFrame: ptr, TargetIp: ptr, ContextRecord: to('_CONTEXT'), LanguageHandler: ptr,
+  HandlerData: ptr, HistoryTable: to('_UNWIND_HISTORY_TABLE'), ScopeIndex: u32, Fill0: u32,
+});
+/** Functions that an unwind has found already. Search says whether the table is to be used at all. */
+export const UNWIND_HISTORY_TABLE_ENTRY = struct('_UNWIND_HISTORY_TABLE_ENTRY', { ImageBase: ptr, FunctionEntry: to('_IMAGE_RUNTIME_FUNCTION_ENTRY') });
+export const UNWIND_HISTORY_TABLE = struct('_UNWIND_HISTORY_TABLE', {
+  Count: u32, LocalHint: u8, GlobalHint: u8, Search: u8, Once: u8, LowAddress: u64, HighAddress: u64, Entry: array(UNWIND_HISTORY_TABLE_ENTRY, 12),
+});
+/** jmp_buf of x64. */
+export const JUMP_BUFFER = struct('_JUMP_BUFFER', {
+  Frame: u64, Rbx: u64, Rsp: u64, Rbp: u64, Rsi: u64, Rdi: u64, R12: u64, R13: u64, R14: u64, R15: u64, Rip: u64, MxCsr: u32, FpCsr: u16, Spare: u16, Xmm6: M128A, Xmm7: M128A,
+  Xmm8: M128A, Xmm9: M128A, Xmm10: M128A, Xmm11: M128A, Xmm12: M128A, Xmm13: M128A, Xmm14: M128A, Xmm15: M128A,
+}, { size: 0x100, align: 16 });
 
 export const KDESCRIPTOR = struct('_KDESCRIPTOR', { Limit: [6, u16], Base: [8, ptr] });
 export const KSPECIAL_REGISTERS = struct('_KSPECIAL_REGISTERS', {
