@@ -60,7 +60,8 @@ function createUuid(k: Kernel, to: number): number {
 function probeRange(k: Kernel, address: number, length: number, alignment: number): void {
   if (length === 0) return;
   if (((address % alignment) + alignment) % alignment !== 0) raiseStatus(k, STATUS_DATATYPE_MISALIGNMENT);
-  if (address < 0 || address + length > MM_USER_PROBE_ADDRESS) throw new GuestFault(14, 0, address < 0 ? address : MM_USER_PROBE_ADDRESS);
+  // NT touches the first address that is never a user's, so that is the one in the exception.
+  if (address < 0 || address + length > MM_USER_PROBE_ADDRESS) throw new GuestFault(14, 0, MM_USER_PROBE_ADDRESS);
 }
 
 const misc: NtExport[] = [

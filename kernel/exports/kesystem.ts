@@ -129,6 +129,11 @@ const interrupts: NtExport[] = [
         return ret((rax & 0xff) !== 0);
       },
     },
+    // An exception that leaves the routine: the lock is free again, and the IRQL is what it was.
+    abort(k, f) {
+      k.mem.write64(f.get('Lock'), 0n);
+      k.irql = f.get('OldIrql');
+    },
   }),
   ntExport({
     name: 'KeInvalidateAllCaches',

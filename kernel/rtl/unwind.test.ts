@@ -38,7 +38,12 @@ describe('unwinding', () => {
 
   it('finds the function of an address', () => {
     const m = machine(PUSH_AND_ALLOC);
-    expect(lookupFunctionEntry(m, image, BASE + 0x1000)).toEqual({ at: BASE + 0x2000, begin: 0x1000, end: 0x1100, unwind: 0x3000 });
+    expect(lookupFunctionEntry(m, image, BASE + 0x1000)).toEqual({
+      at: BASE + 0x2000,
+      begin: 0x1000,
+      end: 0x1100,
+      unwind: 0x3000,
+    });
     expect(lookupFunctionEntry(m, image, BASE + 0x1100)).toBeNull();
   });
 

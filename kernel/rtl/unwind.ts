@@ -88,7 +88,9 @@ export function lookupFunctionEntry(m: VirtualMemory, image: ImageRange, address
     else if (rva >= m.read32(at + 4)) low = mid + 1;
     else {
       const unwind = m.read32(at + 8);
-      return unwind & RUNTIME_FUNCTION_INDIRECT ? readEntry(m, image.base + unwind - RUNTIME_FUNCTION_INDIRECT) : readEntry(m, at);
+      return unwind & RUNTIME_FUNCTION_INDIRECT
+        ? readEntry(m, image.base + unwind - RUNTIME_FUNCTION_INDIRECT)
+        : readEntry(m, at);
     }
   }
   return null;
@@ -278,7 +280,13 @@ function jumpTarget(m: VirtualMemory, at: number): number | null {
  * True if RIP stands in an epilogue, which has undone part of the prologue already: `add rsp, imm` / `lea rsp, [fp+disp]`, pops, then a return or a jump out of the function.
  * The rest of it is carried out instead of the unwind codes.
  */
-function finishEpilogue(m: VirtualMemory, image: ImageRange, entry: FunctionEntry, info: UnwindInfo, r: UnwindRegisters): boolean {
+function finishEpilogue(
+  m: VirtualMemory,
+  image: ImageRange,
+  entry: FunctionEntry,
+  info: UnwindInfo,
+  r: UnwindRegisters,
+): boolean {
   let at = r.rip;
   let rsp = r.get(RSP);
   const b = (n: number): number => m.read8(at + n);
@@ -327,7 +335,12 @@ function finishEpilogue(m: VirtualMemory, image: ImageRange, entry: FunctionEntr
     const outside = rva < entry.begin || rva >= entry.end;
     if (!outside && !(rva === entry.begin && (info.flags & UNW_FLAG_CHAININFO) === 0 && at !== r.rip)) return false;
     const elsewhere = target === Infinity ? null : lookupFunctionEntry(m, image, target);
-    if (elsewhere !== null && outside && primaryInfo(m, image, elsewhere).entry.begin === primaryInfo(m, image, entry).entry.begin) return false;
+    if (
+      elsewhere !== null &&
+      outside &&
+      primaryInfo(m, image, elsewhere).entry.begin === primaryInfo(m, image, entry).entry.begin
+    )
+      return false;
   }
   for (const [register, from] of pops) r.load(register, from);
   r.rip = address(m, rsp);
@@ -352,7 +365,13 @@ function framePointerSet(m: VirtualMemory, info: UnwindInfo, offset: number): bo
  * RtlVirtualUnwind: steps from a function to its caller and tells the frame's handler of the kinds in `handlerType`. A function has none while it is in its prologue or an epilogue.
  * Throws GuestFault when the stack or the unwind data cannot be read, RangeError for unwind data that is not valid.
  */
-export function unwindFrame(m: VirtualMemory, image: ImageRange, entry: FunctionEntry, r: UnwindRegisters, handlerType: number): Unwound {
+export function unwindFrame(
+  m: VirtualMemory,
+  image: ImageRange,
+  entry: FunctionEntry,
+  r: UnwindRegisters,
+  handlerType: number,
+): Unwound {
   const offset = r.rip - image.base - entry.begin;
   let info = readInfo(m, image.base + entry.unwind);
   const establisher = framePointerSet(m, info, offset) ? r.get(info.frameRegister) - info.frameOffset : r.get(RSP);

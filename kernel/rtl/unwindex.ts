@@ -14,7 +14,13 @@ import {
 import { RSP } from '../../hal/bus/cpu.ts';
 import { unhandledException } from '../ke/unhandled.ts';
 import type { Kernel } from '../kernel.ts';
-import { STATUS_BAD_STACK, STATUS_INVALID_DISPOSITION, STATUS_LONGJUMP, STATUS_UNWIND, STATUS_UNWIND_CONSOLIDATE } from '../types/status.ts';
+import {
+  STATUS_BAD_STACK,
+  STATUS_INVALID_DISPOSITION,
+  STATUS_LONGJUMP,
+  STATUS_UNWIND,
+  STATUS_UNWIND_CONSOLIDATE,
+} from '../types/status.ts';
 import { ptr, u32 } from '../types/struct.ts';
 import {
   CONTEXT,

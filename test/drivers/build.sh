@@ -13,7 +13,7 @@ for name in "$@"; do
   source=$name/$name.c
   hash=$(cat "$source" | sha256sum | cut -c1-64)
   if head -1 "$source" | grep -q 'compiler=clang'; then
-    clang --target=x86_64-w64-windows-gnu -fms-extensions -fseh-exceptions -O2 -w -ffreestanding -fno-ident -isystem "$DDK" \
+    clang --target=x86_64-w64-windows-gnu -fms-extensions -fseh-exceptions -fexceptions -fasynchronous-unwind-tables -O2 -w -ffreestanding -fno-ident -isystem "$DDK" \
       -isystem "$DDK/.." -DKTEST_SOURCE="\"$hash\"" -include stamp.h -c -o "$LIB/$name.o" "$source"
   else
     x86_64-w64-mingw32-gcc -O2 -Wall -Wno-unknown-pragmas -Wno-multichar -Wno-array-bounds -Wno-unused-function -fno-builtin -fno-ident -I"$DDK" \
