@@ -1,4 +1,5 @@
 /** Virtual hardware: one device a file, each with its test beside it. */
+export { createPageStore } from './pagestore.ts';
 export { createRequestPort } from './requestport.ts';
 export { createPciHost, intxToPin, PCI_MEMORY_BASE, PCI_MEMORY_END } from './pcihost.ts';
 export type { PciSlot } from './pcihost.ts';

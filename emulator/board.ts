@@ -3,6 +3,7 @@ import {
   createEdu,
   createI8042,
   createI8254,
+  createPageStore,
   createPciHost,
   createRequestPort,
   createRtc,
@@ -33,6 +34,7 @@ const EDU_SLOT = 4;
  * | pci0 | ports CF8-CFF, memory C0000000-FEBFFFFF | 16-19 |
  * | edu0 | PCI 00:04.0 | 16 |
  * | requestport | ports 600-61F | 20 |
+ * | pagestore | ports 620-633 | |
  */
 export function createBoard(config: MachineConfig): Board {
   const edu = createEdu();
@@ -45,6 +47,7 @@ export function createBoard(config: MachineConfig): Board {
       createPciHost({ slots: [{ device: EDU_SLOT, plugged: edu }] }),
       edu,
       createRequestPort(),
+      createPageStore(),
     ],
     guestOs: createKernel(),
   };

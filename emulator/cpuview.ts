@@ -2,6 +2,7 @@ import { GuestFault } from '../hal/bus/index.ts';
 import type { CpuView, SegmentState } from '../hal/bus/index.ts';
 import * as abi from './core/abi.ts';
 import type { CoreExports } from './core/abi.ts';
+import { MSR_PAGEABLE_KEYS } from '../hal/bus/index.ts';
 import { PagedMemory } from './memory.ts';
 import type { GuestRam, PagingState } from './memory.ts';
 
@@ -40,6 +41,7 @@ const MSR_FIELDS = new Map<number, number>([
   [0x176, abi.SYSENTER_EIP],
   [0x1a0, abi.MISC_ENABLE],
   [0x277, abi.PAT],
+  [MSR_PAGEABLE_KEYS, abi.PAGEABLE],
   [0xc0000080, abi.EFER],
   [0xc0000081, abi.STAR],
   [0xc0000082, abi.LSTAR],

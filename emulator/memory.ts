@@ -151,7 +151,9 @@ export class PagedMemory implements VirtualMemory {
   /** Results of the last walk: whether the page is writable, or why there is none (bits of the #PF error code). */
   private walkWritable = false;
   private walkError = 0;
+  private walkKey = 0;
   onFault: ((va: number, write: boolean) => boolean) | null = null;
+  refuses: ((va: number, key: number) => boolean) | null = null;
 
   constructor(ram: GuestRam, state: PagingState) {
     this.ram = ram;
@@ -382,6 +384,7 @@ export class PagedMemory implements VirtualMemory {
     if (!this.state.paging()) {
       pa = va;
       this.walkWritable = true;
+      this.walkKey = 0;
     } else {
       pa = this.walk(va);
       if (pa < 0 || (write && !this.walkWritable && this.state.writeProtect())) {
@@ -390,6 +393,7 @@ export class PagedMemory implements VirtualMemory {
         else throw new GuestFault(VECTOR_PF, present | (write ? ERROR_WRITE : 0), va);
       }
     }
+    if (this.walkKey !== 0 && this.refuses?.(va, this.walkKey)) throw new GuestFault(VECTOR_PF, write ? ERROR_WRITE : 0, va);
     const writable = this.walkWritable || !this.state.writeProtect();
     if (pa < 0 || (write && !writable))
       throw new GuestFault(VECTOR_PF, pa < 0 ? this.walkError : ERROR_PRESENT | ERROR_WRITE, va);
@@ -419,12 +423,14 @@ export class PagedMemory implements VirtualMemory {
       const at = table + index * 8;
       const entry = at + 8 <= this.ram.size ? this.view.getUint32(at, true) : 0;
       if ((entry & P) === 0) return this.noPage(0);
+      const high = this.view.getUint32(at + 4, true);
       // Physical addresses have 32 bits here, so bits 51-32 of an entry are reserved.
-      if ((this.view.getUint32(at + 4, true) & 0xfffff) !== 0) return this.noPage(ERROR_PRESENT | ERROR_RESERVED);
+      if ((high & 0xfffff) !== 0) return this.noPage(ERROR_PRESENT | ERROR_RESERVED);
       writable &= entry;
       const offsetMask = level === 1 ? PAGE_MASK : (entry & PS) === 0 ? 0 : level === 2 ? 0x1fffff : level === 3 ? 0x3fffffff : 0;
       if (offsetMask !== 0) {
         this.walkWritable = writable !== 0;
+        this.walkKey = (high >>> 27) & 15;
         return ((entry & 0xfffff000 & ~offsetMask) | (lo & offsetMask)) >>> 0;
       }
       table = (entry & 0xfffff000) >>> 0;
@@ -433,6 +439,7 @@ export class PagedMemory implements VirtualMemory {
   }
 
   private noPage(error: number): number {
+    this.walkKey = 0;
     this.walkError = error;
     return -1;
   }

@@ -15,6 +15,8 @@ import { requestsInProgress } from './requester/state.ts';
 import { KPRCB } from './types/prcb.ts';
 import { mmAccessFault } from './mm/fault.ts';
 import { prcbAddress } from './mm/layout.ts';
+import { KEY_DRIVER } from './mm/paging.ts';
+import { DISPATCH_LEVEL } from './exports/declare.ts';
 
 let built: { images: KernelImages; gates: GateTable } | null = null;
 
@@ -63,7 +65,11 @@ class NtOs implements GuestOs {
     const k = this.kernel;
     // A routine's own access to a page that is made on first use: only while a gate of that processor runs, never for who looks from outside.
     for (const cpu of platform.cpus)
-      cpu.mem.onFault = (va, write) => k.gate !== null && k.cpu === cpu && mmAccessFault(k, va, { write });
+      cpu.mem.onFault = (va, write) => k.gate !== null && k.cpu === cpu && mmAccessFault(k, va, { write, own: true });
+    // Under the verifier a routine that is called at DISPATCH_LEVEL with a driver's pageable memory faults, as the driver would.
+    if (platform.config.verifier)
+      for (const cpu of platform.cpus)
+        cpu.mem.refuses = (_va, key) => key === KEY_DRIVER && cpu.cr8 >= DISPATCH_LEVEL && k.gate !== null && k.cpu === cpu;
     k.global.set('LoaderFirstFreePage', boot.firstFreePage);
     k.global.set('LoaderPages', boot.pages);
     k.global.set('LoaderPoolBase', BigInt(boot.poolBase));

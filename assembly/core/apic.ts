@@ -1,3 +1,4 @@
+import { priorityChanged } from './mmu';
 import { runningCpu, updateAttention } from './boundary';
 import { EVENT_CR8, EVENT_EOI, tell } from './events';
 import { requestExtInt } from './intr';
@@ -116,7 +117,9 @@ function error(cpu: usize, bits: u32): void {
 
 /** CR8: priority class 0 to 15. */
 export function writeCr8(cpu: usize, value: u32): void {
-  tell(cpu, EVENT_CR8, value, load<u32>(cpu, CR8));
+  const old = load<u32>(cpu, CR8);
+  tell(cpu, EVENT_CR8, value, old);
+  priorityChanged(old, value);
   store<u64>(cpu, <u64>value, CR8);
   store<u32>(cpu, value << 4, TPR);
   updateAttention(cpu);
@@ -167,6 +170,7 @@ export function apicWrite(cpu: usize, offset: u32, v: u32): void {
     case 0x30: case 0x90: case 0xa0: case 0x390: break; // read-only
     case 0x80:
       tell(cpu, EVENT_CR8, (v >> 4) & 15, load<u32>(cpu, CR8));
+      priorityChanged(load<u32>(cpu, CR8), (v >> 4) & 15);
       store<u32>(cpu, v & 0xff, TPR);
       store<u64>(cpu, <u64>((v >> 4) & 15), CR8);
       updateAttention(cpu);

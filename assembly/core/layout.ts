@@ -111,4 +111,6 @@ export const PKRS: usize = 0xf2c;
 export const RANDOM: usize = 0xf30;
 /** IA32_TSC_ADJUST (u64). */
 export const TSC_ADJUST: usize = 0xf38;
+/** Protection keys of supervisor-mode pages that count as not present while CR8 is 2 and more (u32, bit n for key n): how the kernel's verifier has pageable memory watched. */
+export const PAGEABLE: usize = 0xf40;
 export const CPU_SIZE: usize = 0x1000;

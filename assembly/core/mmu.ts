@@ -1,5 +1,5 @@
 import { CR4_PCIDE } from './crbits';
-import { CPL, CR3, CR4, DEBUG_ACTIVE, FAST, FAST_CODE, TLB_LARGE } from './layout';
+import { CPL, CR3, CR4, DEBUG_ACTIVE, FAST, FAST_CODE, PAGEABLE, TLB_LARGE } from './layout';
 import { CODE_WRITE_ENTRIES, CODE_WRITE_SET, CODE_WRITES, FAST_SETS, FAST_SET_SIZE, FAST_WRITE, ITLB, ITLB_ENTRIES, PAGE_FLAGS, PF_CODE, PF_DIRTY, PF_WATCH, RAM_BASE, TLB, TLB_ENTRIES, cpuAt, cpuCount, ramSize, FAST_LOG, LOG_ENTRIES, TLB_LOG } from './map';
 import { canonical, NO_TAG, PAGE } from './mem';
 import { touchesLinearWatch } from './debug';
@@ -97,7 +97,10 @@ export function fetch(cpu: usize, va: u64): u32 {
   if (!canonical(va)) { raiseError(cpu, GP, 0); return 0; }
   const access = ACCESS_EXECUTE | (load<u32>(cpu, CPL) == 3 ? ACCESS_USER : 0);
   const e = cpu + ITLB + tlbIndex(va, ITLB_ENTRIES), page = va & PAGE;
-  if (matches(cpu, e, page) && allowed(cpu, load<u32>(e, 12), access)) return load<u32>(e, 8) | (<u32>va & 0xfff);
+  if (matches(cpu, e, page) && allowed(cpu, load<u32>(e, 12), access)) {
+    if (load<u32>(e, 12) >> ENTRY_KEY != 0) pageableCode = true;
+    return load<u32>(e, 8) | (<u32>va & 0xfff);
+  }
   if (!walk(cpu, va, access, true)) {
     if (matches(cpu, e, page)) { store<u64>(e, TLB_EMPTY); bumpLinks(); }
     raisePage(cpu, va, walkError);
@@ -105,7 +108,21 @@ export function fetch(cpu: usize, va: u64): u32 {
   }
   if (load<u64>(e) != TLB_EMPTY) bumpLinks();
   fill(cpu, e, page);
+  if (walkRights >> ENTRY_KEY != 0) pageableCode = true;
   return walkPage | (<u32>va & 0xfff);
+}
+
+/** Whether the page of `va`, which was just translated, has a key of PAGEABLE: each access to it is checked against CR8. */
+function isPageable(cpu: usize, va: u64): bool {
+  const e = cpu + TLB + tlbIndex(va, TLB_ENTRIES);
+  return matches(cpu, e, va & PAGE) && (load<u32>(cpu, PAGEABLE) & (1 << ((load<u32>(e, 12) >> ENTRY_KEY) & 15))) != 0;
+}
+
+/** Code was fetched from a pageable page: links between blocks then depend on CR8. Only tells whether they must be dropped, so it is no state. */
+let pageableCode = false;
+/** CR8 changed from `old` to `value`. */
+export function priorityChanged(old: u32, value: u32): void {
+  if (pageableCode && old < 2 != value < 2) bumpLinks();
 }
 
 /** Enters an access that just succeeded, with the rights that the set at `set` stands for, into the fast tables. `access` is 0 or ACCESS_WRITE. */
@@ -113,6 +130,7 @@ export function enterFast(cpu: usize, set: u32, va: u64, pa: u32, access: u32): 
   if (set == <u32>(cpu + FAST_SETS + 3 * FAST_SET_SIZE)) return;
   const flags = load<u8>(PAGE_FLAGS + <usize>(pa >> 12));
   if ((flags & PF_WATCH) != 0 || touchesLinearWatch(va) || (load<u32>(cpu, DEBUG_ACTIVE) != 0 && dataBreakpointNear(cpu, va))) return;
+  if (load<u32>(cpu, PAGEABLE) != 0 && isPageable(cpu, va)) return;
   const page = va & PAGE, addend = <u32>RAM_BASE + (pa & 0xfffff000) - <u32>page;
   const e = <usize>set + <usize>(<u32>(va >> 8) & 0x1ff0);
   note(cpu + FAST_LOG, e);

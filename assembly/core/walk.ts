@@ -1,5 +1,5 @@
 import { AC as FLAG_AC } from './flags';
-import { CR0, CR3, CR4, EFER, FLAGS_REST, PDPTE, PKRS, PKRU } from './layout';
+import { CR0, CR3, CR4, CR8, EFER, FLAGS_REST, PAGEABLE, PDPTE, PKRS, PKRU } from './layout';
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PKE, CR4_PKS, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './crbits';
 import { ACCESS_EXECUTE, ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, ENTRY_D, ENTRY_G, ENTRY_HUGE, ENTRY_KEY, ENTRY_LARGE, ENTRY_NX, ENTRY_U, ENTRY_W } from './mmu';
 import { ramLoad32, ramLoad64, ramStore32, ramStore64 } from './physical';
@@ -32,8 +32,15 @@ function keyForbids(cpu: usize, rights: u32, access: u32): bool {
   return (key & 1) != 0 || ((key & 2) != 0 && (access & ACCESS_WRITE) != 0 && ((access & ACCESS_USER) != 0 || (load<u64>(cpu, CR0) & CR0_WP) != 0));
 }
 
+/** Whether a page of these rights is pageable, and the priority is one at which pageable memory may not be touched. */
+function pagedOut(cpu: usize, rights: u32): bool {
+  const keys = load<u32>(cpu, PAGEABLE);
+  return keys != 0 && (rights & ENTRY_U) == 0 && load<u64>(cpu, CR8) >= 2 && (keys & (1 << ((rights >> ENTRY_KEY) & 15))) != 0;
+}
+
 /** Whether `rights` allow `access` now (SDM vol. 3, 4.6). */
 export function allowed(cpu: usize, rights: u32, access: u32): bool {
+  if (pagedOut(cpu, rights)) return false;
   if ((access & ACCESS_USER) != 0) {
     if ((rights & ENTRY_U) == 0 || ((access & ACCESS_WRITE) != 0 && (rights & ENTRY_W) == 0)) return false;
   } else {
@@ -55,7 +62,7 @@ function fail(cpu: usize, access: u32, code: u32): bool {
   if ((access & ACCESS_EXECUTE) != 0 && (nx || (cr4 & CR4_SMEP) != 0)) walkError |= PF_ID;
   return false;
 }
-function refuse(cpu: usize, access: u32, rights: u32): bool { return fail(cpu, access, PF_P | (keyForbids(cpu, rights, access) ? PF_PK : 0)); }
+function refuse(cpu: usize, access: u32, rights: u32): bool { return pagedOut(cpu, rights) ? fail(cpu, access, 0) : fail(cpu, access, PF_P | (keyForbids(cpu, rights, access) ? PF_PK : 0)); }
 
 /**
  * Walks the paging structures for `access` at a canonical `va`. Leaves walkPage and walkRights, or walkError. With `mark`, a

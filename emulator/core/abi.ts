@@ -42,6 +42,7 @@ export const EFER = 0x400,
   KERNEL_GS_BASE = 0x428,
   APIC_BASE = 0x430,
   PAT = 0x438,
+  PAGEABLE = 0xf40,
   MISC_ENABLE = 0x440;
 export const SYSENTER_CS = 0x448,
   SYSENTER_ESP = 0x450,

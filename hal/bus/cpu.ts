@@ -28,6 +28,12 @@ export const ES = 0,
   LDTR = 6,
   TR = 7;
 
+/**
+ * Not a register that software can reach, but one that the kernel sets through {@link CpuView.wrmsr}: bit n says that supervisor-mode pages with protection key n
+ * (bits 59-62 of the page-table entry) count as not present while CR8 is 2 and more. The verifier has pageable memory watched with it.
+ */
+export const MSR_PAGEABLE_KEYS = 0x4b4d0001;
+
 export interface SegmentState {
   selector: number;
   base: number;

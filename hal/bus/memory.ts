@@ -54,6 +54,8 @@ export interface VirtualMemory {
    * touched), and the access is tried once more. Null: every such access faults.
    */
   onFault: ((va: number, write: boolean) => boolean) | null;
+  /** Asked when an access reaches a supervisor-mode page with a protection key other than 0: true refuses it, as if the page were not there. */
+  refuses: ((va: number, key: number) => boolean) | null;
 }
 
 /** An access that the guest's page tables or the canonical rule refuse. It becomes an exception in the guest, never an error of ours. */

@@ -1,4 +1,4 @@
-import { CS, type CpuView, DS, ES, FS, GS, LDTR, RSP, SS, TR } from '../../hal/bus/cpu.ts';
+import { CS, type CpuView, DS, ES, FS, GS, LDTR, MSR_PAGEABLE_KEYS, RSP, SS, TR } from '../../hal/bus/cpu.ts';
 import { HIGH_LEVEL } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import {
@@ -12,6 +12,7 @@ import {
   pcrAddress,
   TSS_OFFSET,
 } from '../mm/layout.ts';
+import { PAGEABLE_KEYS } from '../mm/paging.ts';
 import { interruptThunk, TRAPS } from '../ke/trapcode.ts';
 import { APC_VECTOR, CLOCK_VECTOR, DISPATCH_VECTOR, IPI_VECTOR, SPURIOUS_VECTOR } from '../ke/ready.ts';
 import { QUEUED_SPIN_LOCKS } from '../ke/globals.ts';
@@ -39,6 +40,7 @@ const TSS_LIMIT = 0x67;
 export const CR0 = 0x80050033,
   CR4 = 0x1406f8,
   EFER = 0xd01n;
+const MSR_PAT = 0x277;
 const MSR_EFER = 0xc0000080,
   MSR_STAR = 0xc0000081,
   MSR_SFMASK = 0xc0000084,
@@ -153,8 +155,13 @@ export function writeProcessorArea(k: Kernel, index: number, loaded: boolean): v
   writePcr(k, index, pcr);
 }
 
-/** MSRs of system calls and of the segment bases; `pcr` is the processor's KPCR. */
-export function setProcessorMsrs(cpu: CpuView, pcr: number): void {
+/** NT's memory types, by PWT and PCD: write-back, write-combining, uncached minus, uncached (Intel SDM vol. 3, 12.12.2). */
+const PAT = 0x0007010600070106n;
+
+/** MSRs of system calls, of the segment bases and of memory types; `pcr` is the processor's KPCR. With `verifier` the processor watches pageable memory. */
+export function setProcessorMsrs(cpu: CpuView, pcr: number, verifier: boolean): void {
+  cpu.wrmsr(MSR_PAT, PAT);
+  cpu.wrmsr(MSR_PAGEABLE_KEYS, verifier ? PAGEABLE_KEYS : 0n);
   cpu.wrmsr(MSR_STAR, (BigInt(KGDT64_R3_CMCODE | 3) << 48n) | (BigInt(KGDT64_R0_CODE) << 32n));
   cpu.wrmsr(MSR_SFMASK, 0x4700n);
   cpu.wrmsr(MSR_FS_BASE, 0n);
@@ -178,7 +185,7 @@ export function setUpProcessor(k: Kernel, cpu: CpuView): void {
   cpu.setSegment(LDTR, { selector: 0, base: 0, limit: 0, access: 0 });
   cpu.setSegment(TR, { selector: KGDT64_SYS_TSS, base: tss, limit: TSS_LIMIT, access: 0x008b });
   cpu.cpl = 0;
-  setProcessorMsrs(cpu, pcr);
+  setProcessorMsrs(cpu, pcr, k.config.verifier);
   cpu.mxcsr = 0x1f80;
   cpu.rflags = 2;
   cpu.cr8 = HIGH_LEVEL;

@@ -34,6 +34,8 @@ export function* poolBlocks(k: Kernel): Generator<PoolBlock> {
       const page = base + i * PAGE_SIZE;
       if (!isPoolPageInUse(k, pool, page)) continue;
       left--;
+      // A page that is paged out: its blocks cannot be told without bringing it back.
+      if (k.mem.translate(page) < 0 && !bigPageEntry(k, page)) continue;
       const big = bigPageEntry(k, page);
       if (big) {
         yield { pool: kind, start: page, bytes: big.bytes, tag: big.tag, free: false };

@@ -2,18 +2,19 @@
 import type { Kernel } from '../kernel.ts';
 import { mmAllocateContiguous, mmAllocateNonCached, mmFreeContiguous } from '../mm/contiguous.ts';
 import { mmMapIoSpace, mmUnmapIoSpace } from '../mm/iospace.ts';
-import { NONPAGED_POOL_BASE, PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, isKernelAddress } from '../mm/layout.ts';
-import { exAllocatePool } from '../mm/pool.ts';
+import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, isKernelAddress } from '../mm/layout.ts';
 import { mmGetPhysicalAddress, mmIsAddressValid } from '../mm/pte.ts';
 import { isPoolPageInUse } from '../mm/poolpages.ts';
 import { POOL_DESCRIPTOR } from '../mm/globals.ts';
 import { resolveExport } from '../ldr/bind.ts';
 import { moduleOf } from '../ldr/modules.ts';
 import { readUnicodeString } from '../rtl/string.ts';
-import { MmCached, NonPagedPool, PHYSICAL_MEMORY_RANGE } from '../types/mm.ts';
-import { STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, STATUS_INVALID_ADDRESS } from '../types/status.ts';
+import { MmCached } from '../types/mm.ts';
+import { STATUS_INVALID_PARAMETER, STATUS_SUCCESS, STATUS_INVALID_ADDRESS } from '../types/status.ts';
 import { BOOLEAN, type NtExport, ntExport, NTSTATUS, PHYSICAL_ADDRESS, pointer, PVOID, SIZE_T, ULONG, VOID } from './declare.ts';
 import { mdlExports } from './mdl.ts';
+import { pageableExports } from './mmpageable.ts';
+import { physicalExports } from './mmphysical.ts';
 
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const,
   APC = { max: 'APC_LEVEL' } as const,
@@ -53,6 +54,8 @@ const MM_COPY_MEMORY_PHYSICAL = 1,
 
 export const exports: NtExport[] = [
   ...mdlExports,
+  ...pageableExports,
+  ...physicalExports,
   ntExport({
     name: 'MmMapIoSpace',
     doc: 'Maps a range of physical addresses into system space.',
@@ -99,21 +102,6 @@ export const exports: NtExport[] = [
     cycles: 30,
     status: 'full',
     impl: (k, a) => mmGetPhysicalAddress(k, a.BaseAddress),
-  }),
-  ntExport({
-    name: 'MmGetVirtualForPhysical',
-    doc: 'Returns the system address of a physical address in nonpaged pool.',
-    args: { PhysicalAddress: PHYSICAL_ADDRESS },
-    returns: PVOID,
-    cycles: 30,
-    status: 'partial',
-    missing: 'pages outside the nonpaged pool give NULL',
-    impl(k, a) {
-      const va = NONPAGED_POOL_BASE + (address(a.PhysicalAddress) - Number(k.global.get('MmNonPagedPoolPhysical')));
-      const pool = k.global.address('MmNonPagedPool');
-      const size = POOL_DESCRIPTOR.f.Pages.get(k.mem, pool) * PAGE_SIZE;
-      return va >= NONPAGED_POOL_BASE && va < NONPAGED_POOL_BASE + size ? va : 0;
-    },
   }),
   ntExport({
     name: 'MmIsAddressValid',
@@ -282,22 +270,6 @@ export const exports: NtExport[] = [
     impl: (k, a) => mmFreeContiguous(k, a.BaseAddress),
   }),
   ntExport({
-    name: 'MmGetPhysicalMemoryRanges',
-    doc: 'Returns the ranges of RAM, in pool that the caller frees; an entry of zeros ends the array.',
-    irql: PASSIVE,
-    args: {},
-    returns: pointer('PPHYSICAL_MEMORY_RANGE'),
-    cycles: 300,
-    status: 'full',
-    impl(k) {
-      const at = exAllocatePool(k, NonPagedPool, PHYSICAL_MEMORY_RANGE.size * 2, 0x6d50684d);
-      if (!at) return 0;
-      k.mem.fill(at, PHYSICAL_MEMORY_RANGE.size * 2, 0);
-      PHYSICAL_MEMORY_RANGE.f.NumberOfBytes.set(k.mem, at, BigInt(k.global.get('MmNumberOfPhysicalPages') * PAGE_SIZE));
-      return at;
-    },
-  }),
-  ntExport({
     name: 'MmCopyMemory',
     doc: 'Copies from a virtual or physical address into a buffer in nonpaged memory, without faults.',
     irql: APC,
@@ -367,70 +339,5 @@ export const exports: NtExport[] = [
     cycles: 8,
     status: 'full',
     impl: k => k.config.verifier,
-  }),
-  ntExport({
-    name: 'MmLockPagableDataSection',
-    doc: 'Locks the section of a driver that an address lies in into memory, and returns a handle for it.',
-    irql: APC,
-    args: { AddressWithinSection: PVOID },
-    returns: PVOID,
-    cycles: 200,
-    status: 'full',
-    // Driver images are never paged out, so a section is as good as locked; the module's entry serves as the handle.
-    impl: (k, a) => moduleOf(k, a.AddressWithinSection) || a.AddressWithinSection,
-  }),
-  ntExport({
-    name: 'MmLockPagableSectionByHandle',
-    doc: 'Locks a section into memory by its handle.',
-    irql: APC,
-    args: { ImageSectionHandle: PVOID },
-    returns: VOID,
-    cycles: 60,
-    status: 'full',
-    impl: () => undefined,
-  }),
-  ntExport({
-    name: 'MmUnlockPagableImageSection',
-    doc: 'Releases a section that was locked.',
-    irql: APC,
-    args: { ImageSectionHandle: PVOID },
-    returns: VOID,
-    cycles: 60,
-    status: 'full',
-    impl: () => undefined,
-  }),
-  ntExport({
-    name: 'MmPageEntireDriver',
-    doc: "Makes all of a driver's sections pageable; returns the base of its image.",
-    irql: APC,
-    args: { AddressWithinSection: PVOID },
-    returns: PVOID,
-    cycles: 100,
-    status: 'full',
-    impl(k, a) {
-      const e = moduleOf(k, a.AddressWithinSection);
-      return e ? k.mem.readPtr(e + 0x30) : 0;
-    },
-  }),
-  ntExport({
-    name: 'MmResetDriverPaging',
-    doc: "Gives a driver's sections the paging that they had when it was loaded.",
-    irql: APC,
-    args: { AddressWithinSection: PVOID },
-    returns: VOID,
-    cycles: 60,
-    status: 'full',
-    impl: () => undefined,
-  }),
-  ntExport({
-    name: 'MmAddPhysicalMemory',
-    doc: 'Adds RAM to the system.',
-    irql: PASSIVE,
-    args: { StartAddress: pointer('PPHYSICAL_ADDRESS'), NumberOfBytes: pointer('PLARGE_INTEGER') },
-    returns: NTSTATUS,
-    cycles: 100,
-    status: 'partial',
-    missing: 'the amount of RAM is fixed: STATUS_NOT_SUPPORTED, as on a board without memory hot-plug',
-    impl: () => STATUS_NOT_SUPPORTED,
   }),
 ];

@@ -15,6 +15,7 @@ import {
 import type { Kernel } from '../kernel.ts';
 import { mmAccessFault } from '../mm/fault.ts';
 import { isKernelAddress } from '../mm/layout.ts';
+import { mmIsPageable } from '../mm/paging.ts';
 import { mmGetPte } from '../mm/pte.ts';
 import { specialPoolFault } from '../mm/specialpool.ts';
 import {
@@ -105,7 +106,18 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
   const special = specialPoolFault(k, va, isDriverCode(k, rip));
   if (special) k.bugCheckAt(trapFrame, special.code, va, write ? 1 : 0, rip, 0, special.text);
   if (irql >= DISPATCH_LEVEL) {
-    k.bugCheckAt(trapFrame, isDriverCode(k, rip) ? DRIVER_IRQL_NOT_LESS_OR_EQUAL : IRQL_NOT_LESS_OR_EQUAL, va, irql, access, rip);
+    const text = mmIsPageable(k, va)
+      ? `pageable memory was ${execute ? 'run' : write ? 'written' : 'read'} at IRQL ${irql}`
+      : null;
+    k.bugCheckAt(
+      trapFrame,
+      isDriverCode(k, rip) ? DRIVER_IRQL_NOT_LESS_OR_EQUAL : IRQL_NOT_LESS_OR_EQUAL,
+      va,
+      irql,
+      access,
+      rip,
+      text,
+    );
   }
   if (isKernelAddress(va)) {
     const pte = mmGetPte(k, va);

@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../mm/layout.ts';
+import { mmMarkPageableSections } from '../mm/pageable.ts';
 import { KLDR_DATA_TABLE_ENTRY, LDRP_ENTRY_NATIVE, LDRP_IMAGE_INTEGRITY_FORCED, LDRP_MM_LOADED } from '../types/ldr.ts';
 import {
   DEFAULT_SECURITY_COOKIE,
@@ -110,6 +111,7 @@ export function ldrLoadImage(k: Kernel, bytes: Uint8Array, name: string, path: s
     unmapRange(k, base, size);
     throw noMemory('pool');
   }
+  if (!image.flat) mmMarkPageableSections(k, base, size);
   storeSymbols(k, section, image.symbols);
   return { base, size, entry: image.entry ? base + image.entry : base, section, absent: binding.absent };
 }

@@ -1,7 +1,8 @@
 import type { Kernel } from '../kernel.ts';
 import { DRIVER_IMAGES_BASE, DRIVER_IMAGES_END, PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE } from '../mm/layout.ts';
 import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
-import { mmMapPage, mmProtectPage, mmUnmapPage } from '../mm/pte.ts';
+import { mmReleasePage } from '../mm/paging.ts';
+import { mmMapPage, mmProtectPage } from '../mm/pte.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
 import {
   DEFAULT_SECURITY_COOKIE,
@@ -84,10 +85,7 @@ export function mapContent(k: Kernel, base: number, content: Uint8Array): boolea
 
 /** Unmaps and frees the pages of [base, base + size) that are mapped. */
 export function unmapRange(k: Kernel, base: number, size: number): void {
-  for (let at = 0; at < size; at += PAGE_SIZE) {
-    const pfn = mmUnmapPage(k, base + at);
-    if (pfn >= 0) mmFreePage(k, pfn);
-  }
+  for (let at = 0; at < size; at += PAGE_SIZE) mmReleasePage(k, base + at);
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Kernel } from '../kernel.ts';
 import { EPROCESS } from '../types/ps.ts';
 import { isKernelAddress, MM_HIGHEST_USER_ADDRESS, PAGE_SIZE, pageBase, PTE_NO_EXECUTE, PTE_VALID, PTE_WRITE } from './layout.ts';
 import { mmAllocatePage, mmFreePage } from './pfn.ts';
+import { mmIsPagedOut, mmPageIn } from './paging.ts';
 import { mmGetPte, mmMapPage } from './pte.ts';
 import { MEM_COMMIT, MM_REGION, protectionBits, regionAt } from './region.ts';
 
@@ -15,6 +16,8 @@ const DISPATCH_LEVEL = 2;
 export interface Access {
   write: boolean;
   execute?: boolean;
+  /** The access of a routine of the kernel, not of code. */
+  own?: boolean;
 }
 
 /**
@@ -22,8 +25,18 @@ export interface Access {
  * used up. At DISPATCH_LEVEL and above no fault is repaired.
  */
 export function mmAccessFault(k: Kernel, va: number, access: Access, irql = k.irql): boolean {
-  if (irql >= DISPATCH_LEVEL || isKernelAddress(va) || va > MM_HIGHEST_USER_ADDRESS) return false;
+  if (isKernelAddress(va)) return kernelFault(k, va, access, irql);
+  if (irql >= DISPATCH_LEVEL || va > MM_HIGHEST_USER_ADDRESS) return false;
   return userFault(k, va, access);
+}
+
+/**
+ * A page of the kernel half that was trimmed comes back. At DISPATCH_LEVEL and above that is refused to code; a routine of the kernel's own, in whose gate the machine stands,
+ * finds paged pool at any IRQL, as its tables there count as nonpaged.
+ */
+function kernelFault(k: Kernel, va: number, access: Access, irql: number): boolean {
+  if (irql >= DISPATCH_LEVEL && access.own !== true) return false;
+  return mmIsPagedOut(k, va) && mmPageIn(k, va);
 }
 
 /** A page of a private region is made, zeroed, when it is first touched. */

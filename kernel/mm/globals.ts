@@ -45,6 +45,19 @@ export const mmGlobals = {
   MmSystemPteBitmap: ptr,
   MmSystemPteHint: u32,
   MmSystemPtesInUse: u32,
+  /** Pages in transition, oldest first: the list's ends (0xFFFFFFFF when it is empty) and their number. */
+  MmModifiedPageListHead: u32,
+  MmModifiedPageListTail: u32,
+  MmModifiedPages: u32,
+  /** The page store: 0 not asked for yet, 1 present, 2 absent; one bit for each of its slots, where the search starts, slots in use. */
+  MmPagingFilePresent: u32,
+  MmPagingFileSlots: u32,
+  MmPagingFileBitmap: ptr,
+  MmPagingFileHint: u32,
+  MmPagingFilePagesInUse: u32,
+  /** Faults that found their page in transition, and in the page store. */
+  MmTransitionFaults: u32,
+  MmPageReads: u32,
   /** Special pool: one bit for each pair of pages of its region, the pages of the region (0 without the verifier), where the search starts, pages with memory. */
   MmSpecialPoolBitmap: ptr,
   MmSpecialPoolPages: u32,

@@ -20,11 +20,14 @@ import {
   PTE_WRITE,
   low48,
 } from './layout.ts';
+import { initializePaging } from './paging.ts';
 import { initializePfnDatabase } from './pfn.ts';
 import { initializeSpecialPool } from './specialpool.ts';
 import { SYSTEM_PTE_COUNT } from './sysptes.ts';
 
 const BIG_PAGE_ENTRIES = 4096;
+/** Slots of the page store that are used at most. */
+const PAGING_FILE_SLOTS = 65536;
 
 /** Pages of the special pool's region: as many as RAM has, so that freed blocks stay unmapped for long, in units of 64, at most 32768. */
 const specialPoolPages = (ram: number): number => Math.min(32768, ram - (ram % 64));
@@ -93,6 +96,7 @@ export function mmInitialize(k: Kernel, boot: BootMemory): void {
   const bitmap = reserve(Math.ceil(pages / 32) * 4),
     pagedBitmap = reserve(pagedPages / 8),
     pteBitmap = reserve(SYSTEM_PTE_COUNT / 8);
+  const pagingBitmap = reserve(PAGING_FILE_SLOTS / 8);
   const specialPages = k.config.verifier ? specialPoolPages(boot.pages) : 0;
   const specialBitmap = reserve(specialPages / 16);
   const table = reserve(BIG_PAGE_ENTRIES * POOL_TRACKER_BIG_PAGES.size);
@@ -105,5 +109,6 @@ export function mmInitialize(k: Kernel, boot: BootMemory): void {
   k.global.set('MmPoolBigPageTableSize', BIG_PAGE_ENTRIES);
   k.global.set('MmSystemPteBitmap', pteBitmap);
   k.global.set('MmDriverImageHint', DRIVER_IMAGES_BASE);
+  initializePaging(k, pagingBitmap, PAGING_FILE_SLOTS);
   if (specialPages) initializeSpecialPool(k, specialBitmap, specialPages);
 }

@@ -1,7 +1,8 @@
 import type { Kernel } from '../kernel.ts';
 import { PFN_LIST_CORRUPT } from '../types/bugcodes.ts';
-import { ActiveAndValid, FreePageList, MMPFN } from '../types/mm.ts';
+import { ActiveAndValid, BadPageList, FreePageList, MMPFN } from '../types/mm.ts';
 import { PAGE_SIZE, PFN_DATABASE } from './layout.ts';
+import { mmReclaimPage, mmWriteModifiedPage } from './paging.ts';
 
 /*
  * The PFN database: one MMPFN for each page of RAM, mapped at PFN_DATABASE. A free page is on the free list, linked by page frame number through Flink and
@@ -12,7 +13,9 @@ const SIZE = MMPFN.size;
 const FLINK = MMPFN.f.Flink.offset,
   BLINK = MMPFN.f.Blink.offset,
   REFERENCES = MMPFN.f.ReferenceCount.offset,
-  FLAGS = MMPFN.f.PageFlags.offset;
+  FLAGS = MMPFN.f.PageFlags.offset,
+  FLAGS3 = MMPFN.f.PageFlags3.offset,
+  PTE_ADDRESS = MMPFN.f.PteAddress.offset;
 const SHARES = MMPFN.f.ShareCount.offset;
 /** End of a page list. */
 export const LIST_END = 0xffffffff;
@@ -32,6 +35,17 @@ function makeActive(k: Kernel, pfn: number): void {
   k.mem.write32(e + SHARES + 4, 0);
   k.mem.write16(e + REFERENCES, 1);
   k.mem.write8(e + FLAGS, ActiveAndValid);
+  k.mem.writePtr(e + PTE_ADDRESS, 0);
+}
+
+/** A page in transition is in use again. */
+export const takeActive = (k: Kernel, pfn: number): void => makeActive(k, pfn);
+
+/** Notes where in the kernel half a page is mapped; the first mapping counts, others are aliases. (NT keeps the address of the entry; it says the same.) */
+export function noteMapping(k: Kernel, pfn: number, va: number): void {
+  if (!isRam(k, pfn)) return;
+  const at = pfnEntry(pfn) + PTE_ADDRESS;
+  if (k.mem.read32(at) === 0 && k.mem.read32(at + 4) === 0) k.mem.writePtr(at, va - (((va % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
 }
 
 function unlink(k: Kernel, pfn: number): void {
@@ -51,8 +65,11 @@ function zero(k: Kernel, pfn: number): void {
 
 /** Takes a page from the free list, filled with zeros if asked; -1 when RAM is used up. */
 export function mmAllocatePage(k: Kernel, zeroed: boolean): number {
-  const pfn = k.global.get('MmFreePageListHead');
-  if (pfn === LIST_END) return -1;
+  let pfn = k.global.get('MmFreePageListHead');
+  if (pfn === LIST_END) {
+    if (!mmReclaimPage(k)) return -1;
+    pfn = k.global.get('MmFreePageListHead');
+  }
   unlink(k, pfn);
   makeActive(k, pfn);
   if (zeroed) zero(k, pfn);
@@ -68,6 +85,35 @@ export function mmFreePage(k: Kernel, pfn: number): void {
   const references = k.mem.read16(e + REFERENCES) - 1;
   k.mem.write16(e + REFERENCES, references);
   if (references > 0) return;
+  pageToFreeList(k, pfn);
+}
+
+/** Why a page is out of use: it was removed from the machine, or it is marked as bad. MMPFNENTRY3 has both bits. */
+export const PAGE_REMOVED = 0x40,
+  PAGE_BAD = 0x80;
+
+export const isFreePage = (k: Kernel, pfn: number): boolean => isRam(k, pfn) && location(k, pfn) === FreePageList;
+/** Whether a page is out of use for this reason. */
+export const isPageOut = (k: Kernel, pfn: number, why: number): boolean =>
+  isRam(k, pfn) && location(k, pfn) === BadPageList && (k.mem.read8(pfnEntry(pfn) + FLAGS3) & why) !== 0;
+
+/** Takes a free page out of use. */
+export function takePageOut(k: Kernel, pfn: number, why: number): void {
+  unlink(k, pfn);
+  const e = pfnEntry(pfn);
+  k.mem.write8(e + FLAGS, BadPageList);
+  k.mem.write8(e + FLAGS3, why);
+}
+
+/** A page that was out of use is free again. */
+export function putPageBack(k: Kernel, pfn: number): void {
+  k.mem.write8(pfnEntry(pfn) + FLAGS3, 0);
+  pageToFreeList(k, pfn);
+}
+
+/** Puts a page that is on no list and that nobody uses on the list of free ones. */
+export function pageToFreeList(k: Kernel, pfn: number): void {
+  const e = pfnEntry(pfn);
   const tail = k.global.get('MmFreePageListTail');
   k.mem.write8(e + FLAGS, FreePageList);
   k.mem.write32(e + FLINK, LIST_END);
@@ -104,6 +150,14 @@ export function mmAllocateContiguousPages(
   boundary: number,
   zeroed: boolean,
 ): number {
+  const first = findContiguous(k, count, lowest, highest, boundary, zeroed);
+  // Pages that are only waiting to be written out may be in the way.
+  if (first >= 0 || k.global.get('MmModifiedPages') === 0) return first;
+  while (mmWriteModifiedPage(k));
+  return findContiguous(k, count, lowest, highest, boundary, zeroed);
+}
+
+function findContiguous(k: Kernel, count: number, lowest: number, highest: number, boundary: number, zeroed: boolean): number {
   const last = Math.min(highest, k.global.get('MmNumberOfPhysicalPages') - 1);
   if (boundary && count > boundary) return -1;
   let run = 0;

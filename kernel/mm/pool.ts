@@ -12,6 +12,7 @@ import {
   inPool,
   isPoolPageInUse,
 } from './poolpages.ts';
+import { mmPageIn } from './paging.ts';
 import { inSpecialPool, specialBlockAt, specialFree } from './specialpool.ts';
 
 /*
@@ -56,16 +57,14 @@ function insertFree(k: Kernel, pool: number, block: number, units: number): void
   k.mem.write32(word, (k.mem.read32(word) | (1 << ((units - 1) & 31))) >>> 0);
 }
 
+/** Whether an address can be read, after bringing its page back if it was trimmed. */
+const isThere = (k: Kernel, address: number): boolean => k.mem.translate(address) >= 0 || mmPageIn(k, address);
+
 function removeFree(k: Kernel, pool: number, block: number, units: number): void {
   const link = block + HEADER;
   const flink = k.mem.readPtr(link),
     blink = k.mem.readPtr(link + 8);
-  if (
-    k.mem.translate(flink) < 0 ||
-    k.mem.translate(blink) < 0 ||
-    k.mem.readPtr(flink + 8) !== link ||
-    k.mem.readPtr(blink) !== link
-  )
+  if (!isThere(k, flink) || !isThere(k, blink) || k.mem.readPtr(flink + 8) !== link || k.mem.readPtr(blink) !== link)
     k.bugCheck(BAD_POOL_HEADER, 3, link, flink, blink, 'the pool freelist is corrupt');
   removeEntryList(k.mem, link);
   const head = pool + LIST_HEADS + (units - 1) * 16;
@@ -194,6 +193,7 @@ export function exFreePool(k: Kernel, va: number, tag: number): void {
     return;
   }
   const block = va - HEADER;
+  if (isPoolPageInUse(k, pool, va - pageOffset(va))) mmPageIn(k, va);
   if (pageOffset(va) % UNIT !== 0 || k.mem.translate(block) < 0)
     k.bugCheck(BAD_POOL_CALLER, 0x99, va, 0, 0, 'an address that no pool block starts at was freed');
   const type = k.mem.read8(block + POOL_TYPE);

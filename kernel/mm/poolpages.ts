@@ -4,7 +4,7 @@ import { POOL_TRACKER_BIG_PAGES } from '../types/mm.ts';
 import { POOL_DESCRIPTOR } from './globals.ts';
 import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE } from './layout.ts';
 import { mmAllocatePage, mmFreePage } from './pfn.ts';
-import { mmMapPage, mmUnmapPage } from './pte.ts';
+import { mmMapPageable, mmReleasePage, PTE_KEY_SYSTEM } from './paging.ts';
 
 /** The pools' pages: which are in use, and the table of allocations of whole pages. */
 
@@ -32,7 +32,7 @@ const isPaged = (k: Kernel, pool: number): boolean => (F.PoolType.get(k.mem, poo
 function populate(k: Kernel, va: number, count: number): boolean {
   for (let i = 0; i < count; i++) {
     const pfn = mmAllocatePage(k, false);
-    if (pfn < 0 || !mmMapPage(k, va + i * PAGE_SIZE, pfn, PTE_WRITE | PTE_NO_EXECUTE)) {
+    if (pfn < 0 || !mmMapPageable(k, va + i * PAGE_SIZE, pfn, PTE_WRITE | PTE_NO_EXECUTE, PTE_KEY_SYSTEM)) {
       if (pfn >= 0) mmFreePage(k, pfn);
       depopulate(k, va, i);
       return false;
@@ -42,10 +42,7 @@ function populate(k: Kernel, va: number, count: number): boolean {
 }
 
 function depopulate(k: Kernel, va: number, count: number): void {
-  for (let i = 0; i < count; i++) {
-    const pfn = mmUnmapPage(k, va + i * PAGE_SIZE);
-    if (pfn >= 0) mmFreePage(k, pfn);
-  }
+  for (let i = 0; i < count; i++) mmReleasePage(k, va + i * PAGE_SIZE);
 }
 
 /** `count` neighbouring pages of a pool; 0 when there are none. */

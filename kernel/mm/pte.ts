@@ -12,7 +12,7 @@ import {
   PTE_WRITE,
   isKernelAddress,
 } from './layout.ts';
-import { mmAllocatePage } from './pfn.ts';
+import { mmAllocatePage, noteMapping } from './pfn.ts';
 import { shareKernelEntry } from './process.ts';
 
 /** Page tables. They are reached by physical address, so that an edit needs no mapping of its own; `CR3` says where they start. */
@@ -38,6 +38,9 @@ function entryAddress(k: Kernel, va: number, level: number, create: boolean): nu
     table = Number(entry & PTE_PFN_MASK);
   }
 }
+
+/** Physical address of the page-table entry of `va`; -1 when there is no page table for it, or a large page. */
+export const pteLocation = (k: Kernel, va: number): number => entryAddress(k, va, 0, false);
 
 /** The page-table entry that maps `va`; 0 when there is none. For an address in a large page: the entry that a small page would have. */
 export function mmGetPte(k: Kernel, va: number): bigint {
@@ -67,6 +70,7 @@ export function mmMapPage(k: Kernel, va: number, pfn: number, bits: bigint): boo
     at,
     (BigInt(pfn) << 12n) | bits | PTE_VALID | PTE_ACCESSED | (bits & PTE_WRITE ? PTE_DIRTY : 0n) | global,
   );
+  if (global) noteMapping(k, pfn, va);
   // Only an entry that was valid can be in a TLB.
   if (old & PTE_VALID) k.invalidate(va);
   else k.cpu.invalidate(va);

@@ -17,6 +17,7 @@ import {
 import { array, ptr, struct, u32, u64 } from '../types/struct.ts';
 import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, SPECIAL_POOL_BASE, SPECIAL_POOL_TABLE, pageOffset } from './layout.ts';
 import { mmAllocatePage, mmFreePage } from './pfn.ts';
+import { mmIsPageable, mmReleasePage, PTE_KEY_DRIVER } from './paging.ts';
 import { mmMapPage, mmUnmapPageEverywhere } from './pte.ts';
 
 /** Return addresses that are kept of an allocation and of a free. */
@@ -101,7 +102,7 @@ export function specialAllocate(k: Kernel, poolType: number, bytes: number, tag:
   const index = findBits(k.mem, bitmap, region / 2, span / 2, k.global.get('MmSpecialPoolHint') / 2, false) * 2;
   if (index < 0) return 0;
   const base = SPECIAL_POOL_BASE + index * PAGE_SIZE;
-  const bits = PTE_WRITE | (poolType & 1 || poolType & 0x200 ? PTE_NO_EXECUTE : 0n);
+  const bits = PTE_WRITE | (poolType & 1 ? PTE_NO_EXECUTE | PTE_KEY_DRIVER : poolType & 0x200 ? PTE_NO_EXECUTE : 0n);
   for (let i = 0; i < pages; i++) {
     const pfn = mmAllocatePage(k, false);
     if (pfn < 0 || !mmMapPage(k, base + i * PAGE_SIZE, pfn, bits)) {
@@ -135,8 +136,10 @@ export function specialAllocate(k: Kernel, poolType: number, bytes: number, tag:
 
 function release(k: Kernel, base: number, pages: number): void {
   for (let i = 0; i < pages; i++) {
-    const pfn = mmUnmapPageEverywhere(k, base + i * PAGE_SIZE);
+    const va = base + i * PAGE_SIZE;
+    const pfn = mmUnmapPageEverywhere(k, va);
     if (pfn >= 0) mmFreePage(k, pfn);
+    else mmReleasePage(k, va);
   }
 }
 
@@ -284,7 +287,8 @@ export function specialFree(k: Kernel, va: number, tag: number): void {
 
 /** What a page fault in the special pool's region means: the bug check and a text; null elsewhere. `byDriver` says that a driver's instruction faulted. */
 export function specialPoolFault(k: Kernel, va: number, byDriver: boolean): { code: number; text: string } | null {
-  if (!inSpecialPool(k, va)) return null;
+  // A page that is there, or can be brought back, is pageable memory touched at too high an IRQL.
+  if (!inSpecialPool(k, va) || mmIsPageable(k, va)) return null;
   const block = specialBlockAt(k, va);
   if (block && !block.freed) {
     const beyond = va - block.start - block.bytes;

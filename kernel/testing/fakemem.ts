@@ -62,6 +62,7 @@ export class FakeVirtual implements VirtualMemory {
   /** Physical address of the PML4: CR3. */
   root: number;
   onFault: ((va: number, write: boolean) => boolean) | null = null;
+  refuses: ((va: number, key: number) => boolean) | null = null;
   constructor(ram: FakePhysical, root: number) {
     this.ram = ram;
     this.root = root;

@@ -35,7 +35,7 @@ export const MMPFN = struct('_MMPFN', {
   PageFlags: [0x22, u8], PageFlags3: [0x23, u8], PteFrame: [0x28, u64],
 }, { size: 0x30 });
 // MMPFN.PageFlags bits 0-2, PageLocation (MMLISTS)
-export const ZeroedPageList = 0, FreePageList = 1, ActiveAndValid = 6;
+export const ZeroedPageList = 0, FreePageList = 1, StandbyPageList = 2, ModifiedPageList = 3, BadPageList = 5, ActiveAndValid = 6;
 
 // MEMORY_CACHING_TYPE
 export const MmNonCached = 0, MmCached = 1, MmWriteCombined = 2;
