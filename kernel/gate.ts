@@ -8,6 +8,9 @@ import { stopMachine } from './ke/bugcheck.ts';
 import { shootDown } from './ke/shootdown.ts';
 import { switchThread } from './ke/swap.ts';
 import { BugCheckSignal, type Kernel, RaiseSignal } from './kernel.ts';
+import type { Hook, HookArgs } from './verifier/hook.ts';
+import { verifierHooks } from './verifier/hooks.ts';
+import { irqlViolation } from './verifier/irql.ts';
 import { applyOutcome, costOf, readEntryArgs, runStep, setReturnValue } from './steps.ts';
 
 const GATE_LENGTH = 3;
@@ -37,6 +40,8 @@ interface ReadyGate extends Gate {
   irqlMax: number;
   /** Address of the code. */
   stub: number;
+  /** What the verifier does around the routine. */
+  hook: Hook | undefined;
 }
 
 function prepare(image: BuiltImage, gate: Gate): ReadyGate {
@@ -46,6 +51,7 @@ function prepare(image: BuiltImage, gate: Gate): ReadyGate {
     ...gate,
     stub: image.base + gate.stub,
     info,
+    hook: info === undefined ? undefined : verifierHooks.get(info.name),
     irqlMin: min === undefined ? 0 : LOWEST[min],
     irqlMax: max === undefined ? 15 : HIGHEST[max],
   };
@@ -70,43 +76,24 @@ export class GateTable {
   }
 }
 
-/** DRIVER_VERIFIER_DETECTED_VIOLATION and the parameter that stands for "a rule of the IRQL family was broken" (WDK, bug check 0xC4). */
-const DRIVER_VERIFIER_DETECTED_VIOLATION = 0xc4;
-const RULE_IRQL_APC_LTE = 0x20002,
-  RULE_IRQL_DISPATCH = 0x20003,
-  RULE_IRQL_KE_DISPATCH_LTE = 0x2000f;
-
-function ruleNumber(rule: IrqlRule): number {
-  if (rule.max === 'DISPATCH_LEVEL') return RULE_IRQL_KE_DISPATCH_LTE;
-  return rule.min !== undefined && rule.max === undefined ? RULE_IRQL_DISPATCH : RULE_IRQL_APC_LTE;
-}
-
 /** The verifier's check of every call: the IRQL rule that the declaration states, and what it adds for these arguments. */
 function checkIrql(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void {
   const irql = k.cpu.cr8;
   const rule = gate.info!.irql!;
-  if (irql > gate.irqlMax || irql < gate.irqlMin) breakRule(k, gate.info!.name, rule);
+  if (irql > gate.irqlMax || irql < gate.irqlMin) breakRule(k, gate.info!.name, rule, args);
   const sharpened = rule.when?.(args, k);
   if (sharpened === undefined) return;
   if (
     (sharpened.max !== undefined && irql > HIGHEST[sharpened.max]) ||
     (sharpened.min !== undefined && irql < LOWEST[sharpened.min])
   )
-    breakRule(k, gate.info!.name, sharpened);
+    breakRule(k, gate.info!.name, sharpened, args);
 }
 
-function breakRule(k: Kernel, name: string, rule: IrqlRule): never {
+function breakRule(k: Kernel, name: string, rule: IrqlRule, args: ArgValues<ArgTypes>): never {
   const irql = k.cpu.cr8;
   const bound = rule.max !== undefined && irql > HIGHEST[rule.max] ? `<= ${rule.max}` : `>= ${rule.min}`;
-  const text = `${name} must be called at IRQL ${bound}; the IRQL is ${irql}`;
-  k.bugCheck(
-    DRIVER_VERIFIER_DETECTED_VIOLATION,
-    ruleNumber(rule),
-    k.global.address('KiBugCheckTextBuffer'),
-    k.caller(),
-    irql,
-    text,
-  );
+  irqlViolation(k, name, rule, args as HookArgs, `${name} must be called at IRQL ${bound}; the IRQL is ${irql}`);
 }
 
 function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
@@ -121,19 +108,37 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
     const args = readEntryArgs(gate, cpu, rsp);
     // Variadic routines walk their arguments in memory, and the stub stores only three of the four registers.
     if (e.variadic) cpu.mem.write64(rsp + 0x20, cpu.gpr(9));
+    const hook = k.config.verifier ? gate.hook : undefined;
     if (e.irql !== undefined && k.config.verifier) checkIrql(k, gate, args);
-    const value = gate.plain.impl(k, args);
+    const instead = hook?.before?.(k, args as HookArgs);
+    const value = instead ?? gate.plain.impl(k, args);
     if (typeof value === 'object' && value !== null) {
-      applyOutcome(k, gate, cpu, value as Outcome, e, args, switchThread);
+      const outcome = value as Outcome;
+      if (hook?.after !== undefined && outcome.do === 'ret') hook.after(k, args as HookArgs, outcome.value);
+      applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
       return;
     }
+    hook?.after?.(k, args as HookArgs, value as ReturnValue);
     setReturnValue(cpu, value as ReturnValue);
     cpu.charge(costOf(k, e, args));
     return;
   }
-  if (gate.kind === 'start' && e.irql !== undefined && k.config.verifier)
-    checkIrql(k, gate, readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize));
+  if (!k.config.verifier) {
+    const { outcome, args } = runStep(k, gate, cpu);
+    applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
+    return;
+  }
+  if (gate.kind === 'start' && (e.irql !== undefined || gate.hook?.before !== undefined)) {
+    const args = readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize);
+    if (e.irql !== undefined) checkIrql(k, gate, args);
+    const instead = gate.hook?.before?.(k, args as HookArgs);
+    if (instead) {
+      applyOutcome(k, gate, cpu, instead, e, args, switchThread);
+      return;
+    }
+  }
   const { outcome, args } = runStep(k, gate, cpu);
+  if (gate.hook?.after !== undefined && outcome.do === 'ret') gate.hook.after(k, args as HookArgs, outcome.value);
   applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
 }
 

@@ -153,10 +153,18 @@ export class Kernel {
     );
   }
   /** The same for what a routine left behind that has returned: the report names it. */
-  bugCheckBy(routine: number, code: number, p1: number | bigint, p2: number | bigint, text: string): never {
+  bugCheckBy(
+    routine: number,
+    code: number,
+    p1: number | bigint,
+    p2: number | bigint,
+    text: string,
+    p3: number | bigint = 0,
+    p4: number | bigint = 0,
+  ): never {
     throw new BugCheckSignal(
       code >>> 0,
-      [p1, p2, 0, 0].map(p => BigInt.asUintN(64, BigInt(p))),
+      [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
       text,
       0,
       routine,

@@ -1,4 +1,4 @@
-import type { BugCheck } from '../../hal/bus/index.ts';
+import type { BugCheck, CardEvent, CrashCard } from '../../hal/bus/index.ts';
 import { formatAddress } from '../../hal/bus/index.ts';
 import type { MissingOpcode } from '../index.ts';
 
@@ -25,6 +25,28 @@ export interface BugCheckReport {
   irp: string | null;
   text: string | null;
   stack: { address: string; symbol: string }[];
+  /** The rule that was broken, in words; null for a bug check that is about none. */
+  card: CardReport | null;
+}
+
+export interface EventReport {
+  what: string;
+  cycle: number;
+  cpu: number;
+  irql: number;
+  thread: string;
+  object: string;
+  stack: { address: string; symbol: string }[];
+}
+
+export interface CardReport {
+  id: string;
+  title: string;
+  rule: string;
+  where: string;
+  mend: string;
+  before: EventReport[];
+  injected: EventReport[];
 }
 
 export interface RunReport {
@@ -57,8 +79,34 @@ export function bugCheckReport(b: BugCheck): BugCheckReport {
     irp: b.irp === null ? null : formatAddress(b.irp),
     text: b.text ?? null,
     stack: b.stack.map(f => ({ address: formatAddress(f.address), symbol: f.symbol })),
+    card: b.card === undefined ? null : cardReport(b.card),
   };
 }
+
+const eventReport = (e: CardEvent): EventReport => ({
+  what: e.what,
+  cycle: e.cycle,
+  cpu: e.cpu,
+  irql: e.irql,
+  thread: formatAddress(e.thread),
+  object: formatAddress(e.object),
+  stack: e.stack.map(f => ({ address: formatAddress(f.address), symbol: f.symbol })),
+});
+
+const cardReport = (c: CrashCard): CardReport => ({
+  id: c.id,
+  title: c.title,
+  rule: c.rule,
+  where: c.where,
+  mend: c.mend,
+  before: c.before.map(eventReport),
+  injected: c.injected.map(eventReport),
+});
+
+const eventLines = (e: EventReport): string[] => [
+  `      ${e.what} (cycle ${e.cycle}, processor ${e.cpu}, IRQL ${e.irql}, thread ${e.thread})`,
+  ...e.stack.slice(0, 6).map(f => `        ${f.address}  ${f.symbol}`),
+];
 
 const IRQL_NAMES: { readonly [level: number]: string } = {
   0: 'PASSIVE_LEVEL',
@@ -84,5 +132,11 @@ export function bugCheckText(b: BugCheckReport): string {
   if (b.irp !== null) lines.push(`    IRP         ${b.irp}`);
   if (b.text !== null) lines.push(`    ${b.text}`);
   if (b.stack.length > 0) lines.push('    stack', ...b.stack.map(f => `      ${f.address}  ${f.symbol}`));
+  if (b.card !== null) {
+    lines.push('', `    rule        ${b.card.title}`, `      ${b.card.rule}`, `    where       ${b.card.where}`);
+    if (b.card.before.length > 0) lines.push('    before', ...b.card.before.flatMap(eventLines));
+    if (b.card.injected.length > 0) lines.push('    injected failures', ...b.card.injected.flatMap(eventLines));
+    lines.push(`    mend        ${b.card.mend}`);
+  }
   return lines.join('\n');
 }

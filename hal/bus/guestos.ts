@@ -18,8 +18,14 @@ export interface MachineConfig {
   clockPeriod: number;
   /** Time at DISPATCH_LEVEL or above after which the DPC watchdog stops the machine, in clock ticks. Default 64 (1 s). */
   dpcWatchdogTicks: number;
-  /** Check IRQL rules of every call (0xC4 on a violation). */
+  /** Check the rules of drivers as they run: IRQL, pool, IRPs, locks, ... (the stops of Driver Verifier). */
   verifier: boolean;
+  /** Fault injection, with the verifier: one in how many of a driver's allocations, mappings and calls of lower drivers fails; 0: none. */
+  injectPool: number;
+  injectMap: number;
+  injectLower: number;
+  /** Chooses which. */
+  injectSeed: number;
   /** Seed of everything that is random for the guest (security cookies, RDRAND). */
   seed: number;
   /** Seed of the interleaving of several processors: with the same seed they always take the same turns. Default 1. */
@@ -53,6 +59,38 @@ export interface TraceEvent {
   args?: { readonly [name: string]: string | number };
 }
 
+/** Something that a driver did before it broke a rule. */
+export interface CardEvent {
+  /** `64 bytes of nonpaged pool at 0xffff..., tag 'Crsh', allocated` */
+  what: string;
+  /** Address of the thing. */
+  object: number;
+  /** When: where the machine can be taken back to. */
+  cycle: number;
+  cpu: number;
+  irql: number;
+  thread: number;
+  /** Return addresses with names, innermost first. */
+  stack: readonly { address: number; symbol: string }[];
+}
+
+/** A bug check in plain words. */
+export interface CrashCard {
+  /** `c4:1001`: bug check and subcode, as far as the rule depends on it. */
+  id: string;
+  title: string;
+  /** The rule that was broken. */
+  rule: string;
+  /** Routine, IRQL, thread, IRP. */
+  where: string;
+  thread: number;
+  /** What led to it, oldest first. */
+  before: readonly CardEvent[];
+  mend: string;
+  /** Failures that were injected, oldest first. */
+  injected: readonly (CardEvent & { number: number })[];
+}
+
 export interface BugCheck {
   code: number;
   /** `DRIVER_IRQL_NOT_LESS_OR_EQUAL` */
@@ -72,6 +110,8 @@ export interface BugCheck {
   stack: readonly { address: number; symbol: string }[];
   /** What a person should know beside the parameters: the verifier's rule, the name of an absent routine. */
   text?: string;
+  /** The rule that was broken and what led to it; absent for a bug check that is about none. */
+  card?: CrashCard;
 }
 
 /** A loaded image as the guest's own loaded-module list has it. */

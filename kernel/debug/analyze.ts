@@ -1,4 +1,5 @@
 import { bugCheckReport } from '../ke/bugcheck.ts';
+import type { CardEvent, CrashCard } from '../../hal/bus/guestos.ts';
 import type { DebugCommand } from './command.ts';
 import { address, hex } from './text.ts';
 
@@ -31,6 +32,25 @@ const PARAMETERS: { readonly [code: number]: readonly string[] } = {
   0x139: ['kind of corruption', 'address of the trap frame', 'address of the exception record', 'reserved'],
 };
 
+/** The card as text: the rule, what happened before, how to mend it. */
+function cardLines(card: CrashCard): string[] {
+  const events = (list: readonly CardEvent[]): string[] =>
+    list.flatMap(e => [
+      `  ${e.what}, at cycle ${hex(e.cycle)} on processor ${e.cpu}, IRQL ${e.irql}, thread ${address(e.thread)}`,
+      ...e.stack.map(f => `    ${address(f.address)}  ${f.symbol}`),
+    ]);
+  return [
+    '',
+    `BROKEN RULE: ${card.title}`,
+    `  ${card.rule}`,
+    `  ${card.where}`,
+    ...(card.before.length === 0 ? [] : ['BEFORE:', ...events(card.before)]),
+    ...(card.injected.length === 0 ? [] : ['INJECTED FAILURES:', ...events(card.injected)]),
+    'HOW TO MEND IT:',
+    `  ${card.mend}`,
+  ];
+}
+
 export const analyze: DebugCommand = {
   name: '!analyze',
   usage: '[-v]',
@@ -54,6 +74,7 @@ export const analyze: DebugCommand = {
       `PROCESSOR: ${b.cpu}, cycle ${hex(b.cycle)}`,
       'STACK:',
       ...b.stack.map(f => `  ${address(f.address)}  ${f.symbol}`),
+      ...(b.card === undefined ? [] : cardLines(b.card)),
     ];
   },
 };

@@ -38,6 +38,13 @@ export function exQueueWorkItem(k: Kernel, item: number, type: number): void {
   keSetEvent(k, queue + Q.Event.offset, 0);
 }
 
+/** A queued item whose address is in [start, end), or 0: the verifier asks about memory that goes away. */
+export function workItemInRange(k: Kernel, start: number, end: number): number {
+  for (let i = 0; i < WORK_QUEUES; i++)
+    for (const item of listEntries(k.mem, workQueue(k, i) + Q.Items.offset)) if (item >= start && item < end) return item;
+  return 0;
+}
+
 /** Makes one more worker thread for a queue; nothing when it has enough or memory is short. */
 export function addWorker(k: Kernel, index: number): void {
   const queue = workQueue(k, index);

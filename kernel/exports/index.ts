@@ -33,6 +33,7 @@ import { descriptorExports } from './sedescriptor.ts';
 import { tokenExports } from './setoken.ts';
 import { zwTokenExports } from './zwtoken.ts';
 import { exports as zw } from './zw.ts';
+import { exports as verifier } from '../verifier/exports.ts';
 import { sectionExports } from './section.ts';
 
 /** Everything that the kernel's images contain: the routines of every manager, and the kernel's own internal ones. The order decides the layout of the images. */
@@ -66,6 +67,7 @@ export const allExports: readonly NtExport[] = [
   ...objectExports,
   ...systemExports,
   ...sectionExports,
+  ...verifier,
   ...cm,
   ...rtl,
   ...exceptionExports,

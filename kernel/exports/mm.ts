@@ -7,6 +7,7 @@ import { mmGetPhysicalAddress, mmIsAddressValid } from '../mm/pte.ts';
 import { isPoolPageInUse } from '../mm/poolpages.ts';
 import { POOL_DESCRIPTOR } from '../mm/globals.ts';
 import { resolveExport } from '../ldr/bind.ts';
+import { verifiedAddress } from '../verifier/thunks.ts';
 import { moduleOf } from '../ldr/modules.ts';
 import { readUnicodeString } from '../rtl/string.ts';
 import { MmCached } from '../types/mm.ts';
@@ -45,7 +46,8 @@ const allocateCost = (_k: Kernel, a: { readonly NumberOfBytes: number }): number
 
 /** Imports that MmGetSystemRoutineAddress looks for: in the kernel, then in the HAL. */
 function systemRoutine(k: Kernel, name: string): number {
-  return resolveExport(k, 'ntoskrnl.exe', name) ?? resolveExport(k, 'hal.dll', name) ?? 0;
+  const address = resolveExport(k, 'ntoskrnl.exe', name) ?? resolveExport(k, 'hal.dll', name) ?? 0;
+  return k.config.verifier ? verifiedAddress(k, address) : address;
 }
 
 /** MmCopyMemory: Flags. */

@@ -1,11 +1,12 @@
 /** Passing an IRP to a driver. The dispatch routine returns to whoever called IofCallDriver: the call is a jump. */
 import type { Kernel } from '../kernel.ts';
 import { NO_MORE_IRP_STACK_LOCATIONS } from '../types/bugcodes.ts';
-import { DEVICE_OBJECT, DRIVER_OBJECT, IO_TYPE_IRP } from '../types/io.ts';
+import { DEVICE_OBJECT, DRIVER_OBJECT } from '../types/io.ts';
 import { STATUS_INVALID_DEVICE_REQUEST } from '../types/status.ts';
 import { jump, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, ret } from '../exports/declare.ts';
 import { call } from '../exports/declare.ts';
 import { readString } from '../ob/string.ts';
+import { verifiedCallDriver } from '../verifier/irp.ts';
 import { I, irpId, majorName, nextLocation, S, setIrpStatus } from './irp.ts';
 
 export const PDEVICE_OBJECT = pointer('PDEVICE_OBJECT');
@@ -13,19 +14,15 @@ export const PDRIVER_OBJECT = pointer('PDRIVER_OBJECT');
 export const PIRP = pointer('PIRP');
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 
-const DRIVER_VERIFIER_IOMANAGER_VIOLATION = 0xc9;
-
 /** Short name of a device's driver for people: `edu` of `\Driver\edu`. */
 export function driverName(k: Kernel, device: number): string {
   const driver = DEVICE_OBJECT.f.DriverObject.get(k.mem, device);
   return driver ? readString(k, driver + DRIVER_OBJECT.f.DriverName.offset).replace(/^.*\\/, '') : 'nt';
 }
 
-/** Moves to the next stack location and jumps into the driver of `device`. */
-export function callDriver(k: Kernel, device: number, irp: number): Outcome {
+/** Moves to the next stack location, that of the driver of `device`; its dispatch routine for the request. */
+export function descend(k: Kernel, device: number, irp: number): number {
   const { mem } = k;
-  if (k.config.verifier && I.Type.get(mem, irp) !== IO_TYPE_IRP)
-    k.bugCheck(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 3, irp, 0, 0, 'IoCallDriver was given something that is not an IRP');
   const location = I.CurrentLocation.get(mem, irp) - 1;
   if (location <= 0)
     k.bugCheck(NO_MORE_IRP_STACK_LOCATIONS, irp, 0, 0, 0, 'an IRP was sent to a driver and has no stack location left for it');
@@ -40,7 +37,13 @@ export function callDriver(k: Kernel, device: number, irp: number): Outcome {
       minor: S.MinorFunction.get(mem, stack),
     });
   }
-  return jump(mem.readPtr(driver + DRIVER_OBJECT.f.MajorFunction.offset + major * 8), device, irp);
+  return mem.readPtr(driver + DRIVER_OBJECT.f.MajorFunction.offset + major * 8);
+}
+
+/** Moves to the next stack location and jumps into the driver of `device`. */
+export function callDriver(k: Kernel, device: number, irp: number): Outcome {
+  if (k.config.verifier) return verifiedCallDriver(k, device, irp);
+  return jump(descend(k, device, irp), device, irp);
 }
 
 /** IoCallDriver as a step's outcome: the driver's status comes to step `then`. */

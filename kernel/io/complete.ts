@@ -32,9 +32,17 @@ import {
 } from '../types/io.ts';
 import { KAPC, KernelMode } from '../types/ke.ts';
 import { MDL, MDL_PAGES_LOCKED } from '../types/mm.ts';
-import { STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_VERIFY_REQUIRED } from '../types/status.ts';
+import { STATUS_MORE_PROCESSING_REQUIRED, STATUS_VERIFY_REQUIRED } from '../types/status.ts';
 import { ptr, u32 } from '../types/struct.ts';
 import { call, CCHAR, type NtExport, ntExport, ntSteps, type Outcome, PVOID, ret, VOID } from '../exports/declare.ts';
+import {
+  apcState,
+  checkCompletion,
+  checkCompletionRoutine,
+  checkPendingCarried,
+  locationCompleted,
+  noteCompletion,
+} from '../verifier/irp.ts';
 import { PIRP } from './call.ts';
 import {
   currentLocation,
@@ -50,8 +58,6 @@ import {
   STACK_LOCATION_SIZE,
 } from './irp.ts';
 
-const DRIVER_VERIFIER_IOMANAGER_VIOLATION = 0xc9;
-
 /** What the I/O manager forgets of a stack location when its driver has done with it. */
 function clearLocation(k: Kernel, location: number): void {
   const { mem } = k;
@@ -62,9 +68,12 @@ function clearLocation(k: Kernel, location: number): void {
   S.FileObject.set(mem, location, 0);
 }
 
+/** Routine, Irql and Apcs are for the verifier: the completion routine that was called, and what it has to leave as it was. */
+type WalkLocal = 'Irp' | 'Location' | 'Boost' | 'Routine' | 'Irql' | 'Apcs';
+
 interface WalkFrame {
-  get(name: 'Irp' | 'Location' | 'Boost'): number;
-  set(name: 'Irp' | 'Location' | 'Boost', value: number): void;
+  get(name: WalkLocal): number;
+  set(name: WalkLocal, value: number): void;
 }
 
 /** Goes up the stack locations from `f.Location` to the next completion routine that wants to be called, or to the end. */
@@ -76,6 +85,7 @@ function walk(k: Kernel, f: WalkFrame): Outcome {
   for (;;) {
     const at = I.CurrentLocation.get(mem, irp);
     if (at > stackCount + 1) return finish(k, irp, f.get('Boost'));
+    if (k.config.verifier) locationCompleted(k, irp, location);
     const control = S.Control.get(mem, location);
     const status = irpStatus(k, irp);
     I.PendingReturned.set(mem, irp, control & SL_PENDING_RETURNED);
@@ -90,6 +100,11 @@ function walk(k: Kernel, f: WalkFrame): Outcome {
       // The routine was set by the driver above, which is the one that its device argument names; a driver that sent an IRP of its own has no location.
       const device = at === stackCount + 1 ? 0 : S.DeviceObject.get(mem, currentLocation(k, irp));
       f.set('Location', location);
+      if (k.config.verifier) {
+        f.set('Routine', routine);
+        f.set('Irql', k.irql);
+        f.set('Apcs', apcState(k));
+      }
       return call(routine, [device, irp, context], 'returned');
     }
     if (I.PendingReturned.get(mem, irp) && at <= stackCount) {
@@ -266,35 +281,15 @@ const completeRoutine = (name: string, doc: string): NtExport =>
     returns: VOID,
     cycles: 200,
     status: 'full',
-    frame: { Irp: ptr, Location: ptr, Boost: u32 },
+    frame: { Irp: ptr, Location: ptr, Boost: u32, Routine: ptr, Irql: u32, Apcs: u32 },
     steps: {
       start(k, f, _rax, { Irp, PriorityBoost }) {
         const { mem } = k;
+        if (k.config.verifier) checkCompletion(k, Irp);
         if (I.Type.get(mem, Irp) !== IO_TYPE_IRP || I.CurrentLocation.get(mem, Irp) > I.StackCount.get(mem, Irp) + 1) {
           k.bugCheck(MULTIPLE_IRP_COMPLETE_REQUESTS, Irp, 0xeae, 0, 0, 'a driver completed an IRP that was completed already');
         }
-        if (k.config.verifier) {
-          const status = irpStatus(k, Irp);
-          if (status === STATUS_PENDING || status === 0xffffffff)
-            k.bugCheck(
-              DRIVER_VERIFIER_IOMANAGER_VIOLATION,
-              6,
-              status,
-              Irp,
-              0,
-              'an IRP was completed with a status that means it is not complete',
-            );
-          const cancel = I.CancelRoutine.get(mem, Irp);
-          if (cancel)
-            k.bugCheck(
-              DRIVER_VERIFIER_IOMANAGER_VIOLATION,
-              7,
-              cancel,
-              Irp,
-              0,
-              'an IRP was completed while its cancel routine was still set',
-            );
-        }
+        if (k.config.verifier) noteCompletion(k, Irp);
         f.set('Irp', Irp);
         f.set('Boost', PriorityBoost & 0xff);
         f.set('Location', currentLocation(k, Irp));
@@ -302,7 +297,9 @@ const completeRoutine = (name: string, doc: string): NtExport =>
         return walk(k, f);
       },
       returned(k, f, rax) {
+        if (k.config.verifier) checkCompletionRoutine(k, f.get('Routine'), f.get('Irql'), f.get('Apcs'));
         if (rax === STATUS_MORE_PROCESSING_REQUIRED) return ret();
+        if (k.config.verifier) checkPendingCarried(k, f.get('Routine'), f.get('Irp'));
         f.set('Location', f.get('Location') + STACK_LOCATION_SIZE);
         ascend(k, f.get('Irp'));
         return walk(k, f);

@@ -39,6 +39,7 @@ import { statusName } from '../types/statusname.ts';
 import { i32, ptr, struct, u32, u8 } from '../types/struct.ts';
 import { call, type NtExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, VOID, wait } from '../exports/declare.ts';
 import { stepService } from '../exports/service.ts';
+import { checkUnloadedDriver } from '../verifier/unload.ts';
 import { D, driverDevices, setExtensionFlags, unloadable } from './device.ts';
 import { createDriverObject, DRV, DRX, fillMajorFunctions, nextReinitialization } from './driver.ts';
 import { ntSuccess } from './irp.ts';
@@ -251,6 +252,7 @@ export const exports: NtExport[] = [
         return unload ? call(unload, [DriverObject], 'unloaded') : ret(STATUS_INVALID_DEVICE_REQUEST);
       },
       unloaded(k, _f, _rax, { DriverObject }) {
+        if (k.config.verifier) checkUnloadedDriver(k, DriverObject, DRV.DriverUnload.get(k.mem, DriverObject));
         obMakeTemporary(k, DriverObject);
         return call(k.address('nt!ObfDereferenceObject'), [DriverObject], 'gone');
       },

@@ -13,6 +13,7 @@ import { KTRAP_FRAME } from '../types/trap.ts';
 import { STATUS_DRIVER_ENTRYPOINT_NOT_FOUND } from '../types/status.ts';
 import { walkContextOf } from '../rtl/context.ts';
 import type { WalkContext } from '../rtl/unwind.ts';
+import { cardOf } from '../verifier/card.ts';
 import { isKernelModule, moduleAt } from './modules.ts';
 import { currentContext, modulesOf, symbolAt, trapContext, walkStack } from './stackwalk.ts';
 
@@ -141,7 +142,7 @@ export function bugCheckReport(k: Kernel): BugCheck | null {
   const driver = guilty === 0 ? null : moduleAt(modules, guilty)!.name;
   const address = guilty || fault || null;
   const text = k.global.get('KiBugCheckText');
-  return {
+  const report: BugCheck = {
     code,
     name: code === STATUS_DRIVER_ENTRYPOINT_NOT_FOUND ? 'DRIVER_ENTRYPOINT_NOT_FOUND' : bugCheckName(code),
     parameters,
@@ -155,6 +156,8 @@ export function bugCheckReport(k: Kernel): BugCheck | null {
     stack: frames.map(f => ({ address: f.address, symbol: f.symbol })),
     ...(text === 0 ? {} : { text: readText(k, text) }),
   };
+  const card = cardOf(k, report, modules);
+  return card === null ? report : { ...report, card };
 }
 
 function readText(k: Kernel, at: number): string {

@@ -1,6 +1,7 @@
 import type { Kernel } from '../kernel.ts';
 import { BAD_POOL_CALLER, BAD_POOL_HEADER } from '../types/bugcodes.ts';
 import { MM_HIGHEST_USER_ADDRESS, MM_SYSTEM_RANGE_START, PAGE_SIZE, pageOffset } from './layout.ts';
+import { poolFreed } from '../verifier/pool.ts';
 import { insertHeadList, removeEntryList } from '../rtl/list.ts';
 import { POOL_DESCRIPTOR, POOL_LISTS } from './globals.ts';
 import {
@@ -152,6 +153,7 @@ export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: 
  * @param tag 0 for any; else it must be the allocation's
  */
 export function exFreePool(k: Kernel, va: number, tag: number): void {
+  if (k.config.verifier) poolFreed(k, va);
   if (inSpecialPool(k, va)) {
     specialFree(k, va, tag);
     return;

@@ -17,6 +17,8 @@ import { KERNEL_APC_PENDING_DURING_EXIT, THREAD_TERMINATE_HELD_MUTEX } from '../
 import { KMUTANT, KPROCESS, KTHREAD, MISC_SYSTEM_THREAD, Running, Terminated } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
+import { isDriverAddress } from '../verifier/state.ts';
+import { threadEnds, threadStarts } from '../verifier/thread.ts';
 import { allocateCid, freeCid } from './cid.ts';
 
 const E = ETHREAD.f;
@@ -67,6 +69,7 @@ export function psCreateThreadObject(k: Kernel, process: number, start: number, 
     T.Priority.set(m, thread, priority);
     T.BasePriority.set(m, thread, priority);
   }
+  if (k.config.verifier && isDriverAddress(start)) threadStarts(k, thread, start);
   return thread;
 }
 
@@ -121,6 +124,7 @@ export function psExitCurrentThread(k: Kernel, status: number): void {
   const m = k.mem;
   const thread = k.currentThread();
   const process = T.Process.get(m, thread);
+  if (k.config.verifier) threadEnds(k, thread);
   E.ExitStatus.set(m, thread, status | 0);
   E.ExitTime.set(m, thread, systemTime(k));
   E.CrossThreadFlags.set(m, thread, E.CrossThreadFlags.get(m, thread) | CTF_TERMINATED);

@@ -72,6 +72,10 @@ const CONFIG: MachineConfig = {
   clockPeriod: 156250,
   dpcWatchdogTicks: 64,
   verifier: false,
+  injectPool: 0,
+  injectMap: 0,
+  injectLower: 0,
+  injectSeed: 1,
   scheduleSeed: 1,
   seed: 1,
 };

@@ -132,12 +132,13 @@ const CASES: readonly Case[] = [
   {
     ioctl: 0x222014,
     what: 'a return with a raised IRQL',
-    code: 0x4a,
-    name: 'IRQL_GT_ZERO_AT_SYSTEM_SERVICE',
+    code: 0xc9,
+    name: 'DRIVER_VERIFIER_IOMANAGER_VIOLATION',
     irql: 2,
     routine: 'crash!CrashDeviceControl',
     driver: 'crash.sys',
-    parameters: m => [unsigned(symbol(m, 'nt!NtDeviceIoControlFile')), 2n, 0n, 0n],
+    stopAt: { symbol: 'crash!CrashDeviceControl', pass: 1 },
+    parameters: (_m, before) => [5n, before.rcx, 0n, 2n],
   },
 ];
 

@@ -91,7 +91,7 @@ const FAULTS: readonly {
   case: number;
   what: string;
   code: number;
-  parameters: readonly (bigint | 'rip' | 'frame' | 'nt' | 'pte')[];
+  parameters: readonly (bigint | 'rip' | 'frame' | 'nt' | 'pte' | 'object')[];
   irql?: number;
   text?: RegExp;
 }[] = [
@@ -117,7 +117,7 @@ const FAULTS: readonly {
     case: 8,
     what: 'a wait in a DPC',
     code: 0xc4,
-    parameters: [0x20002n, 'nt', 'rip', 2n],
+    parameters: [0x121n, 'nt', 'object', 0n],
     irql: 2,
     text: /KeWaitForSingleObject must be called at IRQL <= APC_LEVEL/,
   },
@@ -140,7 +140,7 @@ const FAULTS: readonly {
     case: 19,
     what: 'a kernel routine called at HIGH_LEVEL',
     code: 0xc4,
-    parameters: [0x2000fn, 'nt', 'rip', 15n],
+    parameters: [0x80n, 15n, 'object', 0n],
     irql: 15,
     text: /KeSetEvent/,
   },
@@ -177,6 +177,9 @@ describe('bug checks', () => {
       const address = Number(BigInt.asIntN(64, value));
       if (expected === 'rip') expect(address >= image.base && address < image.base + image.size).toBe(true);
       else if (expected === 'nt') expect(address >= nt.base && address < nt.base + nt.size).toBe(true);
+      // An object on a kernel stack or in the image.
+      else if (expected === 'object')
+        expect(value >> 32n === 0xfffff880n || (address >= image.base && address < image.base + image.size)).toBe(true);
       else if (expected === 'frame') expect(value >> 32n).toBe(0xfffff880n);
       else if (expected === 'pte') expect(value & 1n).toBe(1n);
       else expect(value).toBe(expected);
