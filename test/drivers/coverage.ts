@@ -14,7 +14,13 @@ const declared = new Map(allExports.filter(e => !e.internal).map(e => [e.name, e
 async function observe(report: (failure: string) => void): Promise<Set<string>> {
   const seen = PROCESSORS.map(() => new Set<string>());
   for (const name of driverNames()) {
-    const driver = await testDriver(name);
+    let driver;
+    try {
+      driver = await testDriver(name);
+    } catch (error) {
+      report(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      continue;
+    }
     for (const [i, processors] of PROCESSORS.entries()) {
       for (let testCase = 0; testCase < driver.cases; testCase++) {
         const run = runDriver(driver, testCase, processors);
