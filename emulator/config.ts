@@ -20,6 +20,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   injectMap: 0,
   injectLower: 0,
   injectSeed: 1,
+  requester: 'user',
   seed: 1,
   scheduleSeed: 1,
 };
@@ -52,6 +53,8 @@ export function completeConfig(partial: Partial<MachineConfig> = {}): MachineCon
   whole('seed', 0, 0xffff_ffff);
   whole('scheduleSeed', 0, 0xffff_ffff);
   if (typeof config.verifier !== 'boolean') throw new RangeError(`machine setting 'verifier' is true or false`);
+  if (config.requester !== 'user' && config.requester !== 'kernel')
+    throw new RangeError(`machine setting 'requester' is 'user' or 'kernel', not ${String(config.requester)}`);
   return config;
 }
 

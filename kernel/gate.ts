@@ -11,10 +11,16 @@ import { BugCheckSignal, type Kernel, RaiseSignal } from './kernel.ts';
 import type { Hook, HookArgs } from './verifier/hook.ts';
 import { verifierHooks } from './verifier/hooks.ts';
 import { irqlViolation } from './verifier/irql.ts';
-import { applyOutcome, costOf, readEntryArgs, runStep, setReturnValue } from './steps.ts';
+import { isKernelAddress } from './mm/layout.ts';
+import { previousMode } from './ob/mode.ts';
+import { applyOutcome, costOf, frameAt, readEntryArgs, runStep, setReturnValue } from './steps.ts';
+import { UserMode } from './types/ke.ts';
+import { STATUS_ACCESS_VIOLATION } from './types/status.ts';
+import { STEP_EPILOGUE } from './image/build.ts';
 
 const GATE_LENGTH = 3;
-const VECTOR_UD = 6;
+const VECTOR_UD = 6,
+  VECTOR_PF = 14;
 
 /** The IRQLs that a name in a rule stands for: the lowest and the highest. */
 const LOWEST: { readonly [name in IrqlName]: number } = {
@@ -42,6 +48,8 @@ interface ReadyGate extends Gate {
   stub: number;
   /** What the verifier does around the routine. */
   hook: Hook | undefined;
+  /** A system service, whose faults on a program's addresses are statuses. */
+  service: boolean;
 }
 
 function prepare(image: BuiltImage, gate: Gate): ReadyGate {
@@ -50,6 +58,7 @@ function prepare(image: BuiltImage, gate: Gate): ReadyGate {
   return {
     ...gate,
     stub: image.base + gate.stub,
+    service: SERVICE_NAME.test(gate.name),
     info,
     hook: info === undefined ? undefined : verifierHooks.get(info.name),
     irqlMin: min === undefined ? 0 : LOWEST[min],
@@ -142,6 +151,25 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
   applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
 }
 
+/** System services are routines whose names start with Nt. */
+const SERVICE_NAME = /^nt!Nt[A-Z]/;
+
+/**
+ * A system service that was called from user mode touched an address that the caller gave and that is not good, or raised an exception: the service ends with a status, as those of NT do, whose
+ * accesses to user memory are under handlers. A step routine gives back what its frame holds. False: the fault is somebody else's.
+ */
+function failService(k: Kernel, gate: ReadyGate, cpu: CpuView, fault: GuestFault | RaiseSignal): boolean {
+  if (!gate.service || previousMode(k) !== UserMode) return false;
+  const raised = fault instanceof RaiseSignal;
+  if (!raised && fault.vector === VECTOR_PF && isKernelAddress(fault.address)) return false;
+  if (gate.steps) {
+    gate.steps.abort?.(k, frameAt(gate, cpu.mem, cpu.gprPtr(RSP)));
+    cpu.rip = gate.stub + STEP_EPILOGUE;
+  }
+  setReturnValue(cpu, raised ? fault.status : STATUS_ACCESS_VIOLATION);
+  return true;
+}
+
 /**
  * A routine raised an exception. From a plain routine that is a jump, so that its caller is where the exception is; from a step routine a call, because its frame
  * must be on the stack for its abort step when a handler unwinds it. The address of the gate is the return address: the frame counts as that of a routine that runs.
@@ -174,7 +202,9 @@ export function dispatchGate(k: Kernel, gates: GateTable, cpu: CpuView): void {
   try {
     run(k, gate, cpu);
   } catch (error) {
-    if (error instanceof GuestFault) {
+    if ((error instanceof GuestFault || error instanceof RaiseSignal) && failService(k, gate, cpu, error)) {
+      // The caller has its status.
+    } else if (error instanceof GuestFault) {
       cpu.rip = rip - GATE_LENGTH;
       cpu.raise(error.vector, error.errorCode, error.address);
     } else if (error instanceof RaiseSignal) {

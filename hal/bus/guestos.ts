@@ -26,6 +26,8 @@ export interface MachineConfig {
   injectLower: number;
   /** Chooses which. */
   injectSeed: number;
+  /** Who carries out requests from outside: a program in user mode (the default), or threads of the kernel. */
+  requester: 'user' | 'kernel';
   /** Seed of everything that is random for the guest (security cookies, RDRAND). */
   seed: number;
   /** Seed of the interleaving of several processors: with the same seed they always take the same turns. Default 1. */

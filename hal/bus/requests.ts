@@ -31,6 +31,13 @@ export const OP_CANCEL = 8;
 /** `name` = instance path of a device node (`PCI\VEN_1234&DEV_11E8...`); code: 0 enumerate, 1 start, 2 stop, 3 query-remove and remove, 4 surprise removal. */
 export const OP_PNP = 9;
 
+/** Ends the requester's process with the exit status `code` (NtTerminateProcess); another one takes its place for the requests that follow. */
+export const OP_EXIT = 10;
+
+/** Flags of a transfer (read, write, ioctl): completion by an APC in place of an event; and `data` is not the input but four u64 that are passed as they are: input address, input length, output address, output length. */
+export const TRANSFER_APC = 2;
+export const TRANSFER_POINTERS = 4;
+
 /** The operation returned STATUS_PENDING; a PHASE_DONE reply follows when its IRP completes. */
 export const PHASE_PENDING = 0;
 export const PHASE_DONE = 1;

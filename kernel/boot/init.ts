@@ -120,6 +120,7 @@ function phase0(k: Kernel): void {
   for (const { export: e, address } of k.images.data) e.init?.(k, address);
   obInitTypes(k, Number(nextRandom(k) & 0xffffffffn));
   obSetDeleteProcedure(k, exportedType(k, 'PsThreadType'), k.address('nt!PspThreadDelete'));
+  obSetDeleteProcedure(k, exportedType(k, 'PsProcessType'), k.address('nt!PspProcessDelete'));
   initializeCidTable(k);
   const system = psCreateSystemProcess(k, 'System');
   if (!system) throw new Error('the system process could not be made');

@@ -43,6 +43,8 @@ export const CR0 = 0x80050033,
 const MSR_PAT = 0x277;
 const MSR_EFER = 0xc0000080,
   MSR_STAR = 0xc0000081,
+  MSR_LSTAR = 0xc0000082,
+  MSR_CSTAR = 0xc0000083,
   MSR_SFMASK = 0xc0000084,
   MSR_FS_BASE = 0xc0000100,
   MSR_GS_BASE = 0xc0000101,
@@ -158,10 +160,12 @@ export function writeProcessorArea(k: Kernel, index: number, loaded: boolean): v
 /** NT's memory types, by PWT and PCD: write-back, write-combining, uncached minus, uncached (Intel SDM vol. 3, 12.12.2). */
 const PAT = 0x0007010600070106n;
 
-/** MSRs of system calls, of the segment bases and of memory types; `pcr` is the processor's KPCR. With `verifier` the processor watches pageable memory. */
-export function setProcessorMsrs(cpu: CpuView, pcr: number, verifier: boolean): void {
+/** MSRs of system calls, of the segment bases and of memory types; `pcr` is the processor's KPCR. Under the verifier the processor watches pageable memory. */
+export function setProcessorMsrs(k: Kernel, cpu: CpuView, pcr: number): void {
   cpu.wrmsr(MSR_PAT, PAT);
-  cpu.wrmsr(MSR_PAGEABLE_KEYS, verifier ? PAGEABLE_KEYS : 0n);
+  cpu.wrmsr(MSR_PAGEABLE_KEYS, k.config.verifier ? PAGEABLE_KEYS : 0n);
+  cpu.wrmsr(MSR_LSTAR, BigInt.asUintN(64, BigInt(k.address('nt!KiSystemCall64'))));
+  cpu.wrmsr(MSR_CSTAR, BigInt.asUintN(64, BigInt(k.address('nt!KiSystemCall32'))));
   cpu.wrmsr(MSR_STAR, (BigInt(KGDT64_R3_CMCODE | 3) << 48n) | (BigInt(KGDT64_R0_CODE) << 32n));
   cpu.wrmsr(MSR_SFMASK, 0x4700n);
   cpu.wrmsr(MSR_FS_BASE, 0n);
@@ -185,7 +189,7 @@ export function setUpProcessor(k: Kernel, cpu: CpuView): void {
   cpu.setSegment(LDTR, { selector: 0, base: 0, limit: 0, access: 0 });
   cpu.setSegment(TR, { selector: KGDT64_SYS_TSS, base: tss, limit: TSS_LIMIT, access: 0x008b });
   cpu.cpl = 0;
-  setProcessorMsrs(cpu, pcr, k.config.verifier);
+  setProcessorMsrs(k, cpu, pcr);
   cpu.mxcsr = 0x1f80;
   cpu.rflags = 2;
   cpu.cr8 = HIGH_LEVEL;

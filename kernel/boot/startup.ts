@@ -147,7 +147,7 @@ function prepareProcessor(k: Kernel, processor: number, tables: number): boolean
 /** KiInitializeKernel on a processor that has been started: its own registers, its interrupt controller and clock; then it is active. */
 export function initializeProcessor(k: Kernel): void {
   const n = k.cpu.index;
-  setProcessorMsrs(k.cpu, pcrAddress(n), k.config.verifier);
+  setProcessorMsrs(k, k.cpu, pcrAddress(n));
   initializeLocalApic(k.cpu, SPURIOUS_VECTOR);
   startProcessorClock(k);
   k.global.set('KeActiveProcessors', BigInt(activeProcessors(k) | (1 << n)));

@@ -53,7 +53,7 @@ export interface IrqlRule {
 export interface ExportInfo<A> {
   name: string;
   /** Default `ntoskrnl.exe`. */
-  module?: 'ntoskrnl.exe' | 'hal.dll';
+  module?: 'ntoskrnl.exe' | 'hal.dll' | 'ntdll.dll' | 'requester.exe';
   /** Has a stub and a symbol (`nt!IopCloseFile`), but is not in the export directory: drivers cannot import it. */
   internal?: boolean;
   /** One sentence: what it does. The WDK page is the source. */
@@ -141,7 +141,7 @@ export interface CodeExport<A extends ArgTypes = ArgTypes> extends ExportInfo<A>
 export interface DataExport {
   kind: 'data';
   name: string;
-  module?: 'ntoskrnl.exe' | 'hal.dll';
+  module?: 'ntoskrnl.exe' | 'hal.dll' | 'ntdll.dll' | 'requester.exe';
   /** Has a symbol, but is not in the export directory. */
   internal?: boolean;
   doc: string;

@@ -10,6 +10,11 @@ import { dpcRoutines } from '../ke/dpcroutine.ts';
 import { exceptionRoutines } from '../ke/exception.ts';
 import { interruptRoutines } from '../ke/interruptdispatch.ts';
 import { trapCode } from '../ke/trapcode.ts';
+import { serviceTables } from '../ke/services.ts';
+import { syscallCode } from '../ke/syscallcode.ts';
+import { userApcRoutines } from '../ke/userapc.ts';
+import { exitRoutines } from '../ps/exit.ts';
+import { userThreadRoutines } from '../ps/user.ts';
 import { exports as cm } from './cm.ts';
 import { exports as con } from './console.ts';
 import { exports as crt } from './crt.ts';
@@ -50,6 +55,11 @@ export const allExports: readonly NtExport[] = [
   ...exceptionRoutines,
   ...apcRoutines,
   ...apcWaitRoutines,
+  ...syscallCode,
+  ...serviceTables,
+  ...userApcRoutines,
+  ...userThreadRoutines,
+  ...exitRoutines,
   ...ke,
   ...ps,
   ...ob,

@@ -23,6 +23,7 @@ import { exports as timer } from '../io/timer.ts';
 import { exports as workItems } from '../io/workitem.ts';
 import { exports as requesterInit } from '../requester/init.ts';
 import { exports as requesterThread } from '../requester/thread.ts';
+import { userRequesterRoutines } from '../requester/user.ts';
 
 export const exports: NtExport[] = [
   ...call,
@@ -48,4 +49,5 @@ export const exports: NtExport[] = [
   ...dma,
   ...requesterInit,
   ...requesterThread,
+  ...userRequesterRoutines,
 ];

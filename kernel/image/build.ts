@@ -1,11 +1,12 @@
 import type { ArgType, CodeExport, DataExport, NtExport, PlainExport, StepExport } from '../exports/declare.ts';
 import { KERNEL_GLOBALS } from '../globals.ts';
 import { ABSENT_SLOTS } from '../ke/globals.ts';
-import { HAL_BASE, NTOSKRNL_BASE } from '../mm/layout.ts';
+import { HAL_BASE, NTDLL_BASE, NTOSKRNL_BASE, PROGRAM_BASE } from '../mm/layout.ts';
 import { type StructType, struct } from '../types/struct.ts';
 import { type Assembled, Assembler } from './asm.ts';
 import { type ExportEntry, SCN_CODE, SCN_DATA, SCN_RDATA, sectionRvas, writeExportDirectory, writePe } from './pe.ts';
 import { encodeUnwindInfo } from './unwindinfo.ts';
+import { ntdllCode, requesterCode } from './usercode.ts';
 
 /** Where a step routine's frame keeps the number of the step that runs next, from RSP. Below are the outgoing arguments (home space and up to eight more). */
 export const FRAME_STEP = 0x60;
@@ -59,6 +60,8 @@ export interface BuiltImage {
 export interface KernelImages {
   nt: BuiltImage;
   hal: BuiltImage;
+  /** The images of user mode: ntdll and the programs. They have no gates. */
+  user: readonly BuiltImage[];
   /** `nt!KeSetEvent` -> address. Exports, internal routines, the kernel's variables. */
   symbols: Map<string, number>;
   /** Symbols of code by address, ascending: for names of addresses. */
@@ -73,8 +76,10 @@ export interface KernelImages {
 }
 
 const isHal = (e: NtExport): boolean => e.module === 'hal.dll';
-/** `nt!X` or `hal!X`. */
-export const symbolOf = (e: NtExport): string => `${isHal(e) ? 'hal' : 'nt'}!${e.name}`;
+const PREFIXES = { 'ntoskrnl.exe': 'nt', 'hal.dll': 'hal', 'ntdll.dll': 'ntdll', 'requester.exe': 'requester' } as const;
+type Prefix = (typeof PREFIXES)[keyof typeof PREFIXES];
+/** `nt!X`, `hal!X`, `ntdll!X`. */
+export const symbolOf = (e: NtExport): string => `${PREFIXES[e.module ?? 'ntoskrnl.exe']}!${e.name}`;
 
 /** Routines that drivers built for older systems import from hal.dll though they live in the kernel: hal.dll forwards them, as that of Windows 10 2004 and later does. */
 const HAL_FORWARDS = [
@@ -246,7 +251,7 @@ function placeCode(
 }
 
 interface ModulePlan {
-  module: 'nt' | 'hal';
+  module: Prefix;
   name: string;
   base: number;
   list: readonly NtExport[];
@@ -412,11 +417,16 @@ export function buildKernelImages(exports: readonly NtExport[], entry: string): 
     name,
     target: `ntoskrnl.${name}`,
   }));
+  const userPlans = [
+    { module: 'ntdll', name: 'ntdll.dll', base: NTDLL_BASE, list: ntdllCode(exports) },
+    { module: 'requester', name: 'requester.exe', base: PROGRAM_BASE, list: requesterCode },
+  ].map(p => planModule({ ...p, module: p.module as Prefix, absent: 0, globals: false, entry: null }, symbols));
   return {
     nt: ntPlan.finish(ntForwards),
     hal: halPlan.finish(halForwards),
+    user: userPlans.map(p => p.finish([])),
     symbols,
-    sorted: [...ntPlan.sorted, ...halPlan.sorted].sort((a, b) => a.address - b.address),
+    sorted: [...ntPlan.sorted, ...halPlan.sorted, ...userPlans.flatMap(p => p.sorted)].sort((a, b) => a.address - b.address),
     absentBase: ntPlan.absentBase,
     globalsBase: ntPlan.globalsBase,
     exports,

@@ -34,6 +34,7 @@ import { ptr, u8 } from '../types/struct.ts';
 import { R12, R13, R14, R15 } from '../../hal/bus/cpu.ts';
 import { freezeProcessor, isFreezing } from './bugcheck.ts';
 import { divideErrorStatus } from './divide.ts';
+import { dispatchUserException } from './userapc.ts';
 import { isKernelModule, moduleAt } from './modules.ts';
 import { firstNmiCallback, nextNmiCallback, nmiCallback } from './nmi.ts';
 import { storeFloatState } from '../rtl/context.ts';
@@ -103,6 +104,8 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
   const write = (error & PF_WRITE) !== 0,
     execute = (error & PF_INSTRUCTION) !== 0;
   const access = execute ? 8 : write ? 1 : 0;
+  if (fromUser(k, trapFrame))
+    return { status: STATUS_ACCESS_VIOLATION, address: rip, parameters: [BigInt(access), BigInt.asUintN(64, BigInt(va))] };
   const special = specialPoolFault(k, va, isDriverCode(k, rip));
   if (special) k.bugCheckAt(trapFrame, special.code, va, write ? 1 : 0, rip, 0, special.text);
   if (irql >= DISPATCH_LEVEL) {
@@ -135,6 +138,22 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
     );
   }
   return { status: STATUS_ACCESS_VIOLATION, address: rip, parameters: [BigInt(access), BigInt.asUintN(64, BigInt(va))] };
+}
+
+const fromUser = (k: Kernel, trapFrame: number): boolean => (F.SegCs.get(k.mem, trapFrame) & 3) !== 0;
+
+/** The arguments of a system service could not be read from the program's stack: the service fails. */
+function failsService(k: Kernel, trapFrame: number): boolean {
+  if (address(k, trapFrame + F.Rip.offset) !== k.address('nt!KiSystemCall64.copyArguments')) return false;
+  k.mem.writePtr(trapFrame + F.Rip.offset, k.address('nt!KiSystemCall64.badArguments'));
+  return true;
+}
+
+/** An exception of a program is its own affair: ntdll is told, and if its stack cannot hold the record the process ends. */
+function userException(k: Kernel, trapFrame: number, vector: number): Outcome {
+  const e = describe(k, trapFrame, vector);
+  if (dispatchUserException(k, trapFrame, e)) return ret();
+  return call(k.address('nt!PspTerminateCurrentProcess'), [e.status], 'never');
 }
 
 /** The page is there now: back to the instruction. */
@@ -208,6 +227,7 @@ function describe(k: Kernel, trapFrame: number, vector: number): Exception {
     case 0x2d:
       return plain(STATUS_BREAKPOINT, rip - 2, [0n]);
     default:
+      if (fromUser(k, trapFrame)) return plain(STATUS_ACCESS_VIOLATION, rip, [0n, 0xffffffffffffffffn]);
       // Double fault, invalid TSS, segment and stack faults, x87: nothing in kernel mode may cause them.
       k.bugCheckAt(trapFrame, UNEXPECTED_KERNEL_MODE_TRAP, vector, trapFrame, address(k, trapFrame + F.Rsp.offset), rip);
   }
@@ -288,7 +308,8 @@ function callNmiCallback(k: Kernel, f: Fr, trapFrame: number, callback: number):
 
 function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
   if (vector === VECTOR_NMI) return nmi(k, f, trapFrame);
-  if (vector === VECTOR_PF && repaired(k, trapFrame)) return ret();
+  if (vector === VECTOR_PF && (repaired(k, trapFrame) || failsService(k, trapFrame))) return ret();
+  if (fromUser(k, trapFrame)) return userException(k, trapFrame, vector);
   const e = describe(k, trapFrame, vector);
   if (isBreakRequest(k, e)) {
     const caller = walkStack(k, trapContext(k, trapFrame))[1];
@@ -323,6 +344,9 @@ export const exceptionRoutines: readonly NtExport[] = [
       nmi(k, f, rax, { TrapFrame }) {
         if ((rax & 0xff) !== 0) f.set('Handled', 1);
         return callNmiCallback(k, f, TrapFrame, nextNmiCallback(k, f.get('Callback')));
+      },
+      never: () => {
+        throw new Error('a thread that has ended ran again');
       },
     },
   }),

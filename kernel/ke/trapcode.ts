@@ -4,6 +4,7 @@ import { type Assembler, gs, mem } from '../image/asm.ts';
 import { PRCB_OFFSET } from '../mm/layout.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { KTRAP_FRAME } from '../types/trap.ts';
+import { emitUserApcs } from './syscallcode.ts';
 
 /**
  * Entries from the IDT. Each completes a KTRAP_FRAME below what the processor pushed, so that every register of the interrupted code is in memory while the kernel
@@ -94,6 +95,12 @@ function emitEntry(a: Assembler, e: Entry): void {
   if (e.irql !== undefined) {
     a.movzx(RAX, field('PreviousIrql'), 1);
     a.writeCr8(RAX);
+  }
+  if (!e.masked) {
+    a.testImm(field('SegCs'), RPL_USER, 1);
+    a.jcc('e', 'restore');
+    emitUserApcs(a);
+    a.label('restore');
   }
   a.ldmxcsr(field('MxCsr'));
   XMM_FIELDS.forEach((name, i) => a.loadXmm(i, field(name)));

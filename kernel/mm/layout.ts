@@ -23,6 +23,10 @@ export const PXE_BASE = va(0xfffff6fb, 0x7dbed000);
 export const KUSER_SHARED_DATA = va(0xfffff780, 0);
 export const USER_SHARED_DATA = 0x7ffe0000;
 
+/** Images of user mode: ntdll, and the program of a process. */
+export const NTDLL_BASE = 0x7ffb00000000,
+  PROGRAM_BASE = 0x7ff700000000;
+
 /** Images: the kernel, the HAL, then the drivers one after the other. */
 export const NTOSKRNL_BASE = va(0xfffff800, 0x02a00000);
 export const HAL_BASE = va(0xfffff800, 0x04a00000);

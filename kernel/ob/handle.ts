@@ -74,6 +74,25 @@ export function obCreateHandleTable(k: Kernel, process: number, processId: numbe
   return table;
 }
 
+/** Takes a handle table away whose handles are closed (ObKillProcess). */
+export function obDeleteHandleTable(k: Kernel, table: number): void {
+  const { mem } = k;
+  const { base, level } = tableCode(k, table);
+  if (level === 1) {
+    for (let i = 0; i < POINTERS_PER_PAGE; i++) {
+      const page = mem.readPtr(base + i * 8);
+      if (page) exFreePool(k, page, TAG);
+    }
+  }
+  exFreePool(k, base, TAG);
+  const link = table + T.HandleTableList.offset;
+  const next = mem.readPtr(link),
+    previous = mem.readPtr(link + 8);
+  mem.writePtr(previous, next);
+  mem.writePtr(next + 8, previous);
+  exFreePool(k, table, TAG);
+}
+
 /** Appends a page of free entries. `first` is the number of its first entry, which stays unused. */
 function addFreeEntries(k: Kernel, table: number, page: number, first: number): void {
   const { mem } = k;

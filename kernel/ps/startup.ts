@@ -135,15 +135,21 @@ export const systemThreadRoutines: NtExport[] = [
     frame: {},
     steps: {
       start: k => tellThread(k, k.currentThread(), false, PLAIN | ownKinds(k, k.currentThread()), 'told'),
-      told(k, _f, _rax, { ExitStatus }) {
+      told(k) {
         const process = k.currentThreadProcess();
         const flags = P.Flags.get(k.mem, process);
         const last = P.ActiveThreads.get(k.mem, process) === 1;
-        if (!last || !(flags & PSF_CREATE_REPORTED) || flags & PSF_PROCESS_EXITING) return exit(k, ExitStatus);
+        if (!last || !(flags & PSF_CREATE_REPORTED) || flags & PSF_PROCESS_EXITING) return exit(k);
         P.Flags.set(k.mem, process, flags | PSF_PROCESS_EXITING);
         return call(k.address('nt!PspCallProcessNotifyRoutines'), [process, 0, 0, 0, 0], 'left');
       },
-      left: (k, _f, _rax, { ExitStatus }) => exit(k, ExitStatus),
+      left: k => exit(k),
+      cancelled(k, _f, _rax, { ExitStatus }) {
+        const process = k.currentThreadProcess();
+        const last = P.ActiveThreads.get(k.mem, process) === 1 && P.Peb.get(k.mem, process) !== 0;
+        return last ? call(k.address('nt!PspExitProcess'), [ExitStatus], 'gone') : end(k, ExitStatus);
+      },
+      gone: (k, _f, _rax, { ExitStatus }) => end(k, ExitStatus),
       never: () => {
         throw new Error('a thread that has ended ran again');
       },
@@ -207,9 +213,11 @@ export const systemThreadRoutines: NtExport[] = [
   }),
 ];
 
-/** The last step of a thread: its requests go first. */
-function exit(k: Kernel, status: number): Outcome {
-  if (hasOutstandingIrps(k)) return call(k.address('nt!IopExitThread'), [status], 'never');
+/** The last steps of a thread: its requests go first, then what the process has of user mode when it is the last one. */
+const exit = (k: Kernel): Outcome =>
+  hasOutstandingIrps(k) ? call(k.address('nt!IopCancelThreadIo'), [], 'cancelled') : { do: 'next', then: 'cancelled', cycles: 0 };
+
+function end(k: Kernel, status: number): Outcome {
   psExitCurrentThread(k, status);
   return wait('never');
 }

@@ -1,5 +1,6 @@
 import { array, ptr, u32 } from '../types/struct.ts';
 import { KDPC, KEVENT } from '../types/ke.ts';
+import { LIST_ENTRY } from '../types/rtl.ts';
 
 /** Requests of the kernel's own that can wait. */
 export const INTERNAL_QUEUE_LENGTH = 16;
@@ -11,6 +12,8 @@ export const requesterGlobals = {
   ReqDpc: KDPC,
   /** The process to whose handles the outside refers. */
   ReqProcess: ptr,
+  /** REQUESTER_RECORDs of the threads of the user-mode requester (user.ts). */
+  ReqRecordListHead: LIST_ENTRY,
   /** Threads that wait for a request, and all of them. */
   ReqIdleThreads: u32,
   ReqThreads: u32,

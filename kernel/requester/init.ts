@@ -4,11 +4,14 @@ import { keInitializeDpc, keInsertQueueDpc } from '../ke/dpc.ts';
 import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
 import { connectInterrupt, interruptVector } from '../ke/interrupt.ts';
 import { psCreateSystemProcess } from '../ps/process.ts';
+import { psCreateUserProcess } from '../ps/user.ts';
+import { initializeListHead } from '../rtl/list.ts';
 import { LevelSensitive } from '../types/ke.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS } from '../types/status.ts';
 import { BOOLEAN, type NtExport, ntExport, NTSTATUS, PVOID, VOID } from '../exports/declare.ts';
 import { maskPort, portPending, portPresent } from './port.ts';
 import { startRequester } from './thread.ts';
+import { requesterImage } from './user.ts';
 
 const SynchronizationEvent = 1;
 
@@ -25,7 +28,9 @@ export const exports: NtExport[] = [
       if (!portPresent(k)) return STATUS_SUCCESS;
       keInitializeEvent(k, k.global.address('ReqEvent'), SynchronizationEvent, false);
       keInitializeDpc(k, k.global.address('ReqDpc'), k.address('nt!ReqDpcRoutine'), 0);
-      const process = psCreateSystemProcess(k, 'requester');
+      initializeListHead(k.mem, k.global.address('ReqRecordListHead'));
+      const process =
+        k.config.requester === 'kernel' ? psCreateSystemProcess(k, 'requester') : psCreateUserProcess(k, requesterImage(k));
       if (!process) return STATUS_INSUFFICIENT_RESOURCES;
       k.global.set('ReqProcess', process);
       if (!startRequester(k)) return STATUS_INSUFFICIENT_RESOURCES;

@@ -19,28 +19,21 @@ import {
 import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
 import { keDelay, keWait } from '../ke/wait.ts';
-import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_USER, PTE_WRITE } from '../mm/layout.ts';
-import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
+import { mmMakeResident } from '../mm/fault.ts';
+import { PAGE_SIZE } from '../mm/layout.ts';
 import { exFreePool } from '../mm/pool.ts';
-import { mmMapPage, mmUnmapPage } from '../mm/pte.ts';
+import { mmAllocateUserMemory, mmFreeUserMemory } from '../mm/process.ts';
+import { PAGE_READWRITE } from '../mm/region.ts';
 import { poolTag } from '../ob/globals.ts';
-import { attachedDevice } from '../io/device.ts';
-import { entryObject, findHandle, obCreateHandle } from '../ob/handle.ts';
+import { dispatchRoutine } from '../io/handlerequest.ts';
+import { obCreateHandle } from '../ob/handle.ts';
 import { setPreviousMode } from '../ob/mode.ts';
 import { obCreateObject } from '../ob/object.ts';
 import { allocateString, freeString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
 import { psCreateSystemThread } from '../ps/thread.ts';
 import { APC_INDEX_MISMATCH, IRQL_GT_ZERO_AT_SYSTEM_SERVICE } from '../types/bugcodes.ts';
-import {
-  DEVICE_OBJECT,
-  DRIVER_OBJECT,
-  FILE_OBJECT,
-  IO_STATUS_BLOCK,
-  IRP_MJ_DEVICE_CONTROL,
-  IRP_MJ_READ,
-  IRP_MJ_WRITE,
-} from '../types/io.ts';
+import { IO_STATUS_BLOCK, IRP_MJ_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE } from '../types/io.ts';
 import { KernelMode, KEVENT, KTHREAD, UserMode } from '../types/ke.ts';
 import { OBJ_CASE_INSENSITIVE, OBJECT_ATTRIBUTES } from '../types/ob.ts';
 import { UNICODE_STRING } from '../types/rtl.ts';
@@ -60,21 +53,22 @@ import { answerInternalRequest, internalPending, REQUEST_PACKET, takeInternalReq
 import { fetchRequest, maskPort, portPending, readRequest, refuseRequest, type RequestFields, sendReply } from './port.ts';
 import { devicePath } from './path.ts';
 import { createService } from './service.ts';
+import { createUserRequester } from './user.ts';
 
 /** Each thread's user buffers lie in a slot of its own. */
-const FIRST_SLOT = 0x10000000,
+export const FIRST_SLOT = 0x10000000,
   SLOT_SIZE = 0x1000000;
-const GENERIC_READ_WRITE_SYNCHRONIZE = 0xc0100000;
-const FILE_NON_DIRECTORY_FILE = 0x40,
+export const GENERIC_READ_WRITE_SYNCHRONIZE = 0xc0100000;
+export const FILE_NON_DIRECTORY_FILE = 0x40,
   FILE_SYNCHRONOUS_IO_NONALERT = 0x20,
   FILE_OPEN = 1,
   FILE_SHARE_READ_WRITE = 3;
-const OPEN_SYNCHRONOUS = 1;
+export const OPEN_SYNCHRONOUS = 1;
 /** 10 ms from now, and how often. */
 const UNLOAD_POLL_INTERVAL = -100_000n,
   UNLOAD_POLLS = 10;
 
-const frame = {
+export const frame = {
   /** Block with the request, and where its user buffers start. */
   Request: ptr,
   /** REQUEST_PACKET of the part of the kernel that asks; 0: the request came through the port. */
@@ -95,48 +89,42 @@ const frame = {
   Packet: LOAD_PACKET,
   Polls: u32,
 } as const;
-type F = Frame<typeof frame>;
-
-/** Maps fresh zeroed pages at `va` of the current process; false, with nothing mapped, when memory is short. */
-function mapUser(k: Kernel, va: number, pages: number): boolean {
-  for (let i = 0; i < pages; i++) {
-    const pfn = mmAllocatePage(k, true);
-    if (pfn >= 0 && mmMapPage(k, va + i * PAGE_SIZE, pfn, PTE_USER | PTE_WRITE | PTE_NO_EXECUTE)) continue;
-    if (pfn >= 0) mmFreePage(k, pfn);
-    unmapUser(k, va, i);
-    return false;
-  }
-  return true;
-}
-
-function unmapUser(k: Kernel, va: number, pages: number): void {
-  for (let i = 0; i < pages; i++) {
-    const pfn = mmUnmapPage(k, va + i * PAGE_SIZE);
-    if (pfn >= 0) mmFreePage(k, pfn);
-  }
-}
+export type F = Frame<typeof frame>;
 
 /** Makes the user buffers of a request: the input (filled) at the slot's start, the output behind it with a page between that is not there. */
-function makeBuffers(k: Kernel, f: F, r: RequestFields, inputLength: number, outputLength: number): boolean {
+export function makeBuffers(k: Kernel, f: F, r: RequestFields, inputLength: number, outputLength: number): boolean {
   const slot = f.get('Slot');
+  const process = k.currentThreadProcess();
   const inputPages = Math.ceil(inputLength / PAGE_SIZE);
   const outputPages = Math.ceil(outputLength / PAGE_SIZE);
   if ((inputPages + outputPages + 2) * PAGE_SIZE > SLOT_SIZE) return false;
-  if (!mapUser(k, slot, inputPages)) return false;
   const output = slot + (inputPages + 1) * PAGE_SIZE;
-  if (!mapUser(k, output, outputPages)) {
-    unmapUser(k, slot, inputPages);
-    return false;
-  }
+  const make = (base: number, bytes: number): boolean =>
+    bytes === 0 ||
+    (mmAllocateUserMemory(k, process, { base, bytes, protect: PAGE_READWRITE }).status === STATUS_SUCCESS &&
+      mmMakeResident(k, base, bytes, true));
   f.set('InputPages', inputPages);
   f.set('OutputPages', outputPages);
   f.set('Output', outputLength ? output : 0);
+  if (!make(slot, inputLength) || !make(output, outputLength)) {
+    freeBuffers(k, f);
+    return false;
+  }
   if (inputLength) k.mem.copy(slot, r.data, inputLength);
   return true;
 }
 
-/** Waits for the port, or takes a request from it and starts on it. */
-function takeRequest(k: Kernel, f: F): Outcome {
+/** Gives the user buffers of a request back, as far as they were made. */
+export function freeBuffers(k: Kernel, f: F): void {
+  const process = k.currentThreadProcess();
+  if (f.get('InputPages')) mmFreeUserMemory(k, process, f.get('Slot'));
+  if (f.get('OutputPages')) mmFreeUserMemory(k, process, f.get('Slot') + (f.get('InputPages') + 1) * PAGE_SIZE);
+  f.set('InputPages', 0);
+  f.set('OutputPages', 0);
+}
+
+/** Waits for the port in the name of `mode`, or takes a request from it and starts on it. */
+export function takeRequest(k: Kernel, f: F, mode: number, begin: (k: Kernel, f: F, r: RequestFields) => Outcome): Outcome {
   const count = (name: 'ReqIdleThreads' | 'ReqActive', by: number): void => k.global.set(name, k.global.get(name) + by);
   const asker = takeInternalRequest(k);
   const request = asker ? REQUEST_PACKET.f.Request.get(k.mem, asker) : portPending(k) ? fetchRequest(k) : 0;
@@ -147,7 +135,7 @@ function takeRequest(k: Kernel, f: F): Outcome {
   }
   if (!request) {
     maskPort(k, false);
-    return keWait(k, [k.global.address('ReqEvent')], { reason: 15 }) === 'blocked' ? wait('take') : next('take', 0);
+    return keWait(k, [k.global.address('ReqEvent')], { mode, reason: 15 }) === 'blocked' ? wait('woken') : next('take', 0);
   }
   count('ReqIdleThreads', -1);
   count('ReqActive', 1);
@@ -164,7 +152,11 @@ function takeRequest(k: Kernel, f: F): Outcome {
 /** Starts one more requester thread; it counts as idle until it takes a request. */
 export function startRequester(k: Kernel): boolean {
   const number = k.global.get('ReqThreads');
-  const thread = psCreateSystemThread(k, k.global.get('ReqProcess'), k.address('nt!ReqThread'), number);
+  const process = k.global.get('ReqProcess');
+  const thread =
+    k.config.requester === 'kernel'
+      ? psCreateSystemThread(k, process, k.address('nt!ReqThread'), number)
+      : createUserRequester(k, process, number);
   if (!thread) return false;
   k.global.set('ReqThreads', number + 1);
   k.global.set('ReqIdleThreads', k.global.get('ReqIdleThreads') + 1);
@@ -180,14 +172,10 @@ function serve(k: Kernel, f: F, service: string, args: readonly (number | bigint
 }
 
 /** The dispatch routine that a transfer went to, for the report of what it left behind; 0 for other requests. */
-function dispatchRoutine(k: Kernel, f: F): number {
+function transferRoutine(k: Kernel, f: F): number {
   const { op, handle } = readRequest(k, f.get('Request'));
   const major = op === OP_READ ? IRP_MJ_READ : op === OP_WRITE ? IRP_MJ_WRITE : op === OP_IOCTL ? IRP_MJ_DEVICE_CONTROL : -1;
-  const { entry } = findHandle(k, handle, UserMode);
-  if (major < 0 || !entry) return 0;
-  const device = attachedDevice(k, FILE_OBJECT.f.DeviceObject.get(k.mem, entryObject(k, entry)));
-  const driver = DEVICE_OBJECT.f.DriverObject.get(k.mem, device);
-  return k.mem.readPtr(driver + DRIVER_OBJECT.f.MajorFunction.offset + major * 8);
+  return major < 0 ? 0 : dispatchRoutine(k, major, handle);
 }
 
 /** What KiSystemServiceExit checks before it goes back to user mode. */
@@ -196,7 +184,7 @@ function checkReturn(k: Kernel, f: F): void {
   const service = f.get('Service');
   if (k.irql > 0)
     k.bugCheckBy(
-      dispatchRoutine(k, f),
+      transferRoutine(k, f),
       IRQL_GT_ZERO_AT_SYSTEM_SERVICE,
       service,
       k.irql,
@@ -210,7 +198,8 @@ function checkReturn(k: Kernel, f: F): void {
   }
 }
 
-function begin(k: Kernel, f: F, r: RequestFields): Outcome {
+/** Starts on a request in kernel mode. */
+export function begin(k: Kernel, f: F, r: RequestFields): Outcome {
   const { mem } = k;
   switch (r.op) {
     case OP_OPEN: {
@@ -305,19 +294,17 @@ function clearIosb(k: Kernel, f: F): void {
 }
 
 /** Tells whoever made the request. `data` is an address. */
-function reply(k: Kernel, f: F, status: number, information: bigint, phase: number, data: number, length: number): void {
+export function reply(k: Kernel, f: F, status: number, information: bigint, phase: number, data: number, length: number): void {
   const asker = f.get('Asker');
   if (asker) answerInternalRequest(k, asker, status, information, phase, data, length);
   else sendReply(k, k.mem.read32(f.get('Request')), status, information, phase, data, length);
 }
 
 /** Ends a request: the reply, and back to the port. `data` is an address. */
-function answer(k: Kernel, f: F, status: number, information = 0n, data = 0, length = 0): Outcome {
+export function answer(k: Kernel, f: F, status: number, information = 0n, data = 0, length = 0): Outcome {
   const request = f.get('Request');
   reply(k, f, status, information, PHASE_DONE, data, length);
-  const output = f.get('Slot') + (f.get('InputPages') + 1) * PAGE_SIZE;
-  unmapUser(k, f.get('Slot'), f.get('InputPages'));
-  unmapUser(k, output, f.get('OutputPages'));
+  freeBuffers(k, f);
   exFreePool(k, request, 0);
   k.global.set('ReqActive', k.global.get('ReqActive') - 1);
   k.global.set('ReqIdleThreads', k.global.get('ReqIdleThreads') + 1);
@@ -325,7 +312,7 @@ function answer(k: Kernel, f: F, status: number, information = 0n, data = 0, len
 }
 
 /** Ends a transfer: what the status block says. */
-function answerTransfer(k: Kernel, f: F, status: number): Outcome {
+export function answerTransfer(k: Kernel, f: F, status: number): Outcome {
   const r = readRequest(k, f.get('Request'));
   const information = ntError(status) ? 0n : k.mem.read64(f.get('Iosb') + 8);
   const length = r.op === OP_WRITE ? 0 : information > BigInt(r.outLength) ? r.outLength : Number(information);
@@ -351,6 +338,40 @@ function textLength(k: Kernel, at: number): number {
   return n;
 }
 
+/** The steps of the operations that are the kernel's own: load, unload, Plug and Play. */
+export const kernelSteps = {
+  loaded(k: Kernel, f: F, rax: number): Outcome {
+    const packet = f.get('Packet');
+    const p = LOAD_PACKET.f;
+    freeString(k, packet + p.RegistryPath.offset);
+    const message = p.Message.get(k.mem, packet);
+    const length = message ? textLength(k, message) : 0;
+    const base = ntSuccess(rax) ? BigInt.asUintN(64, BigInt(p.ImageBase.get(k.mem, packet))) : 0n;
+    const done = answer(k, f, rax, base, message, length);
+    if (message) exFreePool(k, message, 0);
+    return done;
+  },
+  devicesRemoved(k: Kernel, f: F, rax: number): Outcome {
+    if (!ntSuccess(rax)) return answer(k, f, rax);
+    const service = serviceOf(readRequest(k, f.get('Request')).name);
+    // A Plug and Play driver goes with its last device; then there is nothing left to unload.
+    if (!driverOfService(k, service)) return answer(k, f, STATUS_SUCCESS);
+    if (!allocateString(k, f.get('Name'), `${SERVICES_PATH}\\${service}`, poolTag('Reqn')))
+      return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
+    f.set('Polls', 0);
+    return call(k.address('nt!NtUnloadDriver'), [f.get('Name')], 'unloaded');
+  },
+  unloaded(k: Kernel, f: F, rax: number): Outcome {
+    freeString(k, f.get('Name'));
+    return ntSuccess(rax) ? awaitUnload(k, f) : answer(k, f, rax);
+  },
+  polled: (k: Kernel, f: F): Outcome => awaitUnload(k, f),
+  acted(k: Kernel, f: F, rax: number): Outcome {
+    freeString(k, f.get('Name'));
+    return answer(k, f, rax);
+  },
+};
+
 export const exports: NtExport[] = [
   ntSteps({
     name: 'ReqThread',
@@ -370,9 +391,10 @@ export const exports: NtExport[] = [
         f.set('Event', event);
         const h = obCreateHandle(k, event, 0x1f0003);
         f.set('EventHandle', h.handle);
-        return h.status === STATUS_SUCCESS ? takeRequest(k, f) : ret();
+        return h.status === STATUS_SUCCESS ? takeRequest(k, f, KernelMode, begin) : ret();
       },
-      take: (k, f) => takeRequest(k, f),
+      take: (k, f) => takeRequest(k, f, KernelMode, begin),
+      woken: (k, f) => takeRequest(k, f, KernelMode, begin),
       opened(k, f, rax) {
         checkReturn(k, f);
         freeString(k, f.get('Name'));
@@ -395,36 +417,7 @@ export const exports: NtExport[] = [
         k.global.set('ReqPending', k.global.get('ReqPending') - 1);
         return answerTransfer(k, f, k.mem.read32(f.get('Iosb')));
       },
-      loaded(k, f, rax) {
-        const packet = f.get('Packet');
-        const p = LOAD_PACKET.f;
-        freeString(k, packet + p.RegistryPath.offset);
-        const message = p.Message.get(k.mem, packet);
-        const length = message ? textLength(k, message) : 0;
-        const base = ntSuccess(rax) ? BigInt.asUintN(64, BigInt(p.ImageBase.get(k.mem, packet))) : 0n;
-        const done = answer(k, f, rax, base, message, length);
-        if (message) exFreePool(k, message, 0);
-        return done;
-      },
-      devicesRemoved(k, f, rax) {
-        if (!ntSuccess(rax)) return answer(k, f, rax);
-        const service = serviceOf(readRequest(k, f.get('Request')).name);
-        // A Plug and Play driver goes with its last device; then there is nothing left to unload.
-        if (!driverOfService(k, service)) return answer(k, f, STATUS_SUCCESS);
-        if (!allocateString(k, f.get('Name'), `${SERVICES_PATH}\\${service}`, poolTag('Reqn')))
-          return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
-        f.set('Polls', 0);
-        return call(k.address('nt!NtUnloadDriver'), [f.get('Name')], 'unloaded');
-      },
-      unloaded(k, f, rax) {
-        freeString(k, f.get('Name'));
-        return ntSuccess(rax) ? awaitUnload(k, f) : answer(k, f, rax);
-      },
-      polled: (k, f) => awaitUnload(k, f),
-      acted(k, f, rax) {
-        freeString(k, f.get('Name'));
-        return answer(k, f, rax);
-      },
+      ...kernelSteps,
     },
   }),
 ];

@@ -76,6 +76,7 @@ const CONFIG: MachineConfig = {
   injectMap: 0,
   injectLower: 0,
   injectSeed: 1,
+  requester: 'user',
   scheduleSeed: 1,
   seed: 1,
 };
