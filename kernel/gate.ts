@@ -4,7 +4,7 @@ import { GuestFault } from '../hal/bus/memory.ts';
 import type { ArgTypes, ArgValues, ExportInfo, IrqlName, IrqlRule, Outcome, ReturnValue } from './exports/declare.ts';
 import type { BuiltImage, Gate, KernelImages } from './image/build.ts';
 import { callOfAbsentRoutine } from './image/absent.ts';
-import { stopMachine } from './ke/bugcheck.ts';
+import { isFreezing, stopMachine } from './ke/bugcheck.ts';
 import { shootDown } from './ke/shootdown.ts';
 import { switchThread } from './ke/swap.ts';
 import { BugCheckSignal, type Kernel, RaiseSignal } from './kernel.ts';
@@ -89,6 +89,8 @@ export class GateTable {
 function checkIrql(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void {
   const irql = k.cpu.cr8;
   const rule = gate.info!.irql!;
+  // While the system stops, drivers' bug check routines run at HIGH_LEVEL and may print.
+  if (irql === HIGHEST.HIGH_LEVEL && isFreezing(k)) return;
   if (irql > gate.irqlMax || irql < gate.irqlMin) breakRule(k, gate.info!.name, rule, args);
   const sharpened = rule.when?.(args, k);
   if (sharpened === undefined) return;

@@ -25,6 +25,7 @@ export interface BugCheckReport {
   irp: string | null;
   text: string | null;
   stack: { address: string; symbol: string }[];
+  kept?: { component: string; reason: number; address: string; length: number }[];
   /** The rule that was broken, in words; null for a bug check that is about none. */
   card: CardReport | null;
 }
@@ -80,6 +81,16 @@ export function bugCheckReport(b: BugCheck): BugCheckReport {
     text: b.text ?? null,
     stack: b.stack.map(f => ({ address: formatAddress(f.address), symbol: f.symbol })),
     card: b.card === undefined ? null : cardReport(b.card),
+    ...(b.kept === undefined
+      ? {}
+      : {
+          kept: b.kept.map(d => ({
+            component: d.component,
+            reason: d.reason,
+            address: `0x${d.address.toString(16)}`,
+            length: Number(d.length),
+          })),
+        }),
   };
 }
 
@@ -138,5 +149,10 @@ export function bugCheckText(b: BugCheckReport): string {
     if (b.card.injected.length > 0) lines.push('    injected failures', ...b.card.injected.flatMap(eventLines));
     lines.push(`    mend        ${b.card.mend}`);
   }
+  if (b.kept !== undefined)
+    lines.push(
+      "    data of the drivers' bug check routines",
+      ...b.kept.map(d => `      ${d.component}: ${d.length} bytes at ${d.address}`),
+    );
   return lines.join('\n');
 }

@@ -110,6 +110,8 @@ export interface BugCheck {
   cpu: number;
   /** Return addresses with names, innermost first. */
   stack: readonly { address: number; symbol: string }[];
+  /** What drivers' bug check routines handed over: whose, for which reason (KBUGCHECK_CALLBACK_REASON; 0: its buffer), and where it lies. */
+  kept?: readonly { component: string; reason: number; address: bigint; length: bigint }[];
   /** What a person should know beside the parameters: the verifier's rule, the name of an absent routine. */
   text?: string;
   /** The rule that was broken and what led to it; absent for a bug check that is about none. */

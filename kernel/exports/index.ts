@@ -7,6 +7,7 @@ import { ipiRoutines } from '../ke/ipi.ts';
 import { shootdownRoutines } from '../ke/shootdown.ts';
 import { dispatchCode } from '../ke/dispatchcode.ts';
 import { dpcRoutines } from '../ke/dpcroutine.ts';
+import { bugCallbackRoutines } from '../ke/bugcallback.ts';
 import { exceptionRoutines } from '../ke/exception.ts';
 import { interruptRoutines } from '../ke/interruptdispatch.ts';
 import { trapCode } from '../ke/trapcode.ts';
@@ -53,6 +54,7 @@ export const allExports: readonly NtExport[] = [
   ...dpcRoutines,
   ...interruptRoutines,
   ...exceptionRoutines,
+  ...bugCallbackRoutines,
   ...apcRoutines,
   ...apcWaitRoutines,
   ...syscallCode,

@@ -1,7 +1,7 @@
 /** Bug checks, interrupts, calls on other processors and stacks, address spaces. Source: the WDK page of each routine; ntifs.h. */
 import { RAX, RBP, RCX, RDX, RSP } from '../../hal/bus/cpu.ts';
 import { initializeApcState, moveApcState } from '../ke/apc.ts';
-import { initializeListHead, insertTailList, removeEntryList } from '../ke/list.ts';
+import { deregisterCallback, registerBugCheckCallback, registerReasonCallback } from '../ke/bugcallback.ts';
 import { deregisterNmiCallback, registerNmiCallback } from '../ke/nmi.ts';
 import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
 import { restoreExtendedState, saveExtendedState } from '../ke/xstate.ts';
@@ -36,28 +36,25 @@ const stops: NtExport[] = [
     status: 'full',
     impl: (k, { BugCheckCode }) => k.bugCheck(BugCheckCode),
   }),
-  ...(['KeRegisterBugCheckCallback', 'KeRegisterBugCheckReasonCallback'] as const).map(name =>
-    ntExport({
-      name,
-      doc: 'Registers a routine for the time of a bug check; returns FALSE for a record that is registered already.',
-      args: { CallbackRecord: PVOID, CallbackRoutine: PVOID, Buffer: PVOID, Length: ULONG, Component: PVOID },
-      returns: BOOLEAN,
-      cycles: 60,
-      status: 'partial',
-      missing: 'the routines are kept but not called when the machine stops',
-      impl(k, a) {
-        const record = a.CallbackRecord as number;
-        const STATE = name === 'KeRegisterBugCheckCallback' ? 0x38 : 0x2c;
-        if (k.mem.read8(record + STATE) !== 0) return false;
-        k.mem.writePtr(record + 0x10, a.CallbackRoutine as number);
-        k.mem.write8(record + STATE, 1);
-        const head = k.global.address('KeBugcheckCallbackListHead');
-        if (k.mem.readPtr(head) === 0) initializeListHead(k.mem, head);
-        insertTailList(k.mem, head, record);
-        return true;
-      },
-    }),
-  ),
+  ntExport({
+    name: 'KeRegisterBugCheckCallback',
+    doc: 'Registers a routine that is called when the system stops; returns FALSE for a record that is registered already.',
+    args: { CallbackRecord: PVOID, CallbackRoutine: PVOID, Buffer: PVOID, Length: ULONG, Component: PVOID },
+    returns: BOOLEAN,
+    cycles: 60,
+    status: 'full',
+    impl: (k, a) => registerBugCheckCallback(k, a.CallbackRecord, a.CallbackRoutine, a.Buffer, a.Length, a.Component),
+  }),
+  ntExport({
+    name: 'KeRegisterBugCheckReasonCallback',
+    doc: 'Registers a routine that adds to the crash dump when the system stops; returns FALSE for a record that is registered already.',
+    args: { CallbackRecord: PVOID, CallbackRoutine: PVOID, Reason: ULONG, Component: PVOID },
+    returns: BOOLEAN,
+    cycles: 60,
+    status: 'partial',
+    missing: 'KbCallbackDumpIo and multi-part data: no dump file is written',
+    impl: (k, a) => registerReasonCallback(k, a.CallbackRecord, a.CallbackRoutine, a.Reason, a.Component),
+  }),
   ...(['KeDeregisterBugCheckCallback', 'KeDeregisterBugCheckReasonCallback'] as const).map(name =>
     ntExport({
       name,
@@ -66,14 +63,7 @@ const stops: NtExport[] = [
       returns: BOOLEAN,
       cycles: 40,
       status: 'full',
-      impl(k, a) {
-        const record = a.CallbackRecord as number;
-        const STATE = name === 'KeDeregisterBugCheckCallback' ? 0x38 : 0x2c;
-        if (k.mem.read8(record + STATE) === 0) return false;
-        k.mem.write8(record + STATE, 0);
-        removeEntryList(k, record);
-        return true;
-      },
+      impl: (k, a) => deregisterCallback(k, name === 'KeDeregisterBugCheckCallback' ? 'buffer' : 'reason', a.CallbackRecord),
     }),
   ),
 ];

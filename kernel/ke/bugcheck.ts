@@ -14,6 +14,7 @@ import { STATUS_DRIVER_ENTRYPOINT_NOT_FOUND } from '../types/status.ts';
 import { walkContextOf } from '../rtl/context.ts';
 import type { WalkContext } from '../rtl/unwind.ts';
 import { cardOf } from '../verifier/card.ts';
+import { canCallBack, keptAtStop } from './bugcallback.ts';
 import { isKernelModule, moduleAt } from './modules.ts';
 import { currentContext, modulesOf, symbolAt, trapContext, walkStack } from './stackwalk.ts';
 
@@ -29,7 +30,8 @@ const TEXT_LIMIT = 255;
  */
 export function stopMachine(k: Kernel, signal: BugCheckSignal): void {
   const g = k.global;
-  if (!isFreezing(k)) {
+  const first = !isFreezing(k);
+  if (first) {
     g.set('KiBugCheckData', [BigInt(signal.code), ...signal.parameters]);
     const context =
       signal.context !== 0
@@ -58,23 +60,40 @@ export function stopMachine(k: Kernel, signal: BugCheckSignal): void {
     );
     for (const n of otherProcessors(k)) sendNmi(k.cpu, n);
   }
-  freezeProcessor(k, signal.trapFrame);
-  k.cpu.rip = k.address('nt!KiFreezeProcessor');
+  if (first && canCallBack(k)) {
+    // The others, which wait for this one, see that it has stopped when the drivers' routines have run.
+    holdProcessor(k, signal.trapFrame);
+    // From a step routine, whose stack is aligned for calls, this is one; from a plain routine a jump, whose return address is that of its caller.
+    if (k.gate?.steps) {
+      const rsp = k.cpu.gprPtr(RSP) - 8;
+      k.mem.writePtr(rsp, k.cpu.rip);
+      k.cpu.setGprPtr(RSP, rsp);
+    }
+    k.cpu.rip = k.address('nt!KiScanBugCheckCallbackList');
+  } else {
+    freezeProcessor(k, signal.trapFrame);
+    k.cpu.rip = k.address('nt!KiFreezeProcessor');
+  }
 }
 
 /**
  * This processor is to stay in KiFreezeProcessor: with interrupts off, at HIGH_LEVEL. `trapFrame` is the KTRAP_FRAME of what it ran, for the debugger; 0 when its own registers say that.
  */
 export function freezeProcessor(k: Kernel, trapFrame: number): void {
-  const { cpu, mem } = k;
-  const bit = 1 << cpu.index;
+  const bit = 1 << k.cpu.index;
   const frozen = k.global.get('KiFrozenProcessors');
   if ((frozen & bit) === 0) {
     k.global.set('KiFrozenProcessors', frozen | bit);
-    mem.writePtr(k.global.address('KiFrozenTrapFrame') + cpu.index * 8, trapFrame);
+    if (trapFrame !== 0) k.mem.writePtr(k.global.address('KiFrozenTrapFrame') + k.cpu.index * 8, trapFrame);
   }
-  cpu.cr8 = HIGH_LEVEL;
-  cpu.rflags = 2;
+  holdProcessor(k, 0);
+}
+
+/** Interrupts off and at HIGH_LEVEL: nothing comes between from now on. */
+function holdProcessor(k: Kernel, trapFrame: number): void {
+  if (trapFrame !== 0) k.mem.writePtr(k.global.address('KiFrozenTrapFrame') + k.cpu.index * 8, trapFrame);
+  k.cpu.cr8 = HIGH_LEVEL;
+  k.cpu.rflags = 2;
 }
 
 /** A bug check is stopping the processors. */
@@ -154,6 +173,7 @@ export function bugCheckReport(k: Kernel): BugCheck | null {
     cycle: Number(k.global.get('KiBugCheckCycle')),
     cpu: k.global.get('KiBugCheckCpu'),
     stack: frames.map(f => ({ address: f.address, symbol: f.symbol })),
+    ...(k.global.get('KiBugCheckKeptCount') === 0 ? {} : { kept: keptAtStop(k) }),
     ...(text === 0 ? {} : { text: readText(k, text) }),
   };
   const card = cardOf(k, report, modules);

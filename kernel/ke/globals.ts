@@ -27,6 +27,11 @@ export const keGlobals = {
   /** KAFFINITY of the processors that have been started. */
   KeActiveProcessors: u64,
   KeBugcheckCallbackListHead: array(ptr, 2),
+  KeBugCheckReasonCallbackListHead: array(ptr, 2),
+  /** What bug check routines handed over (ke/bugcallback.ts): record, reason, address, length. */
+  KiBugCheckKeptCount: u32,
+  KiBugCheckKept: array(u64, 64),
+  KiBugCheckSecondaryBuffer: array(u8, 0x400),
   /** Bug check code and its four parameters; the code is 0 while the system lives. */
   KiBugCheckData: array(u64, 5),
   /** Instruction at fault, or 0. */
