@@ -312,6 +312,62 @@ const emptying = (name: string, doc: string, unlink: boolean, extended: boolean)
     },
   });
 
+/** Puts an entry on a lookaside list. */
+function pushEntry(k: Kernel, list: number, entry: number): void {
+  k.mem.writePtr(entry, k.mem.readPtr(list + 8));
+  k.mem.writePtr(list + 8, entry);
+  k.mem.write64(list, k.mem.read64(list) + 0x10001n);
+}
+const depthOf = (k: Kernel, list: number): number => k.mem.read16(list);
+
+const counter = (k: Kernel, list: number, field: 'TotalAllocates' | 'AllocateMisses' | 'TotalFrees' | 'FreeMisses'): void =>
+  L[field].set(k.mem, list, L[field].get(k.mem, list) + 1);
+
+const pagedLookaside: NtExport[] = [
+  ntSteps({
+    name: 'ExAllocateFromPagedLookasideList',
+    doc: 'Takes the first free entry off a paged lookaside list, or has a new one allocated.',
+    irql: { max: 'APC_LEVEL' },
+    args: { Lookaside: PVOID },
+    returns: PVOID,
+    cycles: 60,
+    status: 'full',
+    frame: { List: ptr },
+    steps: {
+      start(k, _f, _rax, { Lookaside: list }) {
+        counter(k, list, 'TotalAllocates');
+        const entry = popEntry(k, list);
+        if (entry) return ret(entry);
+        counter(k, list, 'AllocateMisses');
+        return call(L.Allocate.get(k.mem, list), [L.Type.get(k.mem, list), L.Size.get(k.mem, list), L.Tag.get(k.mem, list)], 'allocated');
+      },
+      allocated: k => ret(k.rax64()),
+    },
+  }),
+  ntSteps({
+    name: 'ExFreeToPagedLookasideList',
+    doc: 'Gives an entry back to a paged lookaside list, or has it freed when the list is full.',
+    irql: { max: 'APC_LEVEL' },
+    args: { Lookaside: PVOID, Entry: PVOID },
+    returns: VOID,
+    cycles: 60,
+    status: 'full',
+    frame: { List: ptr },
+    steps: {
+      start(k, _f, _rax, { Lookaside: list, Entry }) {
+        counter(k, list, 'TotalFrees');
+        if (depthOf(k, list) < L.Depth.get(k.mem, list)) {
+          pushEntry(k, list, Entry);
+          return ret();
+        }
+        counter(k, list, 'FreeMisses');
+        return call(L.Free.get(k.mem, list), [Entry], 'freed');
+      },
+      freed: () => ret(),
+    },
+  }),
+];
+
 const initializeArgs = { Lookaside: PVOID, Allocate: PVOID, Free: PVOID, Flags: ULONG, Size: SIZE_T, Tag: ULONG, Depth: USHORT } as const;
 const EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL = 1,
   EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE = 2;
@@ -369,7 +425,7 @@ const lookaside: NtExport[] = [
       if (![NonPagedPool, PagedPool, 512].includes(a.PoolType)) return STATUS_INVALID_PARAMETER_4;
       if (a.Flags & ~(EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL | EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE) || a.Flags === 3)
         return STATUS_INVALID_PARAMETER_5;
-      const raise = a.Flags & EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL ? 0x10 : 0;
+      const raise = a.Flags & EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL ? 0x10 : a.Flags & EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE ? 8 : 0;
       initializeLookaside(k, {
         list: a.Lookaside,
         size: 0x60,
@@ -389,4 +445,4 @@ const lookaside: NtExport[] = [
   emptying('ExFlushLookasideListEx', 'Frees the entries of a lookaside list.', false, true),
 ];
 
-export const listExports: NtExport[] = [...slist, ...interlocked, ...lookaside];
+export const listExports: NtExport[] = [...slist, ...interlocked, ...lookaside, ...pagedLookaside];

@@ -1,7 +1,8 @@
 /** Pool routines. Source: their WDK pages. */
 import type { Kernel } from '../kernel.ts';
 import { DRIVER_IMAGES_BASE, DRIVER_IMAGES_END, PAGED_POOL_BASE, PAGED_POOL_END } from '../mm/layout.ts';
-import { exAllocatePool, exFreePool, poolBlockAt } from '../mm/pool.ts';
+import { exAllocatePool, exFreePool, poolBlockAt, poolProcessBilled } from '../mm/pool.ts';
+import { chargePoolQuota, payingProcess } from '../mm/poolquota.ts';
 import { specialAllocate, specialPoolType } from '../mm/specialpool.ts';
 import { BAD_POOL_CALLER } from '../types/bugcodes.ts';
 import {
@@ -38,12 +39,46 @@ function checkIrql(k: Kernel, code: number, poolType: number, detail: number): v
     );
 }
 
-function allocate(k: Kernel, poolType: number, bytes: number, tag: number, raise: boolean): number {
-  checkIrql(k, 8, poolType, bytes);
-  const va =
-    (k.config.verifier && calledByDriver(k) && specialAllocate(k, poolType, bytes, ((tag || TAG_NONE) & 0x7fffffff) >>> 0)) ||
-    exAllocatePool(k, poolType, bytes, tag || TAG_NONE);
-  if (!va && (raise || poolType & POOL_RAISE_IF_ALLOCATION_FAILURE)) raiseStatus(k, STATUS_INSUFFICIENT_RESOURCES);
+interface Request {
+  poolType: number;
+  bytes: number;
+  tag: number;
+  raise?: boolean;
+  /** The current process pays. */
+  quota?: boolean;
+  /** EX_POOL_PRIORITY. */
+  priority?: number;
+}
+
+/** EX_POOL_PRIORITY without the bits about special pool; HighPoolPriority is the one without a reserve. */
+const LowPoolPriority = 0,
+  NormalPoolPriority = 16;
+const SPECIAL_POOL_UNDERRUN = 1,
+  SPECIAL_POOL_BITS = 9;
+
+/** Whether memory is too short for a request of this priority: low ones leave a sixteenth of RAM, normal ones a 256th. */
+function isTooShort(k: Kernel, priority: number): boolean {
+  const ram = k.global.get('MmNumberOfPhysicalPages'),
+    free = k.global.get('MmAvailablePages');
+  const level = priority & ~SPECIAL_POOL_BITS;
+  return level === LowPoolPriority ? free < ram / 16 : level === NormalPoolPriority && free < ram / 256;
+}
+
+function allocate(k: Kernel, r: Request): number {
+  checkIrql(k, 8, r.poolType, r.bytes);
+  const tag = r.tag || TAG_NONE;
+  const raise = r.raise === true || (r.poolType & POOL_RAISE_IF_ALLOCATION_FAILURE) !== 0;
+  const process = r.quota ? payingProcess(k) : 0;
+  let va = 0;
+  if (r.priority === undefined || !isTooShort(k, r.priority)) {
+    if (k.config.verifier && calledByDriver(k)) {
+      const underrun = r.priority !== undefined && (r.priority & SPECIAL_POOL_UNDERRUN) !== 0;
+      va = specialAllocate(k, r.poolType, r.bytes, (tag & 0x7fffffff) >>> 0, process, underrun);
+      if (va && process) chargePoolQuota(k, process, r.poolType, r.bytes);
+    }
+    va ||= exAllocatePool(k, r.poolType, r.bytes, tag, process);
+  }
+  if (!va && raise) raiseStatus(k, STATUS_INSUFFICIENT_RESOURCES);
   return va;
 }
 
@@ -69,7 +104,8 @@ function poolTypeAt(k: Kernel, va: number): number {
 const cost = (_k: Kernel, a: { readonly NumberOfBytes: number }): number => 180 + Math.min(a.NumberOfBytes, 0x1000000) / 0x1000;
 
 // POOL_FLAGS
-const POOL_FLAG_UNINITIALIZED = 2n,
+const POOL_FLAG_USE_QUOTA = 1n,
+  POOL_FLAG_UNINITIALIZED = 2n,
   POOL_FLAG_SESSION = 4n,
   POOL_FLAG_CACHE_ALIGNED = 8n,
   POOL_FLAG_RAISE_ON_FAILURE = 0x20n,
@@ -77,7 +113,7 @@ const POOL_FLAG_UNINITIALIZED = 2n,
 const POOL_FLAG_NON_PAGED_EXECUTE = 0x80n,
   POOL_FLAG_PAGED = 0x100n;
 
-function allocate2(k: Kernel, flags: bigint, bytes: number, tag: number): number {
+function allocate2(k: Kernel, flags: bigint, bytes: number, tag: number, priority?: number): number {
   const kinds = [POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED].filter(f => flags & f);
   const raise = (flags & POOL_FLAG_RAISE_ON_FAILURE) !== 0n;
   // Exactly one kind of pool; a zero tag or size is refused, unlike in the older routines.
@@ -86,10 +122,26 @@ function allocate2(k: Kernel, flags: bigint, bytes: number, tag: number): number
     return 0;
   }
   const type = flags & POOL_FLAG_PAGED ? PagedPool : flags & POOL_FLAG_NON_PAGED ? NonPagedPoolNx : NonPagedPool;
-  const va = allocate(k, type | (flags & POOL_FLAG_CACHE_ALIGNED ? 4 : 0), bytes, tag, raise);
+  const quota = (flags & POOL_FLAG_USE_QUOTA) !== 0n;
+  const va = allocate(k, { poolType: type | (flags & POOL_FLAG_CACHE_ALIGNED ? 4 : 0), bytes, tag, raise, quota, ...(priority === undefined ? {} : { priority }) });
   if (va && !(flags & POOL_FLAG_UNINITIALIZED)) k.mem.fill(va, bytes, 0);
   return va;
 }
+
+/** Quota routines raise when they fail, unless the pool type says otherwise. */
+const allocateQuota = (k: Kernel, poolType: number, bytes: number, tag: number): number =>
+  allocate(k, {
+    poolType: poolType & ~POOL_QUOTA_FAIL_INSTEAD_OF_RAISE,
+    bytes,
+    tag,
+    raise: !(poolType & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE),
+    quota: true,
+  });
+
+/** POOL_EXTENDED_PARAMETER: a type in 8 bits, an optional bit, a value of 8 bytes. */
+const EXTENDED_PARAMETER_SIZE = 16,
+  PoolExtendedParameterPriority = 1,
+  PoolExtendedParameterNumaNode = 3;
 
 const allocateArgs = { PoolType: ULONG, NumberOfBytes: SIZE_T } as const;
 
@@ -102,7 +154,7 @@ export const poolExports: NtExport[] = [
     returns: PVOID,
     cycles: cost,
     status: 'full',
-    impl: (k, a) => allocate(k, a.PoolType, a.NumberOfBytes, TAG_NONE, false),
+    impl: (k, a) => allocate(k, { poolType: a.PoolType, bytes: a.NumberOfBytes, tag: TAG_NONE }),
   }),
   ntExport({
     name: 'ExAllocatePoolWithTag',
@@ -112,7 +164,7 @@ export const poolExports: NtExport[] = [
     returns: PVOID,
     cycles: cost,
     status: 'full',
-    impl: (k, a) => allocate(k, a.PoolType, a.NumberOfBytes, a.Tag, false),
+    impl: (k, a) => allocate(k, { poolType: a.PoolType, bytes: a.NumberOfBytes, tag: a.Tag }),
   }),
   ntExport({
     name: 'ExAllocatePoolWithTagPriority',
@@ -122,7 +174,7 @@ export const poolExports: NtExport[] = [
     returns: PVOID,
     cycles: cost,
     status: 'full',
-    impl: (k, a) => allocate(k, a.PoolType, a.NumberOfBytes, a.Tag, false),
+    impl: (k, a) => allocate(k, { poolType: a.PoolType, bytes: a.NumberOfBytes, tag: a.Tag, priority: a.Priority }),
   }),
   ntExport({
     name: 'ExAllocatePoolWithQuotaTag',
@@ -131,10 +183,8 @@ export const poolExports: NtExport[] = [
     args: { ...allocateArgs, Tag: ULONG },
     returns: PVOID,
     cycles: cost,
-    status: 'partial',
-    missing: 'process quotas have no limit and are not counted',
-    impl: (k, a) =>
-      allocate(k, a.PoolType & ~POOL_QUOTA_FAIL_INSTEAD_OF_RAISE, a.NumberOfBytes, a.Tag, !(a.PoolType & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE)),
+    status: 'full',
+    impl: (k, a) => allocateQuota(k, a.PoolType, a.NumberOfBytes, a.Tag),
   }),
   ntExport({
     name: 'ExAllocatePoolWithQuota',
@@ -143,16 +193,8 @@ export const poolExports: NtExport[] = [
     args: allocateArgs,
     returns: PVOID,
     cycles: cost,
-    status: 'partial',
-    missing: 'process quotas have no limit and are not counted',
-    impl: (k, a) =>
-      allocate(
-        k,
-        a.PoolType & ~POOL_QUOTA_FAIL_INSTEAD_OF_RAISE,
-        a.NumberOfBytes,
-        TAG_NONE,
-        !(a.PoolType & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE),
-      ),
+    status: 'full',
+    impl: (k, a) => allocateQuota(k, a.PoolType, a.NumberOfBytes, TAG_NONE),
   }),
   ntExport({
     name: 'ExAllocatePool2',
@@ -177,16 +219,21 @@ export const poolExports: NtExport[] = [
     },
     returns: PVOID,
     cycles: (_k, a) => 180 + Math.min(a.NumberOfBytes, 0x1000000) / 16,
-    status: 'partial',
-    missing: 'secure pool; priority and node are hints without effect',
+    status: 'full',
     impl(k, a) {
+      let priority: number | undefined;
       for (let i = 0; i < a.ExtendedParametersCount; i++) {
-        const type = k.mem.read32(a.ExtendedParameters + i * 16) & 0xff,
-          optional = (k.mem.read32(a.ExtendedParameters + i * 16) >>> 8) & 1;
-        // PoolExtendedParameterPriority, ...NumaNode are hints; what is not known may be ignored only if it is optional.
-        if (type !== 1 && type !== 3 && !optional) return 0;
+        const at = a.ExtendedParameters + i * EXTENDED_PARAMETER_SIZE;
+        const type = k.mem.read32(at) & 0xff,
+          optional = (k.mem.read32(at) >>> 8) & 1;
+        if (type === PoolExtendedParameterPriority) priority = k.mem.read32(at + 8);
+        // There is one node; secure pools are made by routines that no driver here can have called. What is not known may be ignored if it is optional.
+        else if (type === PoolExtendedParameterNumaNode ? k.mem.read32(at + 8) !== 0 && !optional : !optional) {
+          if (a.Flags & POOL_FLAG_RAISE_ON_FAILURE) raiseStatus(k, STATUS_INVALID_PARAMETER);
+          return 0;
+        }
       }
-      return allocate2(k, a.Flags, a.NumberOfBytes, a.Tag);
+      return allocate2(k, a.Flags, a.NumberOfBytes, a.Tag, priority);
     },
   }),
   ntExport({
@@ -228,7 +275,7 @@ export const poolExports: NtExport[] = [
     cycles: 60,
     status: 'full',
     impl(k, a) {
-      k.mem.write8(a.QuotaCharged, 0);
+      k.mem.write8(a.QuotaCharged, poolProcessBilled(k, a.PoolBlock) ? 1 : 0);
       return poolBlockAt(k, a.PoolBlock)?.bytes ?? 0;
     },
   }),

@@ -14,7 +14,8 @@ import {
   isPoolPageInUse,
 } from './poolpages.ts';
 import { mmPageIn } from './paging.ts';
-import { inSpecialPool, specialBlockAt, specialFree } from './specialpool.ts';
+import { chargePoolQuota, returnPoolQuota } from './poolquota.ts';
+import { inSpecialPool, specialBlockAt, specialFree, specialProcessBilled } from './specialpool.ts';
 
 /*
  * Pool as x64 NT has it: each block has a 16-byte POOL_HEADER; sizes count 16-byte units; blocks of one page lie end to end and know the size of the one
@@ -34,7 +35,8 @@ const MIN_UNITS = 2;
 const PREVIOUS_SIZE = 0,
   BLOCK_SIZE = 2,
   POOL_TYPE = 3,
-  TAG = 4;
+  TAG = 4,
+  BILLED = 8;
 /** POOL_HEADER.PoolType while the block is in use: this bit and bit 0 of the pool type (paged). */
 const IN_USE = 0x02;
 
@@ -97,8 +99,9 @@ function bump(k: Kernel, pool: number, field: 'RunningAllocs' | 'RunningDeAllocs
  * @param poolType POOL_TYPE; bit 0 = paged. Bits for quota, raising and must-succeed are the callers' business.
  * @param bytes from 0; more than the pool holds gives 0
  * @param tag four characters, little endian
+ * @param process EPROCESS that pays for it (a block with a header), or 0
  */
-export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: number): number {
+export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: number, process = 0): number {
   const pool = descriptor(k, poolType);
   // The protected-pool bit does not belong to the tag.
   const realTag = (tag & 0x7fffffff) >>> 0;
@@ -134,8 +137,7 @@ export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: 
   const taken = rest >= MIN_UNITS ? units : have;
   setHeader(k, block, previous, taken & 0xff, (poolType & 1) | IN_USE);
   k.mem.write32(block + TAG, realTag);
-  k.mem.write32(block + 8, 0);
-  k.mem.write32(block + 12, 0);
+  k.mem.writePtr(block + 8, process);
   if (rest >= MIN_UNITS) {
     const free = block + units * UNIT;
     setHeader(k, free, units, rest, 0);
@@ -144,6 +146,7 @@ export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: 
     const after = free + rest * UNIT;
     if (!isPageStart(after)) k.mem.write8(after + PREVIOUS_SIZE, rest);
   }
+  if (process) chargePoolQuota(k, process, poolType, taken * UNIT);
   bump(k, pool, 'RunningAllocs', taken * UNIT);
   return block + HEADER;
 }
@@ -240,6 +243,8 @@ export function exFreePool(k: Kernel, va: number, tag: number): void {
     );
 
   bump(k, pool, 'RunningDeAllocs', -units * UNIT);
+  const billed = k.mem.readPtr(block + BILLED);
+  if (billed) returnPoolQuota(k, billed, type, units * UNIT);
   let start = block,
     size = units,
     back = previous;
@@ -264,6 +269,12 @@ export function exFreePool(k: Kernel, va: number, tag: number): void {
   insertFree(k, pool, start, size);
   const end = start + size * UNIT;
   if (!isPageStart(end)) k.mem.write8(end + PREVIOUS_SIZE, size);
+}
+
+/** EPROCESS that was charged for the block at `va`, or 0. */
+export function poolProcessBilled(k: Kernel, va: number): number {
+  if (inSpecialPool(k, va)) return specialProcessBilled(k, va);
+  return inPool(k, va) && !isPageStart(va) ? k.mem.readPtr(va - HEADER + BILLED) : 0;
 }
 
 /** What a pool address belongs to, for the debugger and for quota: start and size of the allocation, its tag; null when there is none. */

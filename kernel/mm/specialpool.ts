@@ -17,8 +17,9 @@ import {
 import { array, ptr, struct, u32, u64 } from '../types/struct.ts';
 import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, SPECIAL_POOL_BASE, SPECIAL_POOL_TABLE, pageOffset } from './layout.ts';
 import { mmAllocatePage, mmFreePage } from './pfn.ts';
+import { returnPoolQuota } from './poolquota.ts';
 import { mmIsPageable, mmReleasePage, PTE_KEY_DRIVER } from './paging.ts';
-import { mmMapPage, mmUnmapPageEverywhere } from './pte.ts';
+import { mmIsAddressValid, mmMapPage, mmUnmapPageEverywhere } from './pte.ts';
 
 /** Return addresses that are kept of an allocation and of a free. */
 export const SPECIAL_POOL_FRAMES = 8;
@@ -90,8 +91,9 @@ export function initializeSpecialPool(k: Kernel, bitmap: number, pages: number):
  * Allocates from the special pool; 0 when there is none, when its region is used up or memory is short: the caller then takes ordinary pool.
  * @param poolType POOL_TYPE; bit 2 aligns to cache lines, bit 9 makes the pages not executable
  * @param process EPROCESS to which quota is charged, or 0
+ * @param underrun the block lies at the start of its page, so that an access before it faults
  */
-export function specialAllocate(k: Kernel, poolType: number, bytes: number, tag: number, process = 0): number {
+export function specialAllocate(k: Kernel, poolType: number, bytes: number, tag: number, process = 0, underrun = false): number {
   const region = regionPages(k);
   const size = Math.max(bytes, 1);
   const pages = Math.ceil(size / PAGE_SIZE);
@@ -115,7 +117,7 @@ export function specialAllocate(k: Kernel, poolType: number, bytes: number, tag:
   fillBits(k.mem, bitmap, index / 2, span / 2, true);
   k.global.set('MmSpecialPoolHint', index + span);
   k.global.set('MmSpecialPoolPagesInUse', k.global.get('MmSpecialPoolPagesInUse') + pages);
-  const start = size >= PAGE_SIZE ? base : base + PAGE_SIZE - rounded(size, poolType);
+  const start = size >= PAGE_SIZE || underrun ? base : base + PAGE_SIZE - rounded(size, poolType);
   for (let inner = index + 2; inner < index + span; inner += 2) B.State.set(k.mem, recordOf(inner), 0);
   const r = recordOf(index);
   B.Start.set(k.mem, r, start);
@@ -276,6 +278,8 @@ export function specialFree(k: Kernel, va: number, tag: number): void {
       0x24,
       `bytes after the pool block were written: ${after - start - bytes} bytes after its ${bytes}`,
     );
+  const billed = B.ProcessBilled.get(k.mem, r);
+  if (billed) returnPoolQuota(k, billed, B.PoolType.get(k.mem, r), bytes);
   release(k, base, pages);
   fillBits(k.mem, k.global.get('MmSpecialPoolBitmap'), index / 2, ((pages + 2) & ~1) / 2, false);
   k.global.set('MmSpecialPoolPagesInUse', k.global.get('MmSpecialPoolPagesInUse') - pages);
@@ -287,8 +291,8 @@ export function specialFree(k: Kernel, va: number, tag: number): void {
 
 /** What a page fault in the special pool's region means: the bug check and a text; null elsewhere. `byDriver` says that a driver's instruction faulted. */
 export function specialPoolFault(k: Kernel, va: number, byDriver: boolean): { code: number; text: string } | null {
-  // A page that is there, or can be brought back, is pageable memory touched at too high an IRQL.
-  if (!inSpecialPool(k, va) || mmIsPageable(k, va)) return null;
+  // What is wrong with a page that is there is its protection; with one that can be brought back the IRQL.
+  if (!inSpecialPool(k, va) || mmIsPageable(k, va) || mmIsAddressValid(k, va)) return null;
   const block = specialBlockAt(k, va);
   if (block && !block.freed) {
     const beyond = va - block.start - block.bytes;
