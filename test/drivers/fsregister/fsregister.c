@@ -76,7 +76,6 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     OUTCOME(IoRegisterFsRegistrationChange, "the routine is told at once of the file systems that are registered", Told == 1 && ToldDevice == device && ToldActive);
     OUTCOME(IoRegisterFsRegistrationChange, "takes a reference of the driver object", (LONG)ObReferenceObject(DriverObject) == references + 2);
     ObDereferenceObject(DriverObject);
-    ObDereferenceObject(DriverObject);
     OUTCOME(IoRegisterFsRegistrationChange, "STATUS_DEVICE_ALREADY_ATTACHED for the same registration twice in a row", IoRegisterFsRegistrationChange(DriverObject, Notified) == STATUS_DEVICE_ALREADY_ATTACHED);
     OUTCOME(IoRegisterFsRegistrationChangeMountLatency, "STATUS_SUCCESS", IoRegisterFsRegistrationChangeMountLatency(DriverObject, NotifiedOther) == STATUS_SUCCESS);
     OUTCOME(IoEnumerateRegisteredFiltersList, "STATUS_BUFFER_TOO_SMALL and the number when there is no room", IoEnumerateRegisteredFiltersList(NULL, 0, &actual) == STATUS_BUFFER_TOO_SMALL && actual == 2);
@@ -94,7 +93,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     IoRegisterFileSystem(device);
     OUTCOME(IoUnregisterFsRegistrationChange, "the routine is not called any more", Told == 4 && ToldOther == 4);
     IoUnregisterFileSystem(device);
-    OUTCOME(IoUnregisterFsRegistrationChange, "gives back the reference of the driver object", (LONG)ObReferenceObject(DriverObject) == references);
+    OUTCOME(IoUnregisterFsRegistrationChange, "gives back the reference of the driver object", (LONG)ObReferenceObject(DriverObject) == references + 1);
     ObDereferenceObject(DriverObject);
     ObDereferenceObject(DriverObject);
     IoAcquireVpbSpinLock(&irql);
