@@ -2,7 +2,7 @@
 import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
 import { keWait } from '../ke/wait.ts';
-import { ioAllocateMdl, mmProbeAndLockPages } from '../mm/mdl.ts';
+import { ioAllocateMdl, ioFreeMdl, mmProbeAndLockPages } from '../mm/mdl.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
 import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
@@ -272,10 +272,20 @@ const building: NtExport[] = [
         nextLocation(k, irp),
         a.InternalDeviceIoControl ? IRP_MJ_INTERNAL_DEVICE_CONTROL : IRP_MJ_DEVICE_CONTROL,
       );
-      if (
-        describeControl(k, irp, a.IoControlCode, a.InputBuffer, a.InputBufferLength, a.OutputBuffer, a.OutputBufferLength) !==
-        STATUS_SUCCESS
-      ) {
+      const described = describeControl(
+        k,
+        irp,
+        a.IoControlCode,
+        a.InputBuffer,
+        a.InputBufferLength,
+        a.OutputBuffer,
+        a.OutputBufferLength,
+        KernelMode,
+      );
+      if (described !== STATUS_SUCCESS) {
+        const mdl = I.MdlAddress.get(k.mem, irp);
+        if (mdl) ioFreeMdl(k, mdl);
+        if (I.Flags.get(k.mem, irp) & IRP_DEALLOCATE_BUFFER) exFreePool(k, I.SystemBuffer.get(k.mem, irp), 0);
         ioFreeIrp(k, irp);
         return 0;
       }

@@ -45,12 +45,15 @@ import { KernelMode } from '../types/ke.ts';
 import {
   STATUS_ACCESS_DENIED,
   STATUS_ACCESS_VIOLATION,
+  STATUS_BUFFER_OVERFLOW,
+  STATUS_END_OF_FILE,
   STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_PARAMETER,
   STATUS_PENDING,
   STATUS_SUCCESS,
 } from '../types/status.ts';
-import { ptr, u32, u8 } from '../types/struct.ts';
+import { i64, ptr, u32, u8 } from '../types/struct.ts';
 import { call, HANDLE, type NtExport, NTSTATUS, type Outcome, PVOID, ret, ULONG, wait } from '../exports/declare.ts';
 import { stepService } from '../exports/service.ts';
 import { callDriverThen } from './call.ts';
@@ -67,10 +70,10 @@ const FILE_READ_DATA = 1,
   FILE_APPEND_DATA = 4,
   EVENT_MODIFY_STATE = 2;
 /** FILE_INFORMATION_CLASS. */
-const FileNameInformation = 9,
+const FileBasicInformation = 4,
+  FileStandardInformation = 5,
+  FileNameInformation = 9,
   FilePositionInformation = 14;
-/** FAST_IO_DISPATCH: its size and where FastIoDeviceControl is. */
-const FAST_IO_DEVICE_CONTROL = 0x50;
 const TAG = poolTag('Io  ');
 
 /** What a request on a file keeps in its frame. */
@@ -84,23 +87,31 @@ const frame = {
   Status: u32,
   /** Rights of the handle. */
   Access: u32,
+  Offset: i64,
   Iosb: IO_STATUS_BLOCK,
 } as const;
 type Name = 'File' | 'Device' | 'Irp' | 'Event' | 'Deferred' | 'Synchronous' | 'Status' | 'Access' | 'Iosb';
-interface RequestFrame {
+export interface RequestFrame {
   get(n: Name): number;
   set(n: Exclude<Name, 'Iosb'>, v: number): void;
+  address(n: 'Offset'): number;
 }
 
 /** The arguments that all requests begin with. */
-interface Common {
+export interface Common {
   FileHandle: number;
   Event?: number;
   ApcRoutine?: number;
   ApcContext?: number;
   IoStatusBlock: number;
 }
-const commonArgs = { FileHandle: HANDLE, Event: HANDLE, ApcRoutine: PVOID, ApcContext: PVOID, IoStatusBlock: PVOID } as const;
+export const commonArgs = {
+  FileHandle: HANDLE,
+  Event: HANDLE,
+  ApcRoutine: PVOID,
+  ApcContext: PVOID,
+  IoStatusBlock: PVOID,
+} as const;
 
 /** Reads the handle and the event. STATUS_SUCCESS leaves both referenced in the frame; a failure leaves nothing. `access` is what a caller from user mode needs. */
 function open(k: Kernel, f: RequestFrame, a: Common, access: number): number {
@@ -131,13 +142,15 @@ function open(k: Kernel, f: RequestFrame, a: Common, access: number): number {
 }
 
 /** Gives back what {@link open} took; the request was not sent. */
-function abandon(k: Kernel, f: RequestFrame, status: number): Outcome {
+export function abandon(k: Kernel, f: RequestFrame, status: number): Outcome {
   const irp = f.get('Irp');
   if (irp) {
     const mdl = I.MdlAddress.get(k.mem, irp);
     if (mdl) ioFreeMdl(k, mdl);
     const buffer = I.SystemBuffer.get(k.mem, irp);
     if (buffer && I.Flags.get(k.mem, irp) & IRP_DEALLOCATE_BUFFER) exFreePool(k, buffer, 0);
+    const auxiliary = I.AuxiliaryBuffer.get(k.mem, irp);
+    if (auxiliary) exFreePool(k, auxiliary, 0);
     ioFreeIrp(k, irp);
   }
   const event = f.get('Event');
@@ -167,7 +180,7 @@ function unlockFile(k: Kernel, file: number): void {
 }
 
 /** An IRP for the file's device with everything that all requests have in common. 0 without pool. */
-function newIrp(k: Kernel, f: RequestFrame, a: Common, major: number): number {
+export function newIrp(k: Kernel, f: RequestFrame, a: Common, major: number): number {
   const { mem } = k;
   const file = f.get('File');
   keClearEvent(k, file + F.Event.offset);
@@ -188,7 +201,7 @@ function newIrp(k: Kernel, f: RequestFrame, a: Common, major: number): number {
 }
 
 /** A system buffer of `length` bytes for a buffered request, filled from `from` if that is given. False without pool. */
-function systemBuffer(k: Kernel, irp: number, length: number, from: number, fromLength: number): boolean {
+export function systemBuffer(k: Kernel, irp: number, length: number, from: number, fromLength: number): boolean {
   if (!length) return true;
   const buffer = exAllocatePool(k, NonPagedPoolNx, length, TAG);
   if (!buffer) return false;
@@ -199,12 +212,19 @@ function systemBuffer(k: Kernel, irp: number, length: number, from: number, from
 }
 
 /** Describes a caller's buffer by an MDL with its pages locked. STATUS_SUCCESS or why not. */
-function lockBuffer(k: Kernel, irp: number, buffer: number, length: number, operation: number): number {
+export function lockBuffer(
+  k: Kernel,
+  irp: number,
+  buffer: number,
+  length: number,
+  operation: number,
+  mode = previousMode(k),
+): number {
   if (!length) return STATUS_SUCCESS;
   const mdl = ioAllocateMdl(k, buffer, length, false, irp);
   if (!mdl) return STATUS_INSUFFICIENT_RESOURCES;
   try {
-    mmProbeAndLockPages(k, mdl, previousMode(k), operation);
+    mmProbeAndLockPages(k, mdl, mode, operation);
     return STATUS_SUCCESS;
   } catch (e) {
     if (!(e instanceof GuestFault)) throw e;
@@ -212,8 +232,24 @@ function lockBuffer(k: Kernel, irp: number, buffer: number, length: number, oper
   }
 }
 
+/** A caller's buffer in the way that the device asks for: buffered, direct, or as it is. `write`: the driver reads it. STATUS_SUCCESS or why not. */
+export function describeBuffer(k: Kernel, irp: number, device: number, buffer: number, length: number, write: boolean): number {
+  const { mem } = k;
+  if (length) mem.probe(buffer, length, !write);
+  const flags = D.Flags.get(mem, device);
+  if (flags & DO_BUFFERED_IO) {
+    I.UserBuffer.set(mem, irp, buffer);
+    if (!systemBuffer(k, irp, length, write ? buffer : 0, length)) return STATUS_INSUFFICIENT_RESOURCES;
+    if (!write && length) I.Flags.set(mem, irp, I.Flags.get(mem, irp) | IRP_INPUT_OPERATION);
+    return STATUS_SUCCESS;
+  }
+  if (flags & DO_DIRECT_IO) return lockBuffer(k, irp, buffer, length, write ? IoReadAccess : IoWriteAccess);
+  I.UserBuffer.set(mem, irp, buffer);
+  return STATUS_SUCCESS;
+}
+
 /** Reads of a user buffer: a bad address is the caller's to hear of, as a status; from kernel mode it is a fault. */
-function guarded(k: Kernel, work: () => number): number {
+export function guarded(k: Kernel, work: () => number): number {
   try {
     return work();
   } catch (e) {
@@ -223,7 +259,7 @@ function guarded(k: Kernel, work: () => number): number {
 }
 
 /** Sends the IRP of the frame. `deferred`: completion happens here when the driver completes in the call (NT does so for all but device control). */
-function send(k: Kernel, f: RequestFrame, deferred: boolean): Outcome {
+export function send(k: Kernel, f: RequestFrame, deferred: boolean): Outcome {
   const irp = f.get('Irp');
   f.set('Deferred', deferred ? 1 : 0);
   if (deferred) I.Flags.set(k.mem, irp, I.Flags.get(k.mem, irp) | IRP_DEFER_IO_COMPLETION);
@@ -269,7 +305,7 @@ const sent = {
 } as const;
 
 /** The first step of a request: handle, event, file lock; then `build`, which fills the IRP and sends it. */
-function begin<A extends Common>(access: (a: A) => number, build: (k: Kernel, f: RequestFrame, a: A) => Outcome) {
+export function begin<A extends Common>(access: (a: A) => number, build: (k: Kernel, f: RequestFrame, a: A) => Outcome) {
   const locked = (k: Kernel, f: RequestFrame, _rax: number, a: A): Outcome => {
     const file = f.get('File');
     F.Waiters.set(k.mem, file, F.Waiters.get(k.mem, file) - 1);
@@ -298,32 +334,88 @@ interface Transfer extends Common {
 }
 const transferArgs = { ...commonArgs, Buffer: PVOID, Length: ULONG, ByteOffset: PVOID, Key: PVOID } as const;
 
+/** Of a write: at the end of the file. Of a transfer on a synchronous file: where the file is (ntddk.h, FILE_WRITE_TO_END_OF_FILE, FILE_USE_FILE_POINTER_POSITION). */
+const FILE_WRITE_TO_END_OF_FILE = -1n,
+  FILE_USE_FILE_POINTER_POSITION = -2n;
+
+/** Is that a position that the request may have? */
+function validOffset(f: RequestFrame, at: bigint, write: boolean): boolean {
+  if (at === FILE_WRITE_TO_END_OF_FILE) return write;
+  return at >= 0n || (at === FILE_USE_FILE_POINTER_POSITION && f.get('Synchronous') !== 0);
+}
+
 const transfer =
   (write: boolean) =>
   (k: Kernel, f: RequestFrame, a: Transfer): Outcome => {
     const { mem } = k;
+    // Without a position of its own, only a synchronous file has one.
+    if (!a.ByteOffset && !f.get('Synchronous')) return abandon(k, f, STATUS_INVALID_PARAMETER);
     const irp = newIrp(k, f, a, write ? IRP_MJ_WRITE : IRP_MJ_READ);
     if (!irp) return abandon(k, f, STATUS_INSUFFICIENT_RESOURCES);
     const status = guarded(k, () => {
-      if (a.Length) mem.probe(a.Buffer, a.Length, !write);
       const stack = nextLocation(k, irp);
       const p = write ? Parameters.Write.f : Parameters.Read.f;
+      const given = byteOffset(k, f.get('File'), a.ByteOffset);
+      if (!validOffset(f, given, write)) return STATUS_INVALID_PARAMETER;
+      const at = given === FILE_USE_FILE_POINTER_POSITION ? F.CurrentByteOffset.get(mem, f.get('File')) : given;
       p.Length.set(mem, stack, a.Length);
       p.Key.set(mem, stack, a.Key ? mem.read32(a.Key) : 0);
-      p.ByteOffset.set(mem, stack, byteOffset(k, f.get('File'), a.ByteOffset));
+      p.ByteOffset.set(mem, stack, at);
       I.Flags.set(mem, irp, write ? IRP_WRITE_OPERATION : IRP_READ_OPERATION);
-      const flags = D.Flags.get(mem, f.get('Device'));
-      if (flags & DO_BUFFERED_IO) {
-        I.UserBuffer.set(mem, irp, a.Buffer);
-        if (!systemBuffer(k, irp, a.Length, write ? a.Buffer : 0, a.Length)) return STATUS_INSUFFICIENT_RESOURCES;
-        if (!write && a.Length) I.Flags.set(mem, irp, I.Flags.get(mem, irp) | IRP_INPUT_OPERATION);
-        return STATUS_SUCCESS;
-      }
-      if (flags & DO_DIRECT_IO) return lockBuffer(k, irp, a.Buffer, a.Length, write ? IoReadAccess : IoWriteAccess);
-      I.UserBuffer.set(mem, irp, a.Buffer);
-      return STATUS_SUCCESS;
+      return describeBuffer(k, irp, f.get('Device'), a.Buffer, a.Length, write);
     });
     return status === STATUS_SUCCESS ? send(k, f, true) : abandon(k, f, status);
+  };
+
+/** FAST_IO_DISPATCH: where its routines are. */
+const FAST_IO_READ = 0x10,
+  FAST_IO_WRITE = 0x18,
+  FAST_IO_QUERY_BASIC_INFO = 0x20,
+  FAST_IO_QUERY_STANDARD_INFO = 0x28,
+  FAST_IO_DEVICE_CONTROL = 0x50;
+
+/** A fast I/O routine of the driver of a device, or 0. */
+function fastIo(k: Kernel, device: number, at: number): number {
+  const dispatch = DRIVER_OBJECT.f.FastIoDispatch.get(k.mem, D.DriverObject.get(k.mem, device));
+  return dispatch && k.mem.read32(dispatch) > at ? k.mem.readPtr(dispatch + at) : 0;
+}
+
+/** A read or write on a synchronous file that is cached tries the driver's fast path first. */
+const transferFast =
+  (write: boolean) =>
+  (k: Kernel, f: RequestFrame, a: Transfer): Outcome => {
+    const { mem } = k;
+    const file = f.get('File');
+    const fast = fastIo(k, f.get('Device'), write ? FAST_IO_WRITE : FAST_IO_READ);
+    if (!fast || !f.get('Synchronous') || !F.PrivateCacheMap.get(mem, file)) return transfer(write)(k, f, a);
+    const at = guarded(k, () => {
+      if (a.Length) mem.probe(a.Buffer, a.Length, !write);
+      if (!validOffset(f, byteOffset(k, file, a.ByteOffset), write)) return STATUS_INVALID_PARAMETER;
+      const given = byteOffset(k, file, a.ByteOffset);
+      const offset = given === FILE_USE_FILE_POINTER_POSITION ? F.CurrentByteOffset.get(mem, file) : given;
+      mem.write64(f.address('Offset'), BigInt.asUintN(64, offset));
+      return STATUS_SUCCESS;
+    });
+    if (at !== STATUS_SUCCESS) return abandon(k, f, at);
+    // FileObject, FileOffset, Length, Wait, LockKey, Buffer, IoStatus, DeviceObject
+    const key = a.Key ? mem.read32(a.Key) : 0;
+    return call(fast, [file, f.address('Offset'), a.Length, 1, key, a.Buffer, f.get('Iosb'), f.get('Device')], 'fast');
+  };
+
+/** A status of FastIoRead and FastIoWrite that ends the request. */
+const cacheAnswer = (status: number): boolean =>
+  status === STATUS_SUCCESS || status === STATUS_BUFFER_OVERFLOW || status === STATUS_END_OF_FILE;
+
+/** The fast path has answered; or declined, and the request becomes an IRP. */
+const fastAnswered =
+  <A extends Common>(slow: (k: Kernel, f: RequestFrame, a: A) => Outcome, accepts: (status: number) => boolean) =>
+  (k: Kernel, f: RequestFrame, rax: number, a: A): Outcome => {
+    const status = k.mem.read32(f.get('Iosb'));
+    if (!(rax & 0xff) || !accepts(status)) return slow(k, f, a);
+    k.mem.copy(a.IoStatusBlock, f.get('Iosb'), 0x10);
+    const event = f.get('Event');
+    if (event) keSetEvent(k, event, 0);
+    return abandon(k, f, status);
   };
 
 interface Control extends Common {
@@ -369,6 +461,7 @@ export function describeControl(
   inputLength: number,
   output: number,
   outputLength: number,
+  mode = previousMode(k),
 ): number {
   const { mem } = k;
   const stack = nextLocation(k, irp);
@@ -393,19 +486,13 @@ export function describeControl(
     return STATUS_SUCCESS;
   }
   if (!systemBuffer(k, irp, inLength, input, inLength)) return STATUS_INSUFFICIENT_RESOURCES;
-  return output ? lockBuffer(k, irp, output, outputLength, method === 1 ? IoReadAccess : IoWriteAccess) : STATUS_SUCCESS;
-}
-
-/** FastIoDeviceControl of a driver that has one, or 0. */
-function fastDeviceControl(k: Kernel, device: number): number {
-  const dispatch = DRIVER_OBJECT.f.FastIoDispatch.get(k.mem, D.DriverObject.get(k.mem, device));
-  return dispatch && k.mem.read32(dispatch) > FAST_IO_DEVICE_CONTROL ? k.mem.readPtr(dispatch + FAST_IO_DEVICE_CONTROL) : 0;
+  return output ? lockBuffer(k, irp, output, outputLength, method === 1 ? IoReadAccess : IoWriteAccess, mode) : STATUS_SUCCESS;
 }
 
 /** Device control tries the driver's fast path first, then an IRP. */
 const buildDeviceControl = (k: Kernel, f: RequestFrame, a: Control): Outcome => {
-  const fast = fastDeviceControl(k, f.get('Device'));
-  if (!fast || a.Event || a.ApcRoutine) return buildControl(IRP_MJ_DEVICE_CONTROL)(k, f, a);
+  const fast = fastIo(k, f.get('Device'), FAST_IO_DEVICE_CONTROL);
+  if (!fast || a.ApcRoutine) return buildControl(IRP_MJ_DEVICE_CONTROL)(k, f, a);
   // FileObject, Wait, InputBuffer, InputBufferLength, OutputBuffer, OutputBufferLength, IoControlCode, IoStatus, DeviceObject
   return call(
     fast,
@@ -457,22 +544,42 @@ function information(major: number, set: boolean) {
         k.mem.write64(a.IoStatusBlock + 8, BigInt(own.length));
         return abandon(k, f, own.status);
       }
-      const irp = newIrp(k, f, a, major);
-      if (!irp) return abandon(k, f, STATUS_INSUFFICIENT_RESOURCES);
-      const status = guarded(k, () => {
-        if (a.Length) k.mem.probe(a.FileInformation, a.Length, !set);
-        const stack = nextLocation(k, irp);
-        Parameters.QueryFile.f.Length.set(k.mem, stack, a.Length);
-        Parameters.QueryFile.f.FileInformationClass.set(k.mem, stack, a.FileInformationClass);
-        I.UserBuffer.set(k.mem, irp, a.FileInformation);
-        if (!systemBuffer(k, irp, a.Length, set ? a.FileInformation : 0, a.Length)) return STATUS_INSUFFICIENT_RESOURCES;
-        if (!set) I.Flags.set(k.mem, irp, I.Flags.get(k.mem, irp) | IRP_INPUT_OPERATION);
-        return STATUS_SUCCESS;
-      });
-      return status === STATUS_SUCCESS ? send(k, f, true) : abandon(k, f, status);
+      const fast = set ? 0 : fastInformation(k, f, a.FileInformationClass);
+      if (fast) {
+        const status = guarded(k, () => (k.mem.probe(a.FileInformation, a.Length, true), STATUS_SUCCESS));
+        if (status !== STATUS_SUCCESS) return abandon(k, f, status);
+        // FileObject, Wait, Buffer, IoStatus, DeviceObject
+        return call(fast, [f.get('File'), 1, a.FileInformation, f.get('Iosb'), f.get('Device')], 'fast');
+      }
+      return slowInformation(major, set)(k, f, a);
     },
   );
 }
+
+/** FastIoQueryBasicInfo or FastIoQueryStandardInfo of the driver of a synchronous file, if it has them; or 0. */
+function fastInformation(k: Kernel, f: RequestFrame, what: number): number {
+  if (!f.get('Synchronous')) return 0;
+  if (what === FileBasicInformation) return fastIo(k, f.get('Device'), FAST_IO_QUERY_BASIC_INFO);
+  return what === FileStandardInformation ? fastIo(k, f.get('Device'), FAST_IO_QUERY_STANDARD_INFO) : 0;
+}
+
+const slowInformation =
+  (major: number, set: boolean) =>
+  (k: Kernel, f: RequestFrame, a: Information): Outcome => {
+    const irp = newIrp(k, f, a, major);
+    if (!irp) return abandon(k, f, STATUS_INSUFFICIENT_RESOURCES);
+    const status = guarded(k, () => {
+      if (a.Length) k.mem.probe(a.FileInformation, a.Length, !set);
+      const stack = nextLocation(k, irp);
+      Parameters.QueryFile.f.Length.set(k.mem, stack, a.Length);
+      Parameters.QueryFile.f.FileInformationClass.set(k.mem, stack, a.FileInformationClass);
+      I.UserBuffer.set(k.mem, irp, a.FileInformation);
+      if (!systemBuffer(k, irp, a.Length, set ? a.FileInformation : 0, a.Length)) return STATUS_INSUFFICIENT_RESOURCES;
+      if (!set) I.Flags.set(k.mem, irp, I.Flags.get(k.mem, irp) | IRP_INPUT_OPERATION);
+      return STATUS_SUCCESS;
+    });
+    return status === STATUS_SUCCESS ? send(k, f, true) : abandon(k, f, status);
+  };
 
 /** Position and name are the I/O manager's own. Null for what the driver must answer. */
 function ownInformation(k: Kernel, file: number, a: Information, set: boolean): { status: number; length: number } | null {
@@ -503,7 +610,7 @@ const queryInformation = information(IRP_MJ_QUERY_INFORMATION, false);
 const setInformation = information(IRP_MJ_SET_INFORMATION, true);
 const queryVolume = information(IRP_MJ_QUERY_VOLUME_INFORMATION, false);
 
-const base = { irql: PASSIVE, returns: NTSTATUS, cycles: 900, status: 'full' as const, frame };
+export const base = { irql: PASSIVE, returns: NTSTATUS, cycles: 900, status: 'full' as const, frame };
 
 export const exports: NtExport[] = [
   ...stepService({
@@ -511,14 +618,17 @@ export const exports: NtExport[] = [
     name: 'ReadFile',
     doc: 'Reads from an open file or device.',
     args: transferArgs,
-    steps: begin<Transfer>(() => FILE_READ_DATA, transfer(false)),
+    steps: { ...begin<Transfer>(() => FILE_READ_DATA, transferFast(false)), fast: fastAnswered(transfer(false), cacheAnswer) },
   }),
   ...stepService({
     ...base,
     name: 'WriteFile',
     doc: 'Writes to an open file or device.',
     args: transferArgs,
-    steps: begin<Transfer>(() => FILE_WRITE_DATA | FILE_APPEND_DATA, transfer(true)),
+    steps: {
+      ...begin<Transfer>(() => FILE_WRITE_DATA | FILE_APPEND_DATA, transferFast(true)),
+      fast: fastAnswered(transfer(true), cacheAnswer),
+    },
   }),
   ...stepService({
     ...base,
@@ -527,11 +637,7 @@ export const exports: NtExport[] = [
     args: controlArgs,
     steps: {
       ...deviceControl,
-      fast(k, f, rax, a) {
-        if (!(rax & 0xff)) return buildControl(IRP_MJ_DEVICE_CONTROL)(k, f, a);
-        k.mem.copy(a.IoStatusBlock, f.get('Iosb'), 0x10);
-        return abandon(k, f, k.mem.read32(f.get('Iosb')));
-      },
+      fast: fastAnswered(buildControl(IRP_MJ_DEVICE_CONTROL), () => true),
     },
   }),
   ...stepService({
@@ -546,7 +652,7 @@ export const exports: NtExport[] = [
     name: 'QueryInformationFile',
     doc: 'Asks for information about a file.',
     args: informationArgs,
-    steps: queryInformation,
+    steps: { ...queryInformation, fast: fastAnswered(slowInformation(IRP_MJ_QUERY_INFORMATION, false), () => true) },
   }),
   ...stepService({
     ...base,
