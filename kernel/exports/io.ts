@@ -11,6 +11,8 @@ import { exports as devices } from '../io/devicecalls.ts';
 import { exports as dma } from '../io/dmacalls.ts';
 import { exports as eventLog } from '../io/eventlog.ts';
 import { exports as files } from '../io/file.ts';
+import { exports as fileServices } from '../io/fileservices.ts';
+import { exports as completionPorts } from '../io/iocompletion.ts';
 import { exports as fileSystems } from '../io/filesystem.ts';
 import { exports as hardErrors } from '../io/harderror.ts';
 import { exports as interrupts } from '../io/interrupt.ts';
@@ -36,6 +38,8 @@ export const exports: NtExport[] = [
   ...eventLog,
   ...attach,
   ...fileSystems,
+  ...fileServices,
+  ...completionPorts,
   ...hardErrors,
   ...requests,
   ...load,

@@ -3,16 +3,20 @@
  * back with STATUS_MORE_PROCESSING_REQUIRED. What is left is done in the context of the thread that made the request, by a special kernel APC: copying the buffer
  * to the requester, writing the status block, signalling the event. An IRP whose issuer waits for it in the same call does without the APC.
  */
+import { GuestFault } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
 import { keSetEvent } from '../ke/event.ts';
 import { keInitializeApc, keInsertQueueApc } from '../ke/apc.ts';
+import { keInsertQueue } from '../ke/queue.ts';
 import { ioFreeMdl, mmUnlockPages } from '../mm/mdl.ts';
 import { exFreePool } from '../mm/pool.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { MULTIPLE_IRP_COMPLETE_REQUESTS } from '../types/bugcodes.ts';
 import {
   FILE_OBJECT,
+  FO_SKIP_COMPLETION_PORT,
   FO_SYNCHRONOUS_IO,
+  IO_COMPLETION_CONTEXT,
   IO_TYPE_IRP,
   IRP_ASSOCIATED_IRP,
   IRP_BUFFERED_IO,
@@ -25,6 +29,7 @@ import {
   IRP_PAGING_IO,
   IRP_SYNCHRONOUS_API,
   IRP_SYNCHRONOUS_PAGING_IO,
+  PACKET_IRP,
   SL_INVOKE_ON_CANCEL,
   SL_INVOKE_ON_ERROR,
   SL_INVOKE_ON_SUCCESS,
@@ -32,7 +37,7 @@ import {
 } from '../types/io.ts';
 import { KAPC, KernelMode } from '../types/ke.ts';
 import { MDL, MDL_PAGES_LOCKED } from '../types/mm.ts';
-import { STATUS_MORE_PROCESSING_REQUIRED, STATUS_VERIFY_REQUIRED } from '../types/status.ts';
+import { STATUS_ACCESS_VIOLATION, STATUS_MORE_PROCESSING_REQUIRED, STATUS_VERIFY_REQUIRED } from '../types/status.ts';
 import { ptr, u32 } from '../types/struct.ts';
 import { call, CCHAR, type NtExport, ntExport, ntSteps, type Outcome, PVOID, ret, VOID } from '../exports/declare.ts';
 import {
@@ -55,6 +60,7 @@ import {
   ntError,
   ntSuccess,
   S,
+  setIrpStatus,
   STACK_LOCATION_SIZE,
 } from './irp.ts';
 
@@ -204,25 +210,11 @@ export function dropIrp(k: Kernel, irp: number, file: number): void {
 export function completeInThread(k: Kernel, irp: number, file: number): number {
   const { mem } = k;
   const flags = I.Flags.get(mem, irp);
+  const pending = I.PendingReturned.get(mem, irp) !== 0;
+  if (flags & IRP_BUFFERED_IO) copyBack(k, irp, flags);
   const status = irpStatus(k, irp);
   const information = irpInformation(k, irp);
-  const pending = I.PendingReturned.get(mem, irp) !== 0;
-  if (flags & IRP_BUFFERED_IO) {
-    const buffer = I.SystemBuffer.get(mem, irp);
-    const to = I.UserBuffer.get(mem, irp);
-    if (
-      flags & IRP_INPUT_OPERATION &&
-      information !== 0n &&
-      status !== STATUS_VERIFY_REQUIRED &&
-      !ntError(status) &&
-      buffer &&
-      to
-    ) {
-      mem.copy(to, buffer, Number(information));
-    }
-    if (flags & IRP_DEALLOCATE_BUFFER && buffer) exFreePool(k, buffer, 0);
-    I.Flags.set(mem, irp, flags & ~(IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER));
-  }
+
   freeMdls(k, irp, false);
   dequeueIrpFromThread(k, irp);
   countOperation(k, irp, information);
@@ -234,7 +226,12 @@ export function completeInThread(k: Kernel, irp: number, file: number): number {
   const reported = !ntError(status) || pending;
   if (reported) {
     const iosb = I.UserIosb.get(mem, irp);
-    if (iosb && (!ntError(status) || !synchronous || pending)) mem.copy(iosb, irp + I.IoStatus.offset, 0x10);
+    if (iosb && (!ntError(status) || !synchronous || pending))
+      unlessUserFault(
+        iosb,
+        () => mem.copy(iosb, irp + I.IoStatus.offset, 0x10),
+        () => undefined,
+      );
     if (event) keSetEvent(k, event, 0);
     if (file && (!event || (FILE_OBJECT.f.Flags.get(mem, file) & FO_SYNCHRONOUS_IO && !(flags & IRP_OB_QUERY_NAME)))) {
       keSetEvent(k, file + FILE_OBJECT.f.Event.offset, 0);
@@ -244,6 +241,8 @@ export function completeInThread(k: Kernel, irp: number, file: number): number {
   // A driver's own event (IoBuildDeviceIoControlRequest) is no object; one from a handle is.
   if (event && file && !(flags & IRP_SYNCHRONOUS_API)) obDereferenceDeferred(k, event);
   const apcRoutine = I.UserApcRoutine.get(mem, irp);
+  const port = file && !(flags & IRP_CREATE_OPERATION) ? FILE_OBJECT.f.CompletionContext.get(mem, file) : 0;
+  const skipsPort = file !== 0 && (FILE_OBJECT.f.Flags.get(mem, file) & FO_SKIP_COMPLETION_PORT) !== 0;
   if (apcRoutine && file && reported && !(flags & IRP_CREATE_OPERATION)) {
     const apc = irp + I.Apc.offset;
     const context = I.UserApcContext.get(mem, irp);
@@ -258,10 +257,51 @@ export function completeInThread(k: Kernel, irp: number, file: number): number {
       normalContext: context,
     });
     keInsertQueueApc(k, apc, BigInt.asUintN(64, BigInt(iosb)), 0n, 2);
+  } else if (port && reported && I.UserApcContext.get(mem, irp) && !(skipsPort && !pending && ntSuccess(status))) {
+    postToPort(k, irp, port);
   } else {
     ioFreeIrp(k, irp);
   }
   return flags & IRP_CREATE_OPERATION ? 0 : file;
+}
+
+/**
+ * Copies what a buffered request brought to the requester, and frees the system buffer. NT trusts IoStatus.Information; where it, or the program meanwhile, made the
+ * requester's buffer too small to be written, the request ends with STATUS_ACCESS_VIOLATION instead.
+ */
+function copyBack(k: Kernel, irp: number, flags: number): void {
+  const { mem } = k;
+  const buffer = I.SystemBuffer.get(mem, irp);
+  const to = I.UserBuffer.get(mem, irp);
+  const status = irpStatus(k, irp);
+  const information = irpInformation(k, irp);
+  const wanted = flags & IRP_INPUT_OPERATION && information !== 0n && status !== STATUS_VERIFY_REQUIRED && !ntError(status);
+  if (wanted && buffer && to)
+    unlessUserFault(
+      to,
+      () => mem.copy(to, buffer, Number(information)),
+      () => setIrpStatus(k, irp, STATUS_ACCESS_VIOLATION, 0),
+    );
+  if (flags & IRP_DEALLOCATE_BUFFER && buffer) exFreePool(k, buffer, 0);
+  I.Flags.set(mem, irp, flags & ~(IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER));
+}
+
+/** Does `work`, which writes memory of the requester at `to`; a fault in user memory is the requester's own and ends in `instead`. */
+function unlessUserFault(to: number, work: () => void, instead: () => void): void {
+  try {
+    work();
+  } catch (e) {
+    if (!(e instanceof GuestFault) || to < 0 || e.address < 0) throw e;
+    instead();
+  }
+}
+
+/** An asynchronous request on a file with a completion port: the IRP itself is the packet, and is freed by whoever takes it. */
+function postToPort(k: Kernel, irp: number, context: number): void {
+  const { mem } = k;
+  I.CompletionKey.set(mem, irp, IO_COMPLETION_CONTEXT.f.Key.get(mem, context));
+  I.PacketType.set(mem, irp, PACKET_IRP);
+  keInsertQueue(k, IO_COMPLETION_CONTEXT.f.Port.get(mem, context), irp + I.ListEntry.offset, false);
 }
 
 /** The counters of transfers by kind, which performance tools show. */

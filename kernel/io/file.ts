@@ -67,6 +67,7 @@ import { callDriverThen } from './call.ts';
 import { completeInThread } from './complete.ts';
 import { attachedDevice, D, extensionFlags } from './device.ts';
 import { relatedDevice } from './devicecalls.ts';
+import { releasePort } from './iocompletion.ts';
 import { I, ioAllocateIrp, irpStatus, nextLocation, ntError, ntSuccess, queueIrpToThread, S } from './irp.ts';
 
 export const F = FILE_OBJECT.f;
@@ -228,6 +229,7 @@ function cleaned(k: Kernel, file: number): Outcome {
 /** The end of a file object after its close: its name, the file it was opened relative to, its hold on the device. */
 function release(k: Kernel, file: number, device: number): Outcome {
   freeString(k, file + F.FileName.offset);
+  releasePort(k, file);
   const related = F.RelatedFileObject.get(k.mem, file);
   if (related) return call(k.address('nt!ObfDereferenceObject'), [related], 'related');
   return device ? call(k.address('nt!IopDereferenceDevice'), [device], 'done') : ret();

@@ -20,6 +20,8 @@ import {
   FILE_READ_ACCESS,
   FILE_WRITE_ACCESS,
   FO_ALERTABLE_IO,
+  FO_SKIP_COMPLETION_PORT,
+  FO_SKIP_SET_EVENT,
   FO_SYNCHRONOUS_IO,
   IO_STATUS_BLOCK,
   IRP_BUFFERED_IO,
@@ -61,6 +63,7 @@ import { completeInThread } from './complete.ts';
 import { D } from './device.ts';
 import { relatedDevice } from './devicecalls.ts';
 import { F } from './file.ts';
+import { associatePort } from './iocompletion.ts';
 import { SL_READ_ACCESS_GRANTED, SL_WRITE_ACCESS_GRANTED } from './harderror.ts';
 import { I, ioAllocateIrp, ioFreeIrp, nextLocation, queueIrpToThread, S } from './irp.ts';
 
@@ -73,7 +76,11 @@ const FILE_READ_DATA = 1,
 const FileBasicInformation = 4,
   FileStandardInformation = 5,
   FileNameInformation = 9,
-  FilePositionInformation = 14;
+  FilePositionInformation = 14,
+  FileCompletionInformation = 30,
+  FileIoCompletionNotificationInformation = 41;
+const FILE_SKIP_COMPLETION_PORT_ON_SUCCESS = 1,
+  FILE_SKIP_SET_EVENT_ON_HANDLE = 2;
 const TAG = poolTag('Io  ');
 
 /** What a request on a file keeps in its frame. */
@@ -590,6 +597,20 @@ function ownInformation(k: Kernel, file: number, a: Information, set: boolean): 
     if (set) F.CurrentByteOffset.set(mem, file, BigInt.asIntN(64, mem.read64(a.FileInformation)));
     else mem.write64(a.FileInformation, BigInt.asUintN(64, F.CurrentByteOffset.get(mem, file)));
     return { status: STATUS_SUCCESS, length: set ? 0 : 8 };
+  }
+  if (a.FileInformationClass === FileCompletionInformation && set)
+    return { status: associatePort(k, file, a.FileInformation, a.Length), length: 0 };
+  if (a.FileInformationClass === FileIoCompletionNotificationInformation && set) {
+    if (a.Length < 4) return short;
+    const modes = mem.read32(a.FileInformation);
+    F.Flags.set(
+      mem,
+      file,
+      F.Flags.get(mem, file) |
+        (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS ? FO_SKIP_COMPLETION_PORT : 0) |
+        (modes & FILE_SKIP_SET_EVENT_ON_HANDLE ? FO_SKIP_SET_EVENT : 0),
+    );
+    return { status: STATUS_SUCCESS, length: 0 };
   }
   if (a.FileInformationClass === FileNameInformation && !set) {
     const bytes = mem.read16(file + F.FileName.offset);

@@ -143,6 +143,14 @@ const TYPES: readonly (ObjectTypeSpec & { variable: string; global?: boolean })[
     parseProcedure: 'IopParseFile',
   },
   {
+    variable: 'IoCompletionObjectType',
+    name: 'IoCompletion',
+    waitable: true,
+    mapping: [0x20001, 0x20002, 0x120000, 0x1f0003],
+    validAccess: 0x1f0003,
+    deleteProcedure: 'IopDeleteIoCompletion',
+  },
+  {
     variable: 'MmSectionObjectType',
     name: 'Section',
     poolType: PagedPool,

@@ -50,6 +50,8 @@ export const DRVO_UNLOAD_INVOKED = 1, DRVO_LEGACY_DRIVER = 2, DRVO_BUILTIN_DRIVE
 // FILE_OBJECT.Flags
 export const FO_FILE_OPEN = 0x1, FO_SYNCHRONOUS_IO = 0x2, FO_ALERTABLE_IO = 0x4, FO_NO_INTERMEDIATE_BUFFERING = 0x8, FO_HANDLE_CREATED = 0x40000, FO_FILE_FAST_IO_READ = 0x80000;
 export const FO_CLEANUP_COMPLETE = 0x4000, FO_DIRECT_DEVICE_OPEN = 0x800, FO_FILE_OPEN_CANCELLED = 0x200000;
+export const FO_SKIP_COMPLETION_PORT = 0x2000000, FO_SKIP_SET_EVENT = 0x4000000, FO_STREAM_FILE = 0x1000, FO_WRITE_THROUGH = 0x10, FO_SEQUENTIAL_ONLY = 0x20;
+export const FO_NAMED_PIPE = 0x80, FO_MAILSLOT = 0x200, FO_DELETE_ON_CLOSE = 0x10000, FO_RANDOM_ACCESS = 0x100000;
 
 // Transfer type: the low two bits of a control code.
 export const METHOD_BUFFERED = 0, METHOD_IN_DIRECT = 1, METHOD_OUT_DIRECT = 2, METHOD_NEITHER = 3;
@@ -82,6 +84,11 @@ export const Parameters = {
   Read: struct('_IO_STACK_LOCATION.Read', { Length: [8, u32], Key: [0x10, u32], ByteOffset: [0x18, i64] }),
   Write: struct('_IO_STACK_LOCATION.Write', { Length: [8, u32], Key: [0x10, u32], ByteOffset: [0x18, i64] }),
   QueryFile: struct('_IO_STACK_LOCATION.QueryFile', { Length: [8, u32], FileInformationClass: [0x10, u32] }),
+  QueryEa: struct('_IO_STACK_LOCATION.QueryEa', { Length: [8, u32], EaList: [0x10, ptr], EaListLength: [0x18, u32], EaIndex: [0x20, u32] }),
+  QueryQuota: struct('_IO_STACK_LOCATION.QueryQuota', { Length: [8, u32], StartSid: [0x10, ptr], SidList: [0x18, ptr], SidListLength: [0x20, u32] }),
+  QueryDirectory: struct('_IO_STACK_LOCATION.QueryDirectory', { Length: [8, u32], FileName: [0x10, to('_UNICODE_STRING')], FileInformationClass: [0x18, u32], FileIndex: [0x20, u32] }),
+  NotifyDirectory: struct('_IO_STACK_LOCATION.NotifyDirectory', { Length: [8, u32], CompletionFilter: [0x10, u32] }),
+  LockControl: struct('_IO_STACK_LOCATION.LockControl', { Length: [8, ptr], Key: [0x10, u32], ByteOffset: [0x18, i64] }),
   SetFile: struct('_IO_STACK_LOCATION.SetFile', { Length: [8, u32], FileInformationClass: [0x10, u32], FileObject: [0x18, ptr] }),
   DeviceIoControl: struct('_IO_STACK_LOCATION.DeviceIoControl', {
     OutputBufferLength: [8, u32], InputBufferLength: [0x10, u32], IoControlCode: [0x18, u32], Type3InputBuffer: [0x20, ptr],
@@ -163,6 +170,11 @@ export const IO_REMOVE_LOCK = struct('_IO_REMOVE_LOCK', { Common: IO_REMOVE_LOCK
 
 export const IO_SECURITY_CONTEXT = struct('_IO_SECURITY_CONTEXT', { SecurityQos: ptr, AccessState: ptr, DesiredAccess: u32, FullCreateOptions: u32 });
 export const IO_COMPLETION_CONTEXT = struct('_IO_COMPLETION_CONTEXT', { Port: ptr, Key: ptr, UsageCount: u64 });
+/** What a completion port's queue holds: an IRP (its Tail.Overlay.ListEntry), or a packet of IoSetIoCompletion. PacketType is at 10h from the links in both. */
+export const PACKET_IRP = 0, PACKET_MINI = 1;
+export const IO_MINI_COMPLETION_PACKET = struct('_IO_MINI_COMPLETION_PACKET', {
+  ListEntry: LIST_ENTRY, PacketType: u32, KeyContext: [0x18, ptr], ApcContext: ptr, IoStatus: i32, IoStatusInformation: [0x30, u64], Callback: ptr, Context: ptr, Allocated: u8,
+});
 export const SHARE_ACCESS = struct('_SHARE_ACCESS', { OpenCount: u32, Readers: u32, Writers: u32, Deleters: u32, SharedRead: u32, SharedWrite: u32, SharedDelete: u32 });
 export const VPB = struct('_VPB', {
   Type: i16, Size: i16, Flags: u16, VolumeLabelLength: u16, DeviceObject: to('_DEVICE_OBJECT'), RealDevice: to('_DEVICE_OBJECT'), SerialNumber: u32, ReferenceCount: u32, VolumeLabel: array(u16, 32),
