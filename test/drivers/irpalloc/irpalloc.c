@@ -280,7 +280,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     {
         PIRP irp = IoAllocateIrp(1, FALSE);
         irp->Type = 0;
-        OUTCOME_BUGCHECK(IoFreeIrp, "bug check 0x44 for something that is no IRP", 0x44);
+        OUTCOME_BUGCHECK(IoFreeIrp, "bug check 0xC9 for something that is no IRP", 0xC9);
         IoFreeIrp(irp);
     }
     Allocated();
