@@ -37,7 +37,7 @@ static NTSTATUS NTAPI Dispatch(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     SeenFirst = data && length ? data[0] : 0;
     if (stack->MajorFunction == IRP_MJ_READ && data)
         RtlFillMemory(data, length, 0x5a);
-    if (stack->MajorFunction == IRP_MJ_DEVICE_CONTROL && SeenSystemBuffer && stack->Parameters.DeviceIoControl.OutputBufferLength)
+    if (stack->MajorFunction == IRP_MJ_DEVICE_CONTROL && (Irp->Flags & IRP_INPUT_OPERATION))
     {
         length = stack->Parameters.DeviceIoControl.OutputBufferLength;
         RtlFillMemory(SeenSystemBuffer, length, 0x77);
