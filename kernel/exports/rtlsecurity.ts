@@ -1,6 +1,8 @@
 /** Security identifiers, access control lists and security descriptors. Source: their WDK pages; MS-DTYP 2.4. */
 import type { Kernel } from '../kernel.ts';
 import { wideBytes } from '../rtl/string.ts';
+import { isValidAcl, isValidDescriptor } from '../se/descriptor.ts';
+import { isValidSid, readSid, sidLength } from '../se/sid.ts';
 import { exAllocatePool } from '../mm/pool.ts';
 import { PagedPool } from '../types/mm.ts';
 import {
@@ -40,9 +42,6 @@ const SID_REVISION = 1,
   SID_MAX_SUB_AUTHORITIES = 15,
   SECURITY_DESCRIPTOR_REVISION = 1;
 
-const sidLength = (k: Kernel, sid: number): number => 8 + k.mem.read8(sid + 1) * 4;
-const isValidSid = (k: Kernel, sid: number): boolean =>
-  sid !== 0 && k.mem.read8(sid) === SID_REVISION && k.mem.read8(sid + 1) <= SID_MAX_SUB_AUTHORITIES;
 
 const sids: NtExport[] = [
   ntExport({
@@ -143,11 +142,7 @@ const sids: NtExport[] = [
     status: 'full',
     impl(k, a) {
       if (!isValidSid(k, a.Sid)) return STATUS_INVALID_SID;
-      let authority = 0;
-      for (let i = 2; i < 8; i++) authority = authority * 256 + k.mem.read8(a.Sid + i);
-      // An authority above 32 bits is written in hexadecimal.
-      let text = `S-1-${authority > 0xffffffff ? `0x${authority.toString(16)}` : authority}`;
-      for (let i = 0; i < k.mem.read8(a.Sid + 1); i++) text += `-${k.mem.read32(a.Sid + 8 + i * 4)}`;
+      const text = readSid(k, a.Sid);
       const bytes = wideBytes(text);
       if (a.AllocateDestinationString) {
         const buffer = exAllocatePool(k, PagedPool, bytes.length + 2, 0x69536553);
@@ -166,15 +161,16 @@ const sids: NtExport[] = [
 
 const ACL_REVISION = 2,
   ACL_REVISION_DS = 4;
-/** First byte after the last entry, or -1 when the entries do not fit into the list. */
+/** First byte after the last entry, or 0 when the entries do not fit into the list. (Addresses of the kernel are negative numbers.) */
 function firstFreeAce(k: Kernel, acl: number): number {
   const end = acl + ACL.f.AclSize.get(k.mem, acl);
   let at = acl + ACL.size;
   for (let i = 0; i < ACL.f.AceCount.get(k.mem, acl); i++) {
-    if (at + ACE_HEADER.size > end) return -1;
+    if (at + ACE_HEADER.size > end) return 0;
+    if (ACE_HEADER.f.AceSize.get(k.mem, at) < ACE_HEADER.size) return 0;
     at += ACE_HEADER.f.AceSize.get(k.mem, at);
   }
-  return at <= end ? at : -1;
+  return at <= end ? at : 0;
 }
 
 function addAce(k: Kernel, acl: number, revision: number, flags: number, mask: number, sid: number, type: number): number {
@@ -182,7 +178,7 @@ function addAce(k: Kernel, acl: number, revision: number, flags: number, mask: n
   if (ACL.f.AclRevision.get(k.mem, acl) > ACL_REVISION_DS || revision > ACL_REVISION_DS) return STATUS_REVISION_MISMATCH;
   const at = firstFreeAce(k, acl),
     size = 8 + sidLength(k, sid);
-  if (at < 0) return STATUS_INVALID_ACL;
+  if (!at) return STATUS_INVALID_ACL;
   if (at + size > acl + ACL.f.AclSize.get(k.mem, acl)) return STATUS_ALLOTTED_SPACE_EXCEEDED;
   k.mem.write8(at, type);
   k.mem.write8(at + 1, flags);
@@ -235,6 +231,76 @@ const acls: NtExport[] = [
     status: 'full',
     impl: (k, a) => addAce(k, a.Acl, a.AceRevision, a.AceFlags, a.AccessMask, a.Sid, 0),
   }),
+  ...(
+    [
+      ['RtlAddAccessDeniedAceEx', 'denies access', 1],
+      ['RtlAddMandatoryAce', 'labels an object with an integrity level', 17],
+    ] as const
+  ).map(([name, doc, type]) =>
+    ntExport({
+      name,
+      doc: `Adds an entry that ${doc}.`,
+      args: { Acl: PACL, AceRevision: ULONG, AceFlags: ULONG, ...(type === 17 ? { Sid: PSID, AceType: UCHAR, AccessMask: ULONG } : { AccessMask: ULONG, Sid: PSID }) },
+      returns: NTSTATUS,
+      cycles: 40,
+      status: 'full' as const,
+      impl(k, values) {
+        const a = values as { Acl: number; AceRevision: number; AceFlags: number; AccessMask: number; Sid: number };
+        return addAce(k, a.Acl, a.AceRevision, a.AceFlags, a.AccessMask, a.Sid, type);
+      },
+    }),
+  ),
+  ntExport({
+    name: 'RtlAddAce',
+    doc: 'Inserts entries into an access control list, before the one of an index or (MAXULONG) at the end.',
+    args: { Acl: PACL, AceRevision: ULONG, StartingAceIndex: ULONG, AceList: PVOID, AceListLength: ULONG },
+    returns: NTSTATUS,
+    cycles: 80,
+    status: 'full',
+    impl(k, a) {
+      const end = firstFreeAce(k, a.Acl);
+      if (!end || a.AceRevision > ACL_REVISION_DS) return STATUS_INVALID_PARAMETER;
+      let count = 0;
+      let at = 0;
+      while (at + ACE_HEADER.size <= a.AceListLength) {
+        const size = ACE_HEADER.f.AceSize.get(k.mem, a.AceList + at);
+        if (size < ACE_HEADER.size) return STATUS_INVALID_PARAMETER;
+        at += size;
+        count++;
+      }
+      if (at !== a.AceListLength) return STATUS_INVALID_PARAMETER;
+      if (end + at > a.Acl + ACL.f.AclSize.get(k.mem, a.Acl)) return STATUS_BUFFER_TOO_SMALL;
+      let to = a.Acl + ACL.size;
+      for (let i = 0; i < Math.min(a.StartingAceIndex, ACL.f.AceCount.get(k.mem, a.Acl)); i++) to += ACE_HEADER.f.AceSize.get(k.mem, to);
+      const fresh = at ? k.mem.readBytes(a.AceList, at) : new Uint8Array(0);
+      const moved = end > to ? k.mem.readBytes(to, end - to) : new Uint8Array(0);
+      if (moved.length) k.mem.writeBytes(to + at, moved);
+      if (at) k.mem.writeBytes(to, fresh);
+      ACL.f.AceCount.set(k.mem, a.Acl, ACL.f.AceCount.get(k.mem, a.Acl) + count);
+      if (a.AceRevision > ACL.f.AclRevision.get(k.mem, a.Acl)) ACL.f.AclRevision.set(k.mem, a.Acl, a.AceRevision);
+      return STATUS_SUCCESS;
+    },
+  }),
+  ntExport({
+    name: 'RtlDeleteAce',
+    doc: 'Takes an entry out of an access control list.',
+    args: { Acl: PACL, AceIndex: ULONG },
+    returns: NTSTATUS,
+    cycles: 60,
+    status: 'full',
+    impl(k, a) {
+      const end = firstFreeAce(k, a.Acl);
+      const count = ACL.f.AceCount.get(k.mem, a.Acl);
+      if (!end || a.AceIndex >= count) return STATUS_INVALID_PARAMETER;
+      let at = a.Acl + ACL.size;
+      for (let i = 0; i < a.AceIndex; i++) at += ACE_HEADER.f.AceSize.get(k.mem, at);
+      const size = ACE_HEADER.f.AceSize.get(k.mem, at);
+      if (end > at + size) k.mem.writeBytes(at, k.mem.readBytes(at + size, end - at - size));
+      k.mem.fill(end - size, size, 0);
+      ACL.f.AceCount.set(k.mem, a.Acl, count - 1);
+      return STATUS_SUCCESS;
+    },
+  }),
   ntExport({
     name: 'RtlGetAce',
     doc: 'Returns the address of an entry of an access control list.',
@@ -243,7 +309,7 @@ const acls: NtExport[] = [
     cycles: 30,
     status: 'full',
     impl(k, a) {
-      if (a.AceIndex >= ACL.f.AceCount.get(k.mem, a.Acl) || firstFreeAce(k, a.Acl) < 0) return STATUS_INVALID_PARAMETER;
+      if (a.AceIndex >= ACL.f.AceCount.get(k.mem, a.Acl) || !firstFreeAce(k, a.Acl)) return STATUS_INVALID_PARAMETER;
       let at = a.Acl + ACL.size;
       for (let i = 0; i < a.AceIndex; i++) at += ACE_HEADER.f.AceSize.get(k.mem, at);
       k.mem.writePtr(a.Ace, at);
@@ -257,7 +323,7 @@ const acls: NtExport[] = [
     returns: BOOLEAN,
     cycles: 30,
     status: 'full',
-    impl: (k, a) => a.Acl !== 0 && ACL.f.AclRevision.get(k.mem, a.Acl) <= ACL_REVISION_DS && firstFreeAce(k, a.Acl) >= 0,
+    impl: (k, a) => a.Acl !== 0 && isValidAcl(k, a.Acl),
   }),
 ];
 
@@ -316,10 +382,7 @@ const descriptors: NtExport[] = [
     returns: BOOLEAN,
     cycles: 40,
     status: 'full',
-    impl: (k, a) =>
-      a.SecurityDescriptor !== 0 &&
-      SD.f.Revision.get(k.mem, a.SecurityDescriptor) === SECURITY_DESCRIPTOR_REVISION &&
-      (['Owner', 'Group'] as const).every(n => !part(k, a.SecurityDescriptor, n) || isValidSid(k, part(k, a.SecurityDescriptor, n))),
+    impl: (k, a) => isValidDescriptor(k, a.SecurityDescriptor),
   }),
   ntExport({
     name: 'RtlLengthSecurityDescriptor',
