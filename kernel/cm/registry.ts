@@ -10,6 +10,8 @@ import { obCreateObject } from '../ob/object.ts';
 import { allocateString, equalNoCase, freeString, readString, wide } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
 import { initializeListHead, insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
+import { dereferenceDescriptor, logDescriptor, referenceDescriptor } from '../se/descriptor.ts';
+import { sddl } from '../se/sddl.ts';
 import { REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ } from '../types/cm.ts';
 import { PagedPool } from '../types/mm.ts';
 import { LIST_ENTRY, UNICODE_STRING } from '../types/rtl.ts';
@@ -20,6 +22,7 @@ import {
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { i64, ptr, struct, u32 } from '../types/struct.ts';
+import { endWatches, notifyChange, REG_NOTIFY_CHANGE_LAST_SET, REG_NOTIFY_CHANGE_NAME } from './notify.ts';
 
 /** One key. References are its key objects and, as long as it is not deleted, its place in the tree. */
 export const CM_KEY_CONTROL_BLOCK = struct('_CM_KEY_CONTROL_BLOCK', {
@@ -37,6 +40,8 @@ export const CM_KEY_CONTROL_BLOCK = struct('_CM_KEY_CONTROL_BLOCK', {
   SubKeyCount: u32,
   ValueCount: u32,
   Security: ptr,
+  /** The full path, made when a callback asks for it. */
+  FullName: UNICODE_STRING,
 });
 export const CM_KEY_VALUE = struct('_CM_KEY_VALUE', {
   Link: LIST_ENTRY,
@@ -47,13 +52,24 @@ export const CM_KEY_VALUE = struct('_CM_KEY_VALUE', {
 });
 export const CM_KEY_BODY = struct(
   '_CM_KEY_BODY',
-  { Type: u32, KeyControlBlock: [8, ptr], NotifyBlock: ptr, ProcessID: ptr, KeyBodyList: LIST_ENTRY },
+  {
+    Type: u32,
+    KeyControlBlock: [8, ptr],
+    NotifyBlock: ptr,
+    ProcessID: ptr,
+    KeyBodyList: LIST_ENTRY,
+    ContextListHead: [0x48, LIST_ENTRY],
+  },
   { size: 0x60 },
 );
+/** Offset of the contexts that registry callbacks keep with a key object. */
+export const KEY_CONTEXT_LIST = CM_KEY_BODY.f.ContextListHead.offset;
 /** CM_KEY_BODY.Type: 'ky02'. */
 export const KEY_BODY_TYPE = 0x6b793032;
 /** CM_KEY_CONTROL_BLOCK.Flags. */
-export const KCB_DELETED = 1;
+export const KCB_DELETED = 1,
+  KCB_VOLATILE = 2,
+  KCB_SYM_LINK = 4;
 
 const K = CM_KEY_CONTROL_BLOCK.f;
 const V = CM_KEY_VALUE.f;
@@ -81,13 +97,22 @@ function newKey(k: Kernel, parent: number, name: string): number {
   if (parent) {
     insertTailList(mem, listAt(parent, K.SubKeyListHead), listAt(key, K.SiblingLink));
     K.SubKeyCount.set(mem, parent, K.SubKeyCount.get(mem, parent) + 1);
-    touch(k, parent);
+    const security = K.Security.get(mem, parent);
+    if (security) referenceDescriptor(k, security);
+    K.Security.set(mem, key, security);
+    touch(k, parent, REG_NOTIFY_CHANGE_NAME);
   }
   return key;
 }
 
-/** A change was made in a key. */
-export const touch = (k: Kernel, key: number): void => K.LastWriteTime.set(k.mem, key, systemTime(k));
+/** A change of a kind was made in a key: its time, and who waits for it. */
+export function touch(k: Kernel, key: number, filter: number): void {
+  K.LastWriteTime.set(k.mem, key, systemTime(k));
+  notifyChange(k, key, filter, at => K.ParentKcb.get(k.mem, at));
+}
+export const keyFlags = (k: Kernel, key: number): number => K.Flags.get(k.mem, key);
+export const setKeyFlags = (k: Kernel, key: number, bits: number): void =>
+  K.Flags.set(k.mem, key, K.Flags.get(k.mem, key) | bits);
 
 export const keyName = (k: Kernel, key: number): string => readString(k, listAt(key, K.Name));
 
@@ -117,25 +142,29 @@ function findSubKey(k: Kernel, key: number, name: string): number {
   return 0;
 }
 
+/** How many links may lead to one another. */
+const MAX_LINKS = 64;
+
 /** What a walk along `path` (from `key`, a leading backslash is ignored) reached, and the components that are not there. Links are followed. */
-export function cmWalk(k: Kernel, key: number, path: string): { key: number; missing: string[] } {
+export function cmWalk(k: Kernel, key: number, path: string, openLink = false, depth = 0): { key: number; missing: string[] } {
   const parts = path.split('\\').filter(p => p !== '');
   let at = key;
   for (let i = 0; i < parts.length; i++) {
     const next = findSubKey(k, at, parts[i]!);
     if (!next) return { key: at, missing: parts.slice(i) };
-    const link = readString(k, listAt(next, K.LinkTarget));
-    at = link ? cmOpenPath(k, link) : next;
+    const link = openLink && i === parts.length - 1 ? '' : readString(k, listAt(next, K.LinkTarget));
+    // A link whose target leads back to it never ends.
+    at = link ? (depth < MAX_LINKS ? cmOpenPath(k, link, depth + 1) : 0) : next;
     if (!at) return { key, missing: parts.slice(i) };
   }
   return { key: at, missing: [] };
 }
 
 /** The key of a full path, or 0. Takes no reference. */
-export function cmOpenPath(k: Kernel, path: string): number {
+export function cmOpenPath(k: Kernel, path: string, depth = 0): number {
   const match = /^\\registry(\\.*)?$/i.exec(path);
   if (!match) return 0;
-  const found = cmWalk(k, k.global.get('CmpRegistryRoot'), match[1] ?? '');
+  const found = cmWalk(k, k.global.get('CmpRegistryRoot'), match[1] ?? '', false, depth);
   return found.missing.length ? 0 : found.key;
 }
 
@@ -183,7 +212,7 @@ export function cmSetValue(k: Kernel, key: number, name: string, type: number, d
   V.Type.set(mem, value, type);
   V.DataLength.set(mem, value, data.length);
   V.Data.set(mem, value, buffer);
-  touch(k, key);
+  touch(k, key, REG_NOTIFY_CHANGE_LAST_SET);
   return STATUS_SUCCESS;
 }
 
@@ -192,7 +221,7 @@ export function cmDeleteValue(k: Kernel, key: number, name: string): number {
   if (!value) return STATUS_OBJECT_NAME_NOT_FOUND;
   freeValue(k, value);
   K.ValueCount.set(k.mem, key, K.ValueCount.get(k.mem, key) - 1);
-  touch(k, key);
+  touch(k, key, REG_NOTIFY_CHANGE_LAST_SET);
   return STATUS_SUCCESS;
 }
 
@@ -213,7 +242,8 @@ export function cmDeleteKey(k: Kernel, key: number): number {
   removeEntryList(mem, listAt(key, K.SiblingLink));
   K.SubKeyCount.set(mem, parent, K.SubKeyCount.get(mem, parent) - 1);
   K.Flags.set(mem, key, K.Flags.get(mem, key) | KCB_DELETED);
-  touch(k, parent);
+  touch(k, parent, REG_NOTIFY_CHANGE_NAME);
+  endWatches(k, 0, key);
   dereferenceKey(k, key);
   return STATUS_SUCCESS;
 }
@@ -228,7 +258,38 @@ export function dereferenceKey(k: Kernel, key: number): void {
   freeString(k, listAt(key, K.Name));
   freeString(k, listAt(key, K.Class));
   freeString(k, listAt(key, K.LinkTarget));
+  freeString(k, listAt(key, K.FullName));
+  const security = K.Security.get(mem, key);
+  if (security) dereferenceDescriptor(k, security);
   exFreePool(k, key, TAG);
+}
+
+/** Gives a key another name beside its brothers. STATUS_CANNOT_DELETE when there is one of that name, or for the root. */
+export function cmRenameKey(k: Kernel, key: number, name: string): number {
+  const parent = K.ParentKcb.get(k.mem, key);
+  if (!parent || findSubKey(k, parent, name)) return STATUS_CANNOT_DELETE;
+  const fresh = listAt(key, K.Name);
+  const old = readString(k, fresh);
+  freeString(k, fresh);
+  if (!allocateString(k, fresh, name, TAG)) {
+    allocateString(k, fresh, old, TAG);
+    return STATUS_INSUFFICIENT_RESOURCES;
+  }
+  freeString(k, listAt(key, K.FullName));
+  touch(k, parent, REG_NOTIFY_CHANGE_NAME);
+  return STATUS_SUCCESS;
+}
+
+/** Makes a link key lead to a path. */
+export function cmSetLink(k: Kernel, key: number, target: string): number {
+  freeString(k, listAt(key, K.LinkTarget));
+  return allocateString(k, listAt(key, K.LinkTarget), target, TAG) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
+/** Address of a UNICODE_STRING with the full path of a key, which lives as long as the key; 0 without pool. */
+export function cmFullName(k: Kernel, key: number): number {
+  const at = listAt(key, K.FullName);
+  return readString(k, at) !== '' || allocateString(k, at, keyPath(k, key), TAG) ? at : 0;
 }
 
 export const isDeleted = (k: Kernel, key: number): boolean => (K.Flags.get(k.mem, key) & KCB_DELETED) !== 0;
@@ -240,6 +301,7 @@ export function createKeyObject(k: Kernel, key: number, named = false): number {
   B.Type.set(k.mem, body, KEY_BODY_TYPE);
   B.KeyControlBlock.set(k.mem, body, key);
   initializeListHead(k.mem, body + B.KeyBodyList.offset);
+  initializeListHead(k.mem, body + KEY_CONTEXT_LIST);
   K.RefCount.set(k.mem, key, K.RefCount.get(k.mem, key) + 1);
   return body;
 }
@@ -315,11 +377,17 @@ const KEYS = [
   'User\\.DEFAULT',
 ] as const;
 
+/** The system and administrators may do everything with keys, everybody may read them. */
+const ROOT_SECURITY = 'O:BAG:SYD:(A;CI;KA;;;SY)(A;CI;KA;;;BA)(A;CI;KR;;;WD)(A;CI;KR;;;RC)';
+
 /** Makes the tree that every machine has, with its root object `\Registry`. Runs at boot, after the namespace. */
 export function cmInit(k: Kernel): number {
   const root = newKey(k, 0, 'REGISTRY');
   if (!root) throw new Error('no pool for the registry');
   k.global.set('CmpRegistryRoot', root);
+  initializeListHead(k.mem, k.global.address('CmpCallBackListHead'));
+  initializeListHead(k.mem, k.global.address('CmpNotifyListHead'));
+  K.Security.set(k.mem, root, logDescriptor(k, sddl(ROOT_SECURITY)));
   for (const path of KEYS) cmCreate(k, root, path);
   for (const [path, name, type, value] of INITIAL) {
     const data = typeof value === 'number' ? regDword(value) : regSz(value);

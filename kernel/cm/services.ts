@@ -1,96 +1,62 @@
-/** The registry's system services (Zw*Key). Source: the WDK page of each. */
+/** The registry's system services (Zw*Key): values, information, deletion, renaming, change notification. Source: the WDK page of each. */
 import type { Kernel } from '../kernel.ts';
-import { lookupAttributes, readAttributes } from '../ob/attributes.ts';
+import { keInitializeEvent } from '../ke/event.ts';
+import { keClearEvent } from '../ke/event.ts';
+import { keWait } from '../ke/wait.ts';
 import { obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { deferDeletion, dereference, obDereferenceDeferred } from '../ob/object.ts';
 import { previousMode } from '../ob/mode.ts';
-import { allocateString, readString, wide } from '../ob/string.ts';
-import { exportedType, obTypeOf } from '../ob/type.ts';
+import { readString } from '../ob/string.ts';
+import { exportedType } from '../ob/type.ts';
+import { REG_LINK } from '../types/cm.ts';
+import { KernelMode } from '../types/ke.ts';
 import {
-  KEY_BASIC_INFORMATION,
-  KEY_FULL_INFORMATION,
-  KEY_NODE_INFORMATION,
-  KeyBasicInformation,
-  KeyFullInformation,
-  KeyNameInformation,
-  KeyNodeInformation,
-  KeyValueBasicInformation,
-  KeyValueFullInformation,
-  KeyValuePartialInformation,
-  KeyValuePartialInformationAlign64,
-} from '../types/cm.ts';
-import { OBJ_CASE_INSENSITIVE } from '../types/ob.ts';
-import {
+  STATUS_ACCESS_DENIED,
   STATUS_BUFFER_OVERFLOW,
-  STATUS_BUFFER_TOO_SMALL,
+  STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_INFO_CLASS,
   STATUS_INVALID_PARAMETER,
-  STATUS_KEY_DELETED,
   STATUS_NO_MORE_ENTRIES,
   STATUS_OBJECT_NAME_NOT_FOUND,
-  STATUS_OBJECT_PATH_NOT_FOUND,
-  STATUS_OBJECT_TYPE_MISMATCH,
+  STATUS_PENDING,
   STATUS_SUCCESS,
 } from '../types/status.ts';
-import { HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from '../exports/declare.ts';
-import { service } from '../exports/service.ts';
-import { poolTag } from '../ob/globals.ts';
+import { BOOLEAN, HANDLE, type NtExport, pointer, PVOID, ULONG } from '../exports/declare.ts';
+import { give, keyInformation, valueInformation } from './information.ts';
+import { REG_NOTIFY_CHANGE_ATTRIBUTES, watchKey } from './notify.ts';
+import { keyService } from './operation.ts';
 import {
   CM_KEY_CONTROL_BLOCK,
-  CM_KEY_VALUE,
-  cmCreate,
   cmDeleteKey,
   cmDeleteValue,
+  cmQueryValue,
+  cmRenameKey,
+  cmSetLink,
   cmSetValue,
-  cmWalk,
   createKeyObject,
-  dereferenceKey,
   findValue,
-  isDeleted,
-  keyName,
+  KCB_SYM_LINK,
+  keyFlags,
   keyOfObject,
-  keyPath,
   keyValues,
   subKeys,
+  touch,
 } from './registry.ts';
 
-const K = CM_KEY_CONTROL_BLOCK.f;
-const V = CM_KEY_VALUE.f;
-const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
-const POBJECT_ATTRIBUTES = pointer('POBJECT_ATTRIBUTES');
-const REG_CREATED_NEW_KEY = 1,
-  REG_OPENED_EXISTING_KEY = 2;
+/** Rights of keys. */
+const KEY_QUERY_VALUE = 1,
+  KEY_SET_VALUE = 2,
+  KEY_ENUMERATE_SUB_KEYS = 8,
+  KEY_NOTIFY = 0x10,
+  DELETE = 0x10000,
+  KEY_WRITE = 0x20006;
+/** Longest name of a value, in characters. */
+const MAX_VALUE_NAME = 16383;
+const LINK_VALUE = 'SymbolicLinkValue';
 
-/** Opens or creates the key of an OBJECT_ATTRIBUTES and a handle to it. */
-function openKey(
-  k: Kernel,
-  out: number,
-  access: number,
-  attributes: number,
-  create: { classText: string; disposition: number } | null,
-): number {
-  k.mem.probe(out, 8, true);
-  const a = readAttributes(k, attributes);
-  const found = lookupAttributes(k, { ...a, attributes: a.attributes | OBJ_CASE_INSENSITIVE }, previousMode(k));
-  if (found.status !== STATUS_SUCCESS) return found.status;
-  if (obTypeOf(k, found.object) !== exportedType(k, 'CmKeyObjectType')) return STATUS_OBJECT_TYPE_MISMATCH;
-  const from = keyOfObject(k, found.object);
-  if (isDeleted(k, from)) return STATUS_KEY_DELETED;
-  const walk = cmWalk(k, from, found.remaining);
-  let key = walk.key;
-  if (walk.missing.length) {
-    if (!create || walk.missing.length > 1)
-      return walk.missing.length > 1 && create ? STATUS_OBJECT_PATH_NOT_FOUND : STATUS_OBJECT_NAME_NOT_FOUND;
-    key = cmCreate(k, walk.key, walk.missing[0]!);
-    if (!key) return STATUS_INSUFFICIENT_RESOURCES;
-    if (create.classText) allocateString(k, key + K.Class.offset, create.classText, poolTag('CM  '));
-  }
-  if (create?.disposition) k.mem.write32(create.disposition, walk.missing.length ? REG_CREATED_NEW_KEY : REG_OPENED_EXISTING_KEY);
-  return openHandle(k, key, access, a.attributes, out);
-}
-
-/** A handle to a key, written to `out`. */
+/** A handle to a key, written to `out`; for the managers that open keys themselves. */
 export function openHandle(k: Kernel, key: number, access: number, attributes: number, out: number): number {
   const body = createKeyObject(k, key);
   if (!body) return STATUS_INSUFFICIENT_RESOURCES;
@@ -100,290 +66,352 @@ export function openHandle(k: Kernel, key: number, access: number, attributes: n
   return h.status;
 }
 
-/** Runs `work` on the key of a handle; the object is held meanwhile. */
-function withKey(k: Kernel, handle: number, work: (key: number) => number): number {
-  const r = obReferenceObjectByHandle(k, handle, 0, exportedType(k, 'CmKeyObjectType'), previousMode(k));
-  if (r.status !== STATUS_SUCCESS) return r.status;
-  const key = keyOfObject(k, r.object);
-  const status = isDeleted(k, key) ? STATUS_KEY_DELETED : work(key);
-  obDereferenceDeferred(k, r.object);
-  return status;
-}
-
-/** Hands an information structure out: `fixed` bytes must fit, the rest is cut. */
-function give(k: Kernel, bytes: Uint8Array, fixed: number, to: number, length: number, resultLength: number): number {
-  if (resultLength) k.mem.write32(resultLength, bytes.length);
-  if (length < fixed) return STATUS_BUFFER_TOO_SMALL;
-  k.mem.probe(to, Math.min(length, bytes.length), true);
-  k.mem.writeBytes(to, bytes.subarray(0, Math.min(length, bytes.length)));
-  return length < bytes.length ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
-}
-
-/** Little-endian words and texts, one after the other. */
-class Builder {
-  private readonly out: number[] = [];
-  get length(): number {
-    return this.out.length;
-  }
-  u32(v: number): this {
-    for (let i = 0; i < 4; i++) this.out.push((v >>> (8 * i)) & 0xff);
-    return this;
-  }
-  u64(v: bigint): this {
-    return this.u32(Number(v & 0xffffffffn)).u32(Number((v >> 32n) & 0xffffffffn));
-  }
-  add(b: Uint8Array): this {
-    for (const x of b) this.out.push(x);
-    return this;
-  }
-  align(to: number): this {
-    while (this.out.length % to) this.out.push(0);
-    return this;
-  }
-  bytes(): Uint8Array {
-    return Uint8Array.from(this.out);
-  }
-}
-
-/** A value as KEY_VALUE_*_INFORMATION. */
-function valueInformation(k: Kernel, value: number, kind: number): { bytes: Uint8Array; fixed: number } | null {
-  const name = wide(readString(k, value + V.Name.offset));
-  const type = V.Type.get(k.mem, value);
-  const length = V.DataLength.get(k.mem, value);
-  const data = length ? k.mem.readBytes(V.Data.get(k.mem, value), length) : new Uint8Array(0);
-  const b = new Builder();
-  switch (kind) {
-    case KeyValueBasicInformation:
-      return { bytes: b.u32(0).u32(type).u32(name.length).add(name).bytes(), fixed: 12 };
-    case KeyValueFullInformation: {
-      const offset = Math.ceil((20 + name.length) / 4) * 4;
-      return {
-        bytes: b.u32(0).u32(type).u32(offset).u32(length).u32(name.length).add(name).align(4).add(data).bytes(),
-        fixed: 20,
-      };
-    }
-    case KeyValuePartialInformation:
-      return { bytes: b.u32(0).u32(type).u32(length).add(data).bytes(), fixed: 12 };
-    case KeyValuePartialInformationAlign64:
-      return { bytes: b.u32(type).u32(length).add(data).bytes(), fixed: 8 };
-    default:
-      return null;
-  }
-}
-
-/** A key as KEY_*_INFORMATION. */
-function keyInformation(k: Kernel, key: number, kind: number): { bytes: Uint8Array; fixed: number } | null {
-  const { mem } = k;
-  const name = wide(keyName(k, key));
-  const className = wide(readString(k, key + K.Class.offset));
-  const time = K.LastWriteTime.get(mem, key);
-  const b = new Builder();
-  switch (kind) {
-    case KeyBasicInformation:
-      return { bytes: b.u64(time).u32(0).u32(name.length).add(name).bytes(), fixed: KEY_BASIC_INFORMATION.size };
-    case KeyNodeInformation: {
-      const offset = className.length ? Math.ceil((24 + name.length) / 4) * 4 : 0xffffffff;
-      b.u64(time).u32(0).u32(offset).u32(className.length).u32(name.length).add(name);
-      return { bytes: (className.length ? b.align(4).add(className) : b).bytes(), fixed: KEY_NODE_INFORMATION.size };
-    }
-    case KeyFullInformation: {
-      const keys = subKeys(k, key);
-      const values = keyValues(k, key);
-      const longest = (list: readonly number[]): number => list.reduce((most, n) => Math.max(most, n), 0);
-      b.u64(time)
-        .u32(0)
-        .u32(className.length ? KEY_FULL_INFORMATION.size : 0xffffffff)
-        .u32(className.length)
-        .u32(keys.length);
-      b.u32(longest(keys.map(s => keyName(k, s).length * 2))).u32(longest(keys.map(s => mem.read16(s + K.Class.offset))));
-      b.u32(values.length)
-        .u32(longest(values.map(v => mem.read16(v + V.Name.offset))))
-        .u32(longest(values.map(v => V.DataLength.get(mem, v))));
-      return { bytes: b.add(className).bytes(), fixed: KEY_FULL_INFORMATION.size };
-    }
-    case KeyNameInformation: {
-      const path = wide(keyPath(k, key));
-      return { bytes: b.u32(path.length).add(path).bytes(), fixed: 4 };
-    }
-    default:
-      return null;
-  }
-}
-
 const queryTail = { Information: PVOID, Length: ULONG, ResultLength: PVOID } as const;
+interface Tail {
+  Information: number;
+  Length: number;
+  ResultLength: number;
+}
 
-export const exports: NtExport[] = [
-  ...service({
-    name: 'OpenKey',
-    doc: 'Opens an existing registry key.',
-    irql: PASSIVE,
-    args: { KeyHandle: PVOID, DesiredAccess: ULONG, ObjectAttributes: POBJECT_ATTRIBUTES },
-    returns: NTSTATUS,
-    cycles: 1500,
-    status: 'full',
-    impl: (k, a) => openKey(k, a.KeyHandle, a.DesiredAccess, a.ObjectAttributes, null),
-  }),
-  ...service({
-    name: 'OpenKeyEx',
-    doc: 'Opens an existing registry key with options.',
-    irql: PASSIVE,
-    args: { KeyHandle: PVOID, DesiredAccess: ULONG, ObjectAttributes: POBJECT_ATTRIBUTES, OpenOptions: ULONG },
-    returns: NTSTATUS,
-    cycles: 1500,
-    status: 'full',
-    impl: (k, a) => openKey(k, a.KeyHandle, a.DesiredAccess, a.ObjectAttributes, null),
-  }),
-  ...service({
-    name: 'CreateKey',
-    doc: 'Creates a registry key or opens the one that exists.',
-    irql: PASSIVE,
-    args: {
-      KeyHandle: PVOID,
-      DesiredAccess: ULONG,
-      ObjectAttributes: POBJECT_ATTRIBUTES,
-      TitleIndex: ULONG,
-      Class: PUNICODE_STRING,
-      CreateOptions: ULONG,
-      Disposition: PVOID,
-    },
-    returns: NTSTATUS,
-    cycles: 1800,
-    status: 'full',
-    impl: (k, a) =>
-      openKey(k, a.KeyHandle, a.DesiredAccess, a.ObjectAttributes, {
-        classText: readString(k, a.Class),
-        disposition: a.Disposition,
-      }),
-  }),
-  ...service({
+/** Object, class or index, buffer, length, length needed; the offset of CallContext. */
+function queryInfo(k: Kernel, at: number, object: number, numbers: readonly [number, number?], a: Tail): number {
+  k.mem.writePtr(at, object);
+  numbers.forEach((n, i) => k.mem.write32(at + 8 + i * 4, n ?? 0));
+  k.mem.writePtr(at + 16, a.Information);
+  k.mem.write32(at + 24, a.Length);
+  k.mem.writePtr(at + 32, a.ResultLength);
+  return 40;
+}
+
+const answer = (k: Kernel, info: { bytes: Uint8Array; fixed: number } | null, a: Tail): number =>
+  info ? give(k, info.bytes, info.fixed, a.Information, a.Length, a.ResultLength) : STATUS_INVALID_PARAMETER;
+
+const querying: NtExport[] = [
+  ...keyService({
     name: 'QueryValueKey',
     doc: 'Reads a value of a registry key.',
-    irql: PASSIVE,
     args: { KeyHandle: HANDLE, ValueName: PUNICODE_STRING, KeyValueInformationClass: ULONG, ...queryTail },
-    returns: NTSTATUS,
     cycles: 700,
-    status: 'full',
-    impl: (k, a) =>
-      withKey(k, a.KeyHandle, key => {
-        const value = findValue(k, key, readString(k, a.ValueName));
-        if (!value) return STATUS_OBJECT_NAME_NOT_FOUND;
-        const info = valueInformation(k, value, a.KeyValueInformationClass);
-        return info ? give(k, info.bytes, info.fixed, a.Information, a.Length, a.ResultLength) : STATUS_INVALID_PARAMETER;
-      }),
+    access: KEY_QUERY_VALUE,
+    pre: 8,
+    post: 23,
+    info(k, at, object, a) {
+      k.mem.writePtr(at, object);
+      k.mem.writePtr(at + 8, a.ValueName);
+      k.mem.write32(at + 16, a.KeyValueInformationClass);
+      k.mem.writePtr(at + 24, a.Information);
+      k.mem.write32(at + 32, a.Length);
+      k.mem.writePtr(at + 40, a.ResultLength);
+      return 48;
+    },
+    run(k, object, a) {
+      const value = findValue(k, keyOfObject(k, object), readString(k, a.ValueName));
+      if (!value) return STATUS_OBJECT_NAME_NOT_FOUND;
+      return answer(k, valueInformation(k, value, a.KeyValueInformationClass), a);
+    },
   }),
-  ...service({
+  ...keyService({
     name: 'EnumerateValueKey',
     doc: 'Reads the n-th value of a registry key.',
-    irql: PASSIVE,
     args: { KeyHandle: HANDLE, Index: ULONG, KeyValueInformationClass: ULONG, ...queryTail },
-    returns: NTSTATUS,
     cycles: 700,
-    status: 'full',
-    impl: (k, a) =>
-      withKey(k, a.KeyHandle, key => {
-        const value = keyValues(k, key)[a.Index];
-        if (value === undefined) return STATUS_NO_MORE_ENTRIES;
-        const info = valueInformation(k, value, a.KeyValueInformationClass);
-        return info ? give(k, info.bytes, info.fixed, a.Information, a.Length, a.ResultLength) : STATUS_INVALID_PARAMETER;
-      }),
+    access: KEY_QUERY_VALUE,
+    pre: 6,
+    post: 21,
+    info: (k, at, object, a) => queryInfo(k, at, object, [a.Index, a.KeyValueInformationClass], a),
+    run(k, object, a) {
+      const value = keyValues(k, keyOfObject(k, object))[a.Index];
+      if (value === undefined) return STATUS_NO_MORE_ENTRIES;
+      return answer(k, valueInformation(k, value, a.KeyValueInformationClass), a);
+    },
   }),
-  ...service({
+  ...keyService({
     name: 'EnumerateKey',
     doc: 'Describes the n-th subkey of a registry key.',
-    irql: PASSIVE,
     args: { KeyHandle: HANDLE, Index: ULONG, KeyInformationClass: ULONG, ...queryTail },
-    returns: NTSTATUS,
     cycles: 700,
-    status: 'full',
-    impl: (k, a) =>
-      withKey(k, a.KeyHandle, key => {
-        const sub = subKeys(k, key)[a.Index];
-        if (sub === undefined) return STATUS_NO_MORE_ENTRIES;
-        const info = keyInformation(k, sub, a.KeyInformationClass);
-        return info ? give(k, info.bytes, info.fixed, a.Information, a.Length, a.ResultLength) : STATUS_INVALID_PARAMETER;
-      }),
+    access: KEY_ENUMERATE_SUB_KEYS,
+    pre: 5,
+    post: 20,
+    info: (k, at, object, a) => queryInfo(k, at, object, [a.Index, a.KeyInformationClass], a),
+    run(k, object, a) {
+      // Only what a subkey says of itself: its name is known to the caller's key.
+      if (a.KeyInformationClass > 3) return STATUS_INVALID_PARAMETER;
+      const sub = subKeys(k, keyOfObject(k, object))[a.Index];
+      if (sub === undefined) return STATUS_NO_MORE_ENTRIES;
+      return answer(k, keyInformation(k, sub, a.KeyInformationClass), a);
+    },
   }),
-  ...service({
+  ...keyService({
     name: 'QueryKey',
     doc: 'Describes a registry key.',
-    irql: PASSIVE,
     args: { KeyHandle: HANDLE, KeyInformationClass: ULONG, ...queryTail },
-    returns: NTSTATUS,
     cycles: 700,
-    status: 'full',
-    impl: (k, a) =>
-      withKey(k, a.KeyHandle, key => {
-        const info = keyInformation(k, key, a.KeyInformationClass);
-        return info ? give(k, info.bytes, info.fixed, a.Information, a.Length, a.ResultLength) : STATUS_INVALID_PARAMETER;
-      }),
+    access: 0,
+    pre: 7,
+    post: 22,
+    info: (k, at, object, a) => queryInfo(k, at, object, [a.KeyInformationClass], a),
+    run: (k, object, a) => answer(k, keyInformation(k, keyOfObject(k, object), a.KeyInformationClass), a),
   }),
-  ...service({
-    name: 'SetValueKey',
-    doc: 'Sets a value of a registry key.',
-    irql: PASSIVE,
-    args: { KeyHandle: HANDLE, ValueName: PUNICODE_STRING, TitleIndex: ULONG, Type: ULONG, Data: PVOID, DataSize: ULONG },
-    returns: NTSTATUS,
-    cycles: 900,
-    status: 'full',
-    impl: (k, a) =>
-      withKey(k, a.KeyHandle, key =>
-        cmSetValue(
-          k,
-          key,
-          readString(k, a.ValueName),
-          a.Type,
-          a.DataSize ? k.mem.readBytes(a.Data, a.DataSize) : new Uint8Array(0),
-        ),
-      ),
-  }),
-  ...service({
-    name: 'DeleteValueKey',
-    doc: 'Deletes a value of a registry key.',
-    irql: PASSIVE,
-    args: { KeyHandle: HANDLE, ValueName: PUNICODE_STRING },
-    returns: NTSTATUS,
-    cycles: 700,
-    status: 'full',
-    impl: (k, a) => withKey(k, a.KeyHandle, key => cmDeleteValue(k, key, readString(k, a.ValueName))),
-  }),
-  ...service({
-    name: 'DeleteKey',
-    doc: 'Deletes a registry key that has no subkeys.',
-    irql: PASSIVE,
-    args: { KeyHandle: HANDLE },
-    returns: NTSTATUS,
-    cycles: 700,
-    status: 'full',
-    impl: (k, a) => withKey(k, a.KeyHandle, key => cmDeleteKey(k, key)),
-  }),
-  ...service({
-    name: 'FlushKey',
-    doc: 'Writes a registry key to disk; the registry of this machine has none, so there is nothing to write.',
-    irql: PASSIVE,
-    args: { KeyHandle: HANDLE },
-    returns: NTSTATUS,
-    cycles: 200,
-    status: 'full',
-    impl: (k, a) => withKey(k, a.KeyHandle, () => STATUS_SUCCESS),
-  }),
-  ntExport({
-    name: 'CmpDeleteKeyObject',
-    internal: true,
-    doc: 'Delete procedure of key objects.',
-    args: { Object: PVOID },
-    returns: VOID,
-    cycles: 200,
-    status: 'full',
-    impl: (k, { Object }) => dereferenceKey(k, keyOfObject(k, Object)),
-  }),
-  ntExport({
-    name: 'CmpParseKey',
-    internal: true,
-    doc: 'Parse procedure of keys: marks the type as one that parses the rest of a path.',
-    args: { ParseObject: PVOID },
-    returns: NTSTATUS,
-    cycles: 10,
-    status: 'full',
-    impl: () => STATUS_OBJECT_TYPE_MISMATCH,
+  ...keyService({
+    name: 'QueryMultipleValueKey',
+    doc: 'Reads several values of a registry key at once.',
+    args: {
+      KeyHandle: HANDLE,
+      ValueEntries: PVOID,
+      EntryCount: ULONG,
+      ValueBuffer: PVOID,
+      BufferLength: PVOID,
+      RequiredBufferLength: PVOID,
+    },
+    cycles: 1200,
+    access: KEY_QUERY_VALUE,
+    pre: 9,
+    post: 24,
+    info(k, at, object, a) {
+      [object, a.ValueEntries, a.EntryCount, a.ValueBuffer, a.BufferLength, a.RequiredBufferLength].forEach((v, i) =>
+        k.mem.writePtr(at + i * 8, v),
+      );
+      return 48;
+    },
+    run: (k, object, a) => queryMultiple(k, keyOfObject(k, object), a),
   }),
 ];
+
+/** KEY_VALUE_ENTRY: name, length, offset, type; 24 bytes. */
+function queryMultiple(
+  k: Kernel,
+  key: number,
+  a: { ValueEntries: number; EntryCount: number; ValueBuffer: number; BufferLength: number; RequiredBufferLength: number },
+): number {
+  const { mem } = k;
+  const room = mem.read32(a.BufferLength);
+  let at = 0;
+  let fits = true;
+  for (let i = 0; i < a.EntryCount; i++) {
+    const entry = a.ValueEntries + i * 24;
+    const value = cmQueryValue(k, key, readString(k, mem.readPtr(entry)));
+    if (!value) return STATUS_OBJECT_NAME_NOT_FOUND;
+    if (fits && at + value.data.length <= room) {
+      mem.writeBytes(a.ValueBuffer + at, value.data);
+      mem.write32(entry + 8, value.data.length);
+      mem.write32(entry + 12, at);
+      mem.write32(entry + 16, value.type);
+    } else fits = false;
+    at += Math.ceil(value.data.length / 4) * 4;
+  }
+  mem.write32(a.BufferLength, fits ? at : room);
+  if (a.RequiredBufferLength) mem.write32(a.RequiredBufferLength, at);
+  return fits ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
+}
+
+/** Setting a value; a link key takes nothing but the path that it leads to. */
+function setValue(k: Kernel, key: number, name: string, type: number, data: Uint8Array): number {
+  const link = (keyFlags(k, key) & KCB_SYM_LINK) !== 0;
+  if (link) {
+    if (type !== REG_LINK || name.toLowerCase() !== LINK_VALUE.toLowerCase()) return STATUS_ACCESS_DENIED;
+    let target = '';
+    for (let i = 0; i + 1 < data.length; i += 2) target += String.fromCharCode(data[i]! | (data[i + 1]! << 8));
+    const status = cmSetLink(k, key, target);
+    if (status !== STATUS_SUCCESS) return status;
+  }
+  return cmSetValue(k, key, name, type, data);
+}
+
+const changing: NtExport[] = [
+  ...keyService({
+    name: 'SetValueKey',
+    doc: 'Sets a value of a registry key.',
+    args: { KeyHandle: HANDLE, ValueName: PUNICODE_STRING, TitleIndex: ULONG, Type: ULONG, Data: PVOID, DataSize: ULONG },
+    cycles: 900,
+    access: KEY_SET_VALUE,
+    pre: 1,
+    post: 16,
+    info(k, at, object, a) {
+      k.mem.writePtr(at, object);
+      k.mem.writePtr(at + 8, a.ValueName);
+      k.mem.write32(at + 16, a.TitleIndex);
+      k.mem.write32(at + 20, a.Type);
+      k.mem.writePtr(at + 24, a.Data);
+      k.mem.write32(at + 32, a.DataSize);
+      return 40;
+    },
+    run(k, object, a) {
+      const name = readString(k, a.ValueName);
+      if (name.length > MAX_VALUE_NAME) return STATUS_INVALID_PARAMETER;
+      return setValue(
+        k,
+        keyOfObject(k, object),
+        name,
+        a.Type,
+        a.DataSize ? k.mem.readBytes(a.Data, a.DataSize) : new Uint8Array(0),
+      );
+    },
+  }),
+  ...keyService({
+    name: 'DeleteValueKey',
+    doc: 'Deletes a value of a registry key.',
+    args: { KeyHandle: HANDLE, ValueName: PUNICODE_STRING },
+    cycles: 700,
+    access: KEY_SET_VALUE,
+    pre: 2,
+    post: 17,
+    info(k, at, object, a) {
+      k.mem.writePtr(at, object);
+      k.mem.writePtr(at + 8, a.ValueName);
+      return 16;
+    },
+    run: (k, object, a) => cmDeleteValue(k, keyOfObject(k, object), readString(k, a.ValueName)),
+  }),
+  ...keyService({
+    name: 'DeleteKey',
+    doc: 'Deletes a registry key that has no subkeys.',
+    args: { KeyHandle: HANDLE },
+    cycles: 700,
+    access: DELETE,
+    pre: 0,
+    post: 15,
+    info(k, at, object) {
+      k.mem.writePtr(at, object);
+      return 8;
+    },
+    run: (k, object) => cmDeleteKey(k, keyOfObject(k, object)),
+  }),
+  ...keyService({
+    name: 'RenameKey',
+    doc: 'Gives a registry key another name.',
+    args: { KeyHandle: HANDLE, NewName: PUNICODE_STRING },
+    cycles: 700,
+    access: KEY_WRITE,
+    pre: 4,
+    post: 19,
+    info(k, at, object, a) {
+      k.mem.writePtr(at, object);
+      k.mem.writePtr(at + 8, a.NewName);
+      return 16;
+    },
+    run(k, object, a) {
+      const name = readString(k, a.NewName);
+      if (name === '' || name.includes('\\') || name.length > 255) return STATUS_INVALID_PARAMETER;
+      return cmRenameKey(k, keyOfObject(k, object), name);
+    },
+  }),
+  ...keyService({
+    name: 'SetInformationKey',
+    doc: 'Changes information about a registry key: the time of its last change (class 0).',
+    args: { KeyHandle: HANDLE, KeySetInformationClass: ULONG, KeySetInformation: PVOID, KeySetInformationLength: ULONG },
+    cycles: 500,
+    status: 'partial',
+    missing: 'classes other than KeyWriteTimeInformation',
+    access: KEY_SET_VALUE,
+    pre: 3,
+    post: 18,
+    info(k, at, object, a) {
+      k.mem.writePtr(at, object);
+      k.mem.write32(at + 8, a.KeySetInformationClass);
+      k.mem.writePtr(at + 16, a.KeySetInformation);
+      k.mem.write32(at + 24, a.KeySetInformationLength);
+      return 32;
+    },
+    run(k, object, a) {
+      if (a.KeySetInformationClass !== 0) return STATUS_INVALID_INFO_CLASS;
+      if (a.KeySetInformationLength !== 8) return STATUS_INFO_LENGTH_MISMATCH;
+      const key = keyOfObject(k, object);
+      touch(k, key, REG_NOTIFY_CHANGE_ATTRIBUTES);
+      CM_KEY_CONTROL_BLOCK.f.LastWriteTime.set(k.mem, key, BigInt.asIntN(64, k.mem.read64(a.KeySetInformation)));
+      return STATUS_SUCCESS;
+    },
+  }),
+  ...keyService({
+    name: 'FlushKey',
+    doc: 'Writes a registry key to disk; the registry of this machine has none, so there is nothing to write.',
+    args: { KeyHandle: HANDLE },
+    cycles: 200,
+    access: 0,
+    pre: 30,
+    post: 31,
+    info(k, at, object) {
+      k.mem.writePtr(at, object);
+      return 8;
+    },
+    run: () => STATUS_SUCCESS,
+  }),
+];
+
+interface NotifyArguments {
+  KeyHandle: number;
+  Event: number;
+  ApcRoutine: number;
+  ApcContext: number;
+  IoStatusBlock: number;
+  CompletionFilter: number;
+  WatchTree: boolean;
+  Asynchronous: boolean;
+}
+
+/** Begins to watch; an asynchronous caller has an event or, from kernel mode, a work item that is queued (ApcRoutine, with its queue in ApcContext). */
+function beginNotify(k: Kernel, body: number, a: NotifyArguments, own: number): number {
+  if (!a.CompletionFilter || a.CompletionFilter & ~0x1000000f) return STATUS_INVALID_PARAMETER;
+  k.mem.probe(a.IoStatusBlock, 16, true);
+  let event = own;
+  const item = previousMode(k) === KernelMode && a.Asynchronous ? a.ApcRoutine : 0;
+  if (a.Asynchronous && a.Event) {
+    const r = obReferenceObjectByHandle(k, a.Event, 2, exportedType(k, 'ExEventObjectType'), previousMode(k));
+    if (r.status !== STATUS_SUCCESS) return r.status;
+    event = r.object;
+    keClearEvent(k, event);
+  }
+  const held = a.Asynchronous && a.Event !== 0;
+  const begun = watchKey(k, {
+    key: keyOfObject(k, body),
+    body,
+    filter: a.CompletionFilter & 15,
+    tree: a.WatchTree,
+    event,
+    held,
+    workItem: item,
+    queueType: item ? a.ApcContext : 0,
+    iosb: a.IoStatusBlock,
+  });
+  if (begun) return STATUS_PENDING;
+  if (held) obDereferenceDeferred(k, event);
+  return STATUS_INSUFFICIENT_RESOURCES;
+}
+
+const notifying: NtExport[] = keyService({
+  name: 'NotifyChangeKey',
+  doc: 'Waits, or asks to be told, until a registry key or a key below it changes.',
+  args: {
+    KeyHandle: HANDLE,
+    Event: HANDLE,
+    ApcRoutine: PVOID,
+    ApcContext: PVOID,
+    IoStatusBlock: PVOID,
+    CompletionFilter: ULONG,
+    WatchTree: BOOLEAN,
+    Buffer: PVOID,
+    BufferSize: ULONG,
+    Asynchronous: BOOLEAN,
+  },
+  cycles: 600,
+  status: 'partial',
+  missing: 'user-mode APCs',
+  access: KEY_NOTIFY,
+  // Callbacks are not told of this one.
+  pre: 9999,
+  post: 9999,
+  info(k, at, object) {
+    k.mem.writePtr(at, object);
+    return 8;
+  },
+  run(k, object, a, f) {
+    const own = a.Asynchronous ? 0 : f.address('Extra');
+    if (own) keInitializeEvent(k, own, 0, false);
+    return beginNotify(k, object, a, own);
+  },
+  wait: (_k, f, a) => ({ event: !a.Asynchronous && f.get('Status') === STATUS_PENDING ? f.address('Extra') : 0 }),
+  waitFor: (k, event) => keWait(k, [event]),
+  afterWait: (k, _f, a) => k.mem.read32(a.IoStatusBlock),
+});
+
+export const exports: NtExport[] = [...querying, ...changing, ...notifying];

@@ -165,6 +165,7 @@ const TYPES: readonly (ObjectTypeSpec & { variable: string; global?: boolean })[
     poolType: PagedPool,
     mapping: [0x20019, 0x20006, 0x20019, 0xf003f],
     validAccess: 0x1f003f,
+    closeProcedure: 'CmpCloseKeyObject',
     deleteProcedure: 'CmpDeleteKeyObject',
     parseProcedure: 'CmpParseKey',
   },
