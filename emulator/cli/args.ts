@@ -33,6 +33,12 @@ export interface RunCommand {
   cpus: number;
   /** Chooses how the processors take turns. */
   scheduleSeed: number;
+  /** Whether the rules of drivers are checked as they run. */
+  verifier: boolean;
+  /** One in how many of a driver's allocations, mappings and calls of lower drivers fails; 0: none. */
+  inject: { pool: number; map: number; lower: number };
+  /** Chooses which fail. */
+  injectSeed: number;
   json: boolean;
 }
 
@@ -54,6 +60,9 @@ Options of run (operations are done in the order in which they are given):
   --cycles N                   stop at cycle N (default: 60 seconds of guest time)
   --cpus N                     processors, 1 to 8 (default 1)
   --schedule-seed S            how the processors take turns: the same seed, the same interleaving (default 1)
+  --verifier off               do not check the rules of drivers as they run (default: on)
+  --inject CLASS:1/N[,...]     make one in N calls of a class fail: pool (allocations), map (mappings), lower (IoCallDriver)
+  --inject-seed S              which of them fail: the same seed, the same failures (default 1)
   --json                       print one JSON object instead of text
 
 Exit status: 0 done, 1 wrong usage or bad file, 2 the machine stopped with a bug check.
@@ -98,6 +107,9 @@ function parseRun(args: readonly string[]): Command {
     cycles: null,
     cpus: 1,
     scheduleSeed: 1,
+    verifier: true,
+    inject: { pool: 0, map: 0, lower: 0 },
+    injectSeed: 1,
     json: false,
   };
   for (let i = 0; i < args.length; i++) {
@@ -146,6 +158,18 @@ function parseRun(args: readonly string[]): Command {
       case '--schedule-seed':
         out.scheduleSeed = parseNumber(value(), '--schedule-seed', 0xffffffff);
         break;
+      case '--verifier': {
+        const wanted = value();
+        if (wanted !== 'on' && wanted !== 'off') throw new UsageError(`--verifier: 'on' or 'off' expected, not '${wanted}'`);
+        out.verifier = wanted === 'on';
+        break;
+      }
+      case '--inject':
+        parseInject(value(), out.inject);
+        break;
+      case '--inject-seed':
+        out.injectSeed = parseNumber(value(), '--inject-seed', 0xffffffff);
+        break;
       case '--json':
         out.json = flag();
         break;
@@ -156,7 +180,20 @@ function parseRun(args: readonly string[]): Command {
     }
   }
   if (out.file === '') throw new UsageError('kmode run: which driver? (kmode run FILE.sys)');
+  if (!out.verifier && (out.inject.pool || out.inject.map || out.inject.lower))
+    throw new UsageError('--inject works with the verifier, which --verifier off takes away');
   return out;
+}
+
+/** `pool:1/50,map:1/20` */
+function parseInject(text: string, into: { pool: number; map: number; lower: number }): void {
+  for (const part of text.split(',')) {
+    const found = /^(pool|map|lower):1\/(\d+)$/.exec(part);
+    const oneIn = found === null ? 0 : Number(found[2]);
+    if (found === null || oneIn < 1 || oneIn > 0xffffffff)
+      throw new UsageError(`--inject: '${part}' is not pool:1/N, map:1/N or lower:1/N`);
+    into[found[1] as 'pool' | 'map' | 'lower'] = oneIn;
+  }
 }
 
 /** `CODE[:HEX[:LENGTH]]` */

@@ -42,8 +42,17 @@ export function runDriver(command: RunCommand): RunReport {
   const bytes = readInput(command.file, 'a driver');
   describeImage(basename(command.file), bytes);
   const service = basename(command.file).replace(/\.sys$/i, '');
-  const { cpus, scheduleSeed } = command;
-  const machine = Machine.create({ cpus, scheduleSeed, limitSeconds: DEFAULT_LIMIT_SECONDS });
+  const { cpus, scheduleSeed, verifier, inject, injectSeed } = command;
+  const machine = Machine.create({
+    cpus,
+    scheduleSeed,
+    verifier,
+    injectPool: inject.pool,
+    injectMap: inject.map,
+    injectLower: inject.lower,
+    injectSeed,
+    limitSeconds: DEFAULT_LIMIT_SECONDS,
+  });
   const limit = command.cycles ?? machine.cycle + DEFAULT_LIMIT_SECONDS * machine.config.tscHz;
   const trace = command.trace === null ? null : { file: openOutput(command.trace), collector: machine.startTrace() };
   const report: RunReport = {
