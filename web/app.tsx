@@ -85,6 +85,10 @@ export function App() {
     setFocus(f => ({ ...f, code: null }));
     act(machine.step(kind, filterNow.current));
   }, []);
+  const goTo = useCallback((cycle: number) => {
+    setFocus(f => ({ ...f, code: null }));
+    act(machine.goTo(cycle));
+  }, []);
   const showCpu = useCallback((cpu: number) => {
     setFocus(f => ({ ...f, code: null }));
     act(machine.selectCpu(cpu));
@@ -185,7 +189,7 @@ export function App() {
               </button>
             </div>
           )}
-          {bugCheck && <CrashCard bugCheck={bugCheck} onStep={step} />}
+          {bugCheck && <CrashCard bugCheck={bugCheck} onStep={step} onGo={goTo} />}
           {state === 'failed' && (
             <div class="card" role="alert" data-testid="failed">
               <h2>kmode itself failed</h2>

@@ -67,7 +67,7 @@ export interface CardEvent {
   what: string;
   /** Address of the thing. */
   object: number;
-  /** When: where the machine can be taken back to. */
+  /** When: `timeline.goTo(cycle - 1)` takes the machine back to just before it. */
   cycle: number;
   cpu: number;
   irql: number;

@@ -4,6 +4,7 @@
  */
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { specialAllocate } from '../mm/specialpool.ts';
 import { poolTag } from '../ob/globals.ts';
 import { insertHeadList, removeEntryList } from '../rtl/list.ts';
 import { MULTIPLE_IRP_COMPLETE_REQUESTS } from '../types/bugcodes.ts';
@@ -38,7 +39,9 @@ export function ioInitializeIrp(k: Kernel, irp: number, size: number, stackSize:
 /** Allocates an IRP; 0 without pool. `stackSize` is 1 to 127. */
 export function ioAllocateIrp(k: Kernel, stackSize: number): number {
   const size = irpSize(stackSize);
-  const irp = exAllocatePool(k, NonPagedPoolNx, size, TAG);
+  // Under the verifier an IRP has pages of its own, so that who touches it after its end is found.
+  const irp =
+    (k.config.verifier && specialAllocate(k, NonPagedPoolNx, size, TAG)) || exAllocatePool(k, NonPagedPoolNx, size, TAG);
   if (irp) ioInitializeIrp(k, irp, size, stackSize);
   return irp;
 }

@@ -18,7 +18,7 @@ import { KMUTANT, KPROCESS, KTHREAD, MISC_SYSTEM_THREAD, Running, Terminated } f
 import { KPRCB } from '../types/prcb.ts';
 import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
 import { isDriverAddress } from '../verifier/state.ts';
-import { threadEnds, threadStarts } from '../verifier/thread.ts';
+import { threadDiscarded, threadEnds, threadStarts } from '../verifier/thread.ts';
 import { allocateCid, freeCid } from './cid.ts';
 
 const E = ETHREAD.f;
@@ -106,6 +106,7 @@ function releaseWhatItHolds(k: Kernel, thread: number): void {
 /** Takes back a thread of {@link psCreateThreadObject} that has never run. */
 export function psDiscardThread(k: Kernel, thread: number): void {
   const m = k.mem;
+  if (k.config.verifier) threadDiscarded(k, thread);
   const process = T.Process.get(m, thread);
   removeEntryList(k, thread + T.ThreadListEntry.offset);
   removeEntryList(k, thread + E.ThreadListEntry.offset);

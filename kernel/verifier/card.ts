@@ -5,6 +5,7 @@
 import type { BugCheck, CardEvent, CrashCard, ModuleInfo } from '../../hal/bus/guestos.ts';
 import type { Kernel } from '../kernel.ts';
 import { symbolAt } from '../ke/stackwalk.ts';
+import { specialBlockAt } from '../mm/specialpool.ts';
 import { prcbAddress } from '../mm/layout.ts';
 import { DRIVER_OBJECT } from '../types/io.ts';
 import { KPRCB } from '../types/prcb.ts';
@@ -88,6 +89,8 @@ export function describeRecord(r: Recorded): string {
 
 /** Kinds that are bookkeeping and explain nothing. */
 const SILENT = new Set([kinds.LOCK, kinds.IRP_SENT]);
+/** Kinds that are also about what their data names: the adapter of a common buffer, the routine of a thread. */
+const BY_DATA = new Set([kinds.LOCK_ORDER, kinds.COMMON_BUFFER, kinds.SCATTER_LIST, kinds.TRANSFER, kinds.SYSTEM_THREAD]);
 const MOST_EVENTS = 8;
 
 function* everything(k: Kernel): Generator<Recorded> {
@@ -105,7 +108,7 @@ function* everything(k: Kernel): Generator<Recorded> {
 
 function evidenceFor(k: Kernel, b: BugCheck): Recorded[] {
   if (k.global.get('VfRecordCount') === 0) return [];
-  const found = ruleOf(b.code, b.parameters[0]);
+  const found = ruleOf(b.code, b.parameters);
   const p = b.parameters.map(v => Number(BigInt.asIntN(64, v)));
   const thread = threadOf(k, b);
   let wanted: Recorded[];
@@ -140,19 +143,54 @@ function evidenceFor(k: Kernel, b: BugCheck): Recorded[] {
   } else if (['1', '20', 'c4:c5', 'c4:fb', 'c7:4', 'c4:3e'].includes(found?.key ?? '')) {
     wanted = [...everything(k)].filter(r => r.kind === kinds.REGION && r.thread === thread);
   } else {
-    const named = (found?.rule.evidence ?? []).map(e => p[e.of - 1]!).filter(a => a !== 0);
+    // An address beside or in a block of special pool stands for the block.
+    const named = (found?.rule.evidence ?? [])
+      .map(e => p[e.of - 1]!)
+      .filter(a => a !== 0)
+      .map(a => specialBlockAt(k, a)?.start ?? a);
     wanted = [...everything(k)].filter(r =>
-      named.some(a => r.key === a || covers(r, a) || (r.kind === kinds.LOCK_ORDER && r.data === a)),
+      named.some(a => r.key === a || covers(r, a) || (BY_DATA.has(r.kind) && r.data === a)),
     );
-    if (b.code === 0xcc || b.code === 0xcd || b.code === 0xd5 || b.code === 0xd6 || b.code === 0x50)
-      wanted = [...everything(k)].filter(r => covers(r, p[0]!));
   }
   // An address is used again and again: of what happened to others that were there only the last is of interest.
   const completions = wanted.filter(r => r.kind === kinds.COMPLETED).sort((x, y) => y.sequence - x.sequence);
   const old = new Set(completions.slice(2));
   wanted = wanted.filter(r => !old.has(r));
+  // The call that failed has written itself down already.
+  wanted = wanted.filter(r => !((r.kind === kinds.FREED || r.kind === kinds.COMPLETED) && r.cycle === b.cycle));
   const unique = [...new Map(wanted.map(r => [r.sequence, r])).values()].sort((x, y) => x.sequence - y.sequence);
   return unique.length <= MOST_EVENTS ? unique : unique.slice(-MOST_EVENTS);
+}
+
+/** What special pool knows of the blocks that a violation is about: for those that the kernel allocated, as IRPs are. */
+function blockEvents(k: Kernel, b: BugCheck, modules: readonly ModuleInfo[], known: readonly CardEvent[]): CardEvent[] {
+  const found = ruleOf(b.code, b.parameters);
+  const out: CardEvent[] = [];
+  for (const e of found?.rule.evidence ?? []) {
+    const block = specialBlockAt(k, Number(BigInt.asIntN(64, b.parameters[e.of - 1]!)));
+    if (block === null || known.some(x => x.object === block.start && x.what.includes('allocated'))) continue;
+    const what = `${block.bytes} bytes of pool at ${hex(block.start)}, tag '${tagText(block.tag)}'`;
+    const frames = (stack: readonly number[]): CardEvent['stack'] =>
+      stack.map(address => ({ address, symbol: symbolAt(k, modules, address) ?? hex(address) }));
+    const { allocated, released } = block;
+    const common = { object: block.start, cpu: allocated.cpu, irql: 0 };
+    out.push({
+      ...common,
+      what: `${what}, allocated`,
+      cycle: allocated.cycle,
+      thread: allocated.thread,
+      stack: frames(allocated.stack),
+    });
+    if (released !== null && released.cycle !== b.cycle)
+      out.push({
+        ...common,
+        what: `${what}, freed`,
+        cycle: released.cycle,
+        thread: released.thread,
+        stack: frames(released.stack),
+      });
+  }
+  return out;
 }
 
 function* liveRecords(k: Kernel): Generator<Recorded> {
@@ -180,7 +218,7 @@ export function eventOf(k: Kernel, modules: readonly ModuleInfo[], r: Recorded):
 
 /** The card of the stop; null for a bug check that is about no rule we know. */
 export function cardOf(k: Kernel, b: BugCheck, modules: readonly ModuleInfo[]): CrashCard | null {
-  const found = ruleOf(b.code, b.parameters[0]);
+  const found = ruleOf(b.code, b.parameters);
   const injected = [...logged(k)].map(at => readRecord(k, at)).filter(r => r.kind === kinds.INJECTED);
   if (found === null && injected.length === 0) return null;
   const thread = threadOf(k, b);
@@ -191,13 +229,15 @@ export function cardOf(k: Kernel, b: BugCheck, modules: readonly ModuleInfo[]): 
     ...(b.irp === null ? [] : [`IRP ${hex(b.irp)}`]),
     `processor ${b.cpu}`,
   ].join(', ');
+  const recorded = evidenceFor(k, b).map(r => eventOf(k, modules, r));
+  const before = [...recorded, ...blockEvents(k, b, modules, recorded)].sort((x, y) => x.cycle - y.cycle);
   return {
     id: found?.key ?? b.code.toString(16),
     title: found?.rule.title ?? b.name,
     rule: found?.rule.rule ?? 'The driver does not survive a failure that was injected.',
     where,
     thread,
-    before: evidenceFor(k, b).map(r => eventOf(k, modules, r)),
+    before,
     mend: found?.rule.mend ?? 'Check the result of every call that can fail.',
     injected: injected
       .slice(0, MOST_EVENTS)

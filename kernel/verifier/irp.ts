@@ -72,7 +72,6 @@ export function checkSend(k: Kernel, device: number, irp: number): void {
   if (mem.translate(device) < 0 || DEVICE_OBJECT.f.Type.get(mem, device) !== IO_TYPE_DEVICE)
     k.bugCheck(C9, 4, device, 0, 0, 'IoCallDriver was given something that is not a device object');
   if ((k.cpu.rflags & RFLAGS_IF) === 0) k.bugCheck(C4, 0xc0, irp, 0, 0, 'IoCallDriver was called with interrupts disabled');
-  if (!calledByDriver(k)) return;
   const cancel = I.CancelRoutine.get(mem, irp);
   if (cancel) k.bugCheck(C9, 0x203, k.caller(), irp, device, 'an IRP is passed down that still has a cancel routine');
 }

@@ -108,6 +108,54 @@ export const RULES: { readonly [key: string]: Rule } = {
     rule: 'Code and constants are read-only.',
     mend: 'Copy the data before it is changed; look for a pointer that went wrong.',
   },
+  'c1:20': {
+    title: 'pool freed twice, or never allocated',
+    rule: 'A pool block is freed exactly once.',
+    mend: 'Set the pointer to NULL where the block is freed, and find the second path that frees it.',
+    evidence: at(1, true),
+  },
+  'c1:21': {
+    title: 'pool freed at another address',
+    rule: 'ExFreePool takes the address that the allocation returned.',
+    mend: 'Keep the pointer that the allocation returned, and free that.',
+    evidence: at(1, true),
+  },
+  'c1:23': {
+    title: 'pool underrun',
+    rule: 'A driver writes only into the bytes that it allocated.',
+    mend: 'Look for an index below zero, or a pointer that was moved back too far.',
+    evidence: at(1, true),
+  },
+  'c1:24': {
+    title: 'pool overrun',
+    rule: 'A driver writes only into the bytes that it allocated.',
+    mend: 'Compare the size of the allocation below with what is written into it.',
+    evidence: at(1, true),
+  },
+  cc: {
+    title: 'pool used after it was freed',
+    rule: 'A pool block is not touched after it is freed.',
+    mend: 'The kernel touched it for the driver: look at what the block was, and who still has a pointer to it.',
+    evidence: at(1, true),
+  },
+  cd: {
+    title: 'pool overrun',
+    rule: 'A driver lets the kernel read and write only the bytes that it allocated.',
+    mend: 'Compare the size of the allocation below with the length that was passed.',
+    evidence: at(1, true),
+  },
+  d5: {
+    title: 'pool used after it was freed',
+    rule: 'A pool block is not touched after it is freed.',
+    mend: 'Set the pointer to NULL where the block is freed; find out who still has it.',
+    evidence: at(1, true),
+  },
+  d6: {
+    title: 'pool overrun',
+    rule: 'A driver touches only the bytes that it allocated.',
+    mend: 'Compare the size of the allocation below with the index that is used.',
+    evidence: at(1, true),
+  },
   'c2:7': {
     title: 'pool freed twice',
     rule: 'A pool block is freed exactly once.',
@@ -552,6 +600,7 @@ export const RULES: { readonly [key: string]: Rule } = {
     title: 'unloaded with work left',
     rule: 'All threads, timers, DPCs, work items and callbacks of a driver have ended before its DriverUnload returns.',
     mend: 'Tell the thread to end, and wait for the thread object in DriverUnload; cancel timers and flush DPCs.',
+    evidence: at(1),
   },
   d1: irql(
     'memory that must not be touched at this IRQL',
@@ -641,7 +690,9 @@ export const RULES: { readonly [key: string]: Rule } = {
   },
 };
 
-export function ruleOf(code: number, subcode: bigint): { key: string; rule: Rule } | null {
+/** The rule of a bug check: its first parameter tells the violations of one code apart, but for special pool's, whose last does. */
+export function ruleOf(code: number, parameters: readonly bigint[]): { key: string; rule: Rule } | null {
+  const subcode = parameters[code === 0xc1 ? 3 : 0]!;
   const exact = `${code.toString(16)}:${subcode.toString(16)}`;
   for (const key of [exact, code.toString(16), `0${code.toString(16)}`]) {
     const rule = RULES[key];

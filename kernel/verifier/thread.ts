@@ -59,6 +59,9 @@ export const threadHooks: Hooks = {
 export const threadStarts = (k: Kernel, thread: number, start: number): void =>
   void remember(k, SYSTEM_THREAD, thread, { data: start });
 
+/** A thread that never ran is taken back. */
+export const threadDiscarded = (k: Kernel, thread: number): void => void forget(k, SYSTEM_THREAD, thread);
+
 /** The current thread ends. */
 export function threadEnds(k: Kernel, thread: number): void {
   locksAtThreadEnd(k, thread);
