@@ -9,7 +9,7 @@ import type { MissingOpcode } from './core/missing.ts';
 import { DEBUG_OUTPUT, Machine } from './machine.ts';
 import { loadCoreFromDisk, readFileFromDisk } from './node.ts';
 import { request, Requests } from './requests.ts';
-import type { RequestResult } from './requests.ts';
+import type { RequestResult, TransferOptions } from './requests.ts';
 import { RunControl } from './runcontrol.ts';
 import { Timeline } from './timeline.ts';
 import type { TimelineOptions } from './timeline.ts';
@@ -233,6 +233,11 @@ export class DriverMachine extends Machine {
     return new OpenFile(this, Number(result.information), path);
   }
 
+  /** Ends the process whose program carries out the requests: its handles are closed and what it has outstanding is cancelled. Another one takes its place. */
+  exitRequester(status = 0): OperationResult {
+    return this.perform(request.exit(status), true);
+  }
+
   /** Plug and Play on a device node: its instance path, and what happens to it. */
   pnp(instance: string, action: Parameters<typeof request.pnp>[1]): OperationResult {
     return this.perform(request.pnp(instance, action), true);
@@ -374,14 +379,19 @@ export class OpenFile {
     this.path = path;
   }
   /** DeviceIoControl. `outLength` is the output buffer's length: by default 4096, or as long as the input. */
-  ioctl(code: number, input: Uint8Array = new Uint8Array(0), outLength: number = Math.max(4096, input.length)): OperationResult {
-    return this.machine.perform(request.ioctl(this.handle, code, input, outLength));
+  ioctl(
+    code: number,
+    input: Uint8Array = new Uint8Array(0),
+    outLength: number = Math.max(4096, input.length),
+    options: TransferOptions = {},
+  ): OperationResult {
+    return this.machine.perform(request.ioctl(this.handle, code, input, outLength, options));
   }
-  read(length: number): OperationResult {
-    return this.machine.perform(request.read(this.handle, length));
+  read(length: number, options: TransferOptions = {}): OperationResult {
+    return this.machine.perform(request.read(this.handle, length, options));
   }
-  write(data: Uint8Array): OperationResult {
-    return this.machine.perform(request.write(this.handle, data));
+  write(data: Uint8Array, options: TransferOptions = {}): OperationResult {
+    return this.machine.perform(request.write(this.handle, data, options));
   }
   /** Cancels what is outstanding on the handle. */
   cancel(): OperationResult {

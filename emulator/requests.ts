@@ -4,6 +4,7 @@ import {
   encodeRequest,
   OP_CANCEL,
   OP_CLOSE,
+  OP_EXIT,
   OP_IOCTL,
   OP_LOAD,
   OP_OPEN,
@@ -12,6 +13,8 @@ import {
   OP_UNLOAD,
   OP_WRITE,
   PHASE_PENDING,
+  TRANSFER_APC,
+  TRANSFER_POINTERS,
 } from '../hal/bus/index.ts';
 import type { Reply, Request } from '../hal/bus/index.ts';
 import type { Machine, Stop, StopReason } from './machine.ts';
@@ -116,21 +119,60 @@ export function offerFile(machine: Machine, name: string, bytes: Uint8Array): vo
   machine.input(REQUEST_DEVICE, OFFER_CHANNEL, encodeOffer({ name, data: bytes }));
 }
 
+/** How the requester's program makes a transfer. */
+export interface TransferOptions {
+  /** The end is told by an APC in user mode, not by an event. */
+  apc?: boolean;
+  /** The addresses and lengths that the service gets, whatever they are, in place of buffers made for it. */
+  pointers?: { input?: bigint; inputLength?: number; output?: bigint; outputLength?: number };
+}
+
+function transfer(o: TransferOptions): Partial<Request> {
+  const flags = (o.apc ? TRANSFER_APC : 0) | (o.pointers ? TRANSFER_POINTERS : 0);
+  if (!o.pointers) return { flags };
+  const data = new Uint8Array(32);
+  const view = new DataView(data.buffer);
+  const { input = 0n, inputLength = 0, output = 0n, outputLength = 0 } = o.pointers;
+  [input, BigInt(inputLength), output, BigInt(outputLength)].forEach((v, i) =>
+    view.setBigUint64(i * 8, BigInt.asUintN(64, v), true),
+  );
+  return { flags, data };
+}
+
 /** The requests there are (hal/bus/requests.ts says what each field means to the kernel). */
 export const request = {
   load: (service: string, image: Uint8Array): Omit<Request, 'id'> => ({ op: OP_LOAD, name: service, data: image }),
   unload: (service: string): Omit<Request, 'id'> => ({ op: OP_UNLOAD, name: service }),
   open: (path: string, synchronous = false): Omit<Request, 'id'> => ({ op: OP_OPEN, name: path, flags: synchronous ? 1 : 0 }),
   close: (handle: number): Omit<Request, 'id'> => ({ op: OP_CLOSE, handle }),
-  read: (handle: number, length: number): Omit<Request, 'id'> => ({ op: OP_READ, handle, outLength: length }),
-  write: (handle: number, data: Uint8Array): Omit<Request, 'id'> => ({ op: OP_WRITE, handle, data }),
-  ioctl: (handle: number, code: number, data: Uint8Array, outLength: number): Omit<Request, 'id'> => ({
+  read: (handle: number, length: number, options: TransferOptions = {}): Omit<Request, 'id'> => ({
+    op: OP_READ,
+    handle,
+    outLength: length,
+    ...transfer(options),
+  }),
+  write: (handle: number, data: Uint8Array, options: TransferOptions = {}): Omit<Request, 'id'> => ({
+    op: OP_WRITE,
+    handle,
+    data,
+    ...transfer(options),
+  }),
+  ioctl: (
+    handle: number,
+    code: number,
+    data: Uint8Array,
+    outLength: number,
+    options: TransferOptions = {},
+  ): Omit<Request, 'id'> => ({
     op: OP_IOCTL,
     handle,
     code,
     data,
     outLength,
+    ...transfer(options),
   }),
+  /** Ends the requester's process with an exit status. */
+  exit: (status: number): Omit<Request, 'id'> => ({ op: OP_EXIT, code: status }),
   cancel: (handle: number): Omit<Request, 'id'> => ({ op: OP_CANCEL, handle }),
   /** Enumerate, start, stop, remove, surprise removal: codes 0 to 4. */
   pnp: (instance: string, action: 'enumerate' | 'start' | 'stop' | 'remove' | 'surprise'): Omit<Request, 'id'> => ({

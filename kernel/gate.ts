@@ -12,7 +12,7 @@ import type { Hook, HookArgs } from './verifier/hook.ts';
 import { verifierHooks } from './verifier/hooks.ts';
 import { irqlViolation } from './verifier/irql.ts';
 import { isKernelAddress } from './mm/layout.ts';
-import { previousMode } from './ob/mode.ts';
+import { previousMode, probeCaller } from './ob/mode.ts';
 import { applyOutcome, costOf, frameAt, readEntryArgs, runStep, setReturnValue } from './steps.ts';
 import { UserMode } from './types/ke.ts';
 import { STATUS_ACCESS_VIOLATION } from './types/status.ts';
@@ -50,6 +50,8 @@ interface ReadyGate extends Gate {
   hook: Hook | undefined;
   /** A system service, whose faults on a program's addresses are statuses. */
   service: boolean;
+  /** Its arguments that are addresses of the caller's. */
+  probed: readonly string[];
 }
 
 function prepare(image: BuiltImage, gate: Gate): ReadyGate {
@@ -59,6 +61,9 @@ function prepare(image: BuiltImage, gate: Gate): ReadyGate {
     ...gate,
     stub: image.base + gate.stub,
     service: SERVICE_NAME.test(gate.name),
+    probed: gate.argNames.filter(
+      (name, i) => gate.argTypes[i]!.pointer && gate.argTypes[i]!.name !== 'HANDLE' && !UNPROBED.has(name),
+    ),
     info,
     hook: info === undefined ? undefined : verifierHooks.get(info.name),
     irqlMin: min === undefined ? 0 : LOWEST[min],
@@ -135,6 +140,8 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
     return;
   }
   if (!k.config.verifier) {
+    if (gate.service && gate.kind === 'start')
+      probeArguments(k, gate, readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize));
     const { outcome, args } = runStep(k, gate, cpu);
     applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
     return;
@@ -155,6 +162,14 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
 
 /** System services are routines whose names start with Nt. */
 const SERVICE_NAME = /^nt!Nt[A-Z]/;
+/** Arguments that are passed on as they are, or that the service looks at itself (METHOD_NEITHER takes any address). */
+const UNPROBED: ReadonlySet<string> = new Set(['ApcRoutine', 'ApcContext', 'InputBuffer', 'OutputBuffer']);
+
+/** ProbeForRead and ProbeForWrite of a service's own arguments, as far as they are about which half an address lies in: a program gives no address of the kernel. */
+function probeArguments(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void {
+  if (previousMode(k) !== UserMode) return;
+  for (const name of gate.probed) probeCaller(k, args[name] as number);
+}
 
 /**
  * A system service that was called from user mode touched an address that the caller gave and that is not good, or raised an exception: the service ends with a status, as those of NT do, whose

@@ -32,6 +32,7 @@ import { exports as ob } from './ob.ts';
 import { obOpenExports } from './obopen.ts';
 import { exports as pnp } from './pnp.ts';
 import { exports as ps } from './ps.ts';
+import { exports as psuser } from './psuser.ts';
 import { exports as rtl } from './rtl.ts';
 import { exceptionExports } from './rtlexception.ts';
 import { exports as se } from './se.ts';
@@ -64,6 +65,7 @@ export const allExports: readonly NtExport[] = [
   ...exitRoutines,
   ...ke,
   ...ps,
+  ...psuser,
   ...ob,
   ...obOpenExports,
   ...mm,

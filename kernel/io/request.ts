@@ -10,7 +10,7 @@ import { ioAllocateMdl, ioFreeMdl, mmProbeAndLockPages } from '../mm/mdl.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
-import { previousMode } from '../ob/mode.ts';
+import { previousMode, probeCaller } from '../ob/mode.ts';
 import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
 import {
@@ -43,7 +43,7 @@ import {
   Parameters,
 } from '../types/io.ts';
 import { IoReadAccess, IoWriteAccess, NonPagedPoolNx } from '../types/mm.ts';
-import { KernelMode } from '../types/ke.ts';
+import { KernelMode, UserMode } from '../types/ke.ts';
 import {
   STATUS_ACCESS_DENIED,
   STATUS_ACCESS_VIOLATION,
@@ -291,7 +291,8 @@ const sent = {
     const file = f.get('File');
     if (f.get('Status') === STATUS_PENDING) {
       const alertable = (F.Flags.get(k.mem, file) & FO_ALERTABLE_IO) !== 0;
-      const w = keWait(k, [file + F.Event.offset], { alertable, mode: alertable ? previousMode(k) : 0 });
+      // In the caller's mode: the end of its thread ends the wait.
+      const w = keWait(k, [file + F.Event.offset], { alertable, mode: previousMode(k) });
       return w === 'blocked' ? wait('waited') : sent.waited(k, f, w.status);
     }
     unlockFile(k, file);
@@ -481,6 +482,10 @@ export function describeControl(
     p.Type3InputBuffer.set(mem, stack, input);
     I.UserBuffer.set(mem, irp, output);
     return STATUS_SUCCESS;
+  }
+  if (mode === UserMode) {
+    probeCaller(k, input);
+    probeCaller(k, output);
   }
   if (inputLength && input) mem.probe(input, inputLength, false);
   const inLength = input ? inputLength : 0;

@@ -4,6 +4,7 @@ import { OBJ_CASE_INSENSITIVE, OBJECT_ATTRIBUTES } from '../types/ob.ts';
 import { STATUS_INVALID_PARAMETER, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
 import { type Lookup, obLookup, obLookupForCreate } from './directory.ts';
 import { obReferenceObjectByHandle } from './handle.ts';
+import { probeCaller } from './mode.ts';
 import { OBJ_VALID_ATTRIBUTES, obDereferenceDeferred } from './object.ts';
 import { readString } from './string.ts';
 import { obTypeOf } from './type.ts';
@@ -21,10 +22,13 @@ export function readAttributes(k: Kernel, at: number): Attributes {
   if (!at) return { status: STATUS_SUCCESS, path: '', root: 0, attributes: 0 };
   const f = OBJECT_ATTRIBUTES.f;
   const attributes = f.Attributes.get(k.mem, at);
+  const name = f.ObjectName.get(k.mem, at);
+  probeCaller(k, name);
+  if (name) probeCaller(k, k.mem.readPtr(name + 8));
   const valid = f.Length.get(k.mem, at) === OBJECT_ATTRIBUTES.size && (attributes & ~OBJ_VALID_ATTRIBUTES) === 0;
   return {
     status: valid ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER,
-    path: readString(k, f.ObjectName.get(k.mem, at)),
+    path: readString(k, name),
     root: f.RootDirectory.get(k.mem, at),
     attributes,
   };

@@ -135,20 +135,20 @@ export const systemThreadRoutines: NtExport[] = [
     frame: {},
     steps: {
       start: k => tellThread(k, k.currentThread(), false, PLAIN | ownKinds(k, k.currentThread()), 'told'),
-      told(k) {
+      told: k =>
+        hasOutstandingIrps(k)
+          ? call(k.address('nt!IopCancelThreadIo'), [], 'cancelled')
+          : { do: 'next', then: 'cancelled', cycles: 0 },
+      // Only now is it certain who is the last: the others are gone.
+      cancelled(k, _f, _rax, { ExitStatus }) {
         const process = k.currentThreadProcess();
         const flags = P.Flags.get(k.mem, process);
-        const last = P.ActiveThreads.get(k.mem, process) === 1;
-        if (!last || !(flags & PSF_CREATE_REPORTED) || flags & PSF_PROCESS_EXITING) return exit(k);
+        if (P.ActiveThreads.get(k.mem, process) !== 1) return end(k, ExitStatus);
+        if (!(flags & PSF_CREATE_REPORTED) || flags & PSF_PROCESS_EXITING) return leaveProcess(k, ExitStatus);
         P.Flags.set(k.mem, process, flags | PSF_PROCESS_EXITING);
         return call(k.address('nt!PspCallProcessNotifyRoutines'), [process, 0, 0, 0, 0], 'left');
       },
-      left: k => exit(k),
-      cancelled(k, _f, _rax, { ExitStatus }) {
-        const process = k.currentThreadProcess();
-        const last = P.ActiveThreads.get(k.mem, process) === 1 && P.Peb.get(k.mem, process) !== 0;
-        return last ? call(k.address('nt!PspExitProcess'), [ExitStatus], 'gone') : end(k, ExitStatus);
-      },
+      left: (k, _f, _rax, { ExitStatus }) => leaveProcess(k, ExitStatus),
       gone: (k, _f, _rax, { ExitStatus }) => end(k, ExitStatus),
       never: () => {
         throw new Error('a thread that has ended ran again');
@@ -213,10 +213,11 @@ export const systemThreadRoutines: NtExport[] = [
   }),
 ];
 
-/** The last steps of a thread: its requests go first, then what the process has of user mode when it is the last one. */
-const exit = (k: Kernel): Outcome =>
-  hasOutstandingIrps(k) ? call(k.address('nt!IopCancelThreadIo'), [], 'cancelled') : { do: 'next', then: 'cancelled', cycles: 0 };
+/** The last thread of a process takes with it what the process has of user mode. */
+const leaveProcess = (k: Kernel, status: number): Outcome =>
+  P.Peb.get(k.mem, k.currentThreadProcess()) !== 0 ? call(k.address('nt!PspExitProcess'), [status], 'gone') : end(k, status);
 
+/** The last step of a thread. */
 function end(k: Kernel, status: number): Outcome {
   psExitCurrentThread(k, status);
   return wait('never');
