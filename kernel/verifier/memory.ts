@@ -222,6 +222,13 @@ function outstanding(k: Kernel, kind: number, adapter: number): number {
   return n;
 }
 
+/** Bytes that an MDL and those chained to it describe. */
+function chainBytes(k: Kernel, mdl: number): number {
+  let bytes = 0;
+  for (let at = mdl; at !== 0; at = M.Next.get(k.mem, at)) bytes += M.ByteCount.get(k.mem, at);
+  return bytes;
+}
+
 /** The adapter of a DMA call must live. */
 function adapterLives(k: Kernel, a: HookArgs): boolean {
   const adapter = a['DmaAdapter']!;
@@ -308,7 +315,7 @@ export const dmaHooks: Hooks = {
         k.bugCheck(E6, 0x0e, mdl, 0, 0, 'a DMA transfer is mapped whose buffer is not locked');
       const start = M.StartVa.get(k.mem, mdl) + M.ByteOffset.get(k.mem, mdl);
       const va = a['CurrentVa']!;
-      if (va < start || va >= start + M.ByteCount.get(k.mem, mdl))
+      if (va < start || va >= start + chainBytes(k, mdl))
         k.bugCheck(E6, 0x1b, va, mdl, 0, 'MapTransfer was given an address outside of its MDL');
     },
     after(k, a) {

@@ -227,3 +227,24 @@ describe('all samples together', () => {
     expect(names(machine)).toEqual(['ntoskrnl.exe', 'hal.dll']);
   });
 });
+
+describe('sgdma', () => {
+  /** Bytes that lie across a page boundary of the requester's buffer, whatever its start. */
+  const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 13 + length) & 0xff);
+
+  it("moves the caller's own pages by DMA, an element of the list at a time", () => {
+    const machine = machineWith('sgdma'),
+      device = machine.open('\\\\.\\SgDma');
+    for (const length of [1, 100, 4095, 4096]) {
+      const sent = bytes(length);
+      expect(device.write(sent)).toMatchObject({ outcome: 'done', status: STATUS_SUCCESS, information: BigInt(length) });
+      expect(device.read(length)).toMatchObject({ outcome: 'done', status: STATUS_SUCCESS, data: sent });
+    }
+    expect(machine.debugLines().join('\n')).toMatch(/sgdma: 4096 bytes in \d element/);
+    expect(device.write(bytes(4097)).status).toBe(STATUS_INVALID_BUFFER_SIZE);
+    expect(device.read(0).status).toBe(STATUS_INVALID_BUFFER_SIZE);
+    device.close();
+    expect(machine.unload('sgdma').status).toBe(STATUS_SUCCESS);
+    expect(machine.debugLines().at(-1)).toBe('sgdma: unloaded');
+  });
+});
