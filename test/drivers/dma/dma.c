@@ -402,12 +402,6 @@ static VOID BouncedLists(VOID)
     o->PutDmaAdapter(a);
 }
 
-static VOID Macros(VOID)
-{
-    OUTCOME(ADDRESS_AND_SIZE_TO_SPAN_PAGES, "the pages that a range touches",
-            ADDRESS_AND_SIZE_TO_SPAN_PAGES((PVOID)0x1fff, 2) == 2 && ADDRESS_AND_SIZE_TO_SPAN_PAGES((PVOID)0x1000, 4096) == 1 && ADDRESS_AND_SIZE_TO_SPAN_PAGES((PVOID)0x1001, 4096) == 2);
-}
-
 static VOID RunTest(HARDWARE *hw)
 {
     Hw = hw;
@@ -418,7 +412,6 @@ static VOID RunTest(HARDWARE *hw)
     Channels();
     Lists();
     BouncedLists();
-    Macros();
     KtestDone();
 }
 
