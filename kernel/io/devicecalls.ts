@@ -20,6 +20,7 @@ import {
   FILE_OBJECT,
   FO_DIRECT_DEVICE_OPEN,
   IO_STATUS_BLOCK,
+  VPB,
 } from '../types/io.ts';
 import { KernelMode } from '../types/ke.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
@@ -66,6 +67,7 @@ import {
   X,
 } from './device.ts';
 import { allocateDriverExtension, DRV, findDriverExtension, freeDriverParts, REINIT_SIZE } from './driver.ts';
+import { deviceHint } from './fileextension.ts';
 import { ntSuccess } from './irp.ts';
 import { removalDue } from '../pnp/removal.ts';
 import { stopDeviceTimer } from './timer.ts';
@@ -483,10 +485,15 @@ const stacks: NtExport[] = [
   }),
 ];
 
-/** Where the requests for a file object go. */
+/** Where the requests for a file object go: the top of the stack of the volume that is mounted on its device, or of the device itself. */
 export function relatedDevice(k: Kernel, file: number): number {
-  const device = FILE_OBJECT.f.DeviceObject.get(k.mem, file);
-  return FILE_OBJECT.f.Flags.get(k.mem, file) & FO_DIRECT_DEVICE_OPEN ? device : attachedDevice(k, device);
+  const f = FILE_OBJECT.f;
+  const hint = deviceHint(k, file);
+  if (hint) return hint;
+  const device = f.DeviceObject.get(k.mem, file);
+  const volume = (vpb: number): number => (vpb ? VPB.f.DeviceObject.get(k.mem, vpb) : 0);
+  const direct = (f.Flags.get(k.mem, file) & FO_DIRECT_DEVICE_OPEN) !== 0;
+  return attachedDevice(k, volume(f.Vpb.get(k.mem, file)) || (direct ? 0 : volume(D.Vpb.get(k.mem, device))) || device);
 }
 
 const linkRoutine = (name: string, doc: string): NtExport =>

@@ -7,7 +7,11 @@ import { keInitializeEvent } from '../ke/event.ts';
 import { keWait } from '../ke/wait.ts';
 import { poolTag } from '../ob/globals.ts';
 import { obCreateObject, obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
-import { previousMode } from '../ob/mode.ts';
+import { previousMode, setPreviousMode } from '../ob/mode.ts';
+import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { NonPagedPoolNx } from '../types/mm.ts';
+import { KernelMode } from '../types/ke.ts';
+import { OBJ_KERNEL_HANDLE } from '../types/ob.ts';
 import { allocateString, freeString } from '../ob/string.ts';
 import { exportedType, obTypeOf } from '../ob/type.ts';
 import { lookupAttributes, readAttributes } from '../ob/attributes.ts';
@@ -22,6 +26,17 @@ import {
   FILE_OBJECT,
   FO_ALERTABLE_IO,
   FO_CLEANUP_COMPLETE,
+  FO_DELETE_ON_CLOSE,
+  FO_MAILSLOT,
+  FO_NAMED_PIPE,
+  FO_RANDOM_ACCESS,
+  FO_SEQUENTIAL_ONLY,
+  FO_STREAM_FILE,
+  FO_WRITE_THROUGH,
+  IRP_BUFFERED_IO,
+  IRP_DEALLOCATE_BUFFER,
+  IRP_MJ_CREATE_MAILSLOT,
+  IRP_MJ_CREATE_NAMED_PIPE,
   FO_FILE_OPEN,
   FO_HANDLE_CREATED,
   FO_NO_INTERMEDIATE_BUFFERING,
@@ -42,13 +57,15 @@ import { KEVENT } from '../types/ke.ts';
 import {
   STATUS_ACCESS_DENIED,
   STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_EA_LIST_INCONSISTENT,
+  STATUS_INVALID_DEVICE_OBJECT_PARAMETER,
   STATUS_INVALID_PARAMETER,
   STATUS_NO_SUCH_DEVICE,
   STATUS_OBJECT_TYPE_MISMATCH,
   STATUS_PENDING,
   STATUS_SUCCESS,
 } from '../types/status.ts';
-import { array, ptr, u32, u8 } from '../types/struct.ts';
+import { array, ptr, struct, u32, u8 } from '../types/struct.ts';
 import {
   call,
   type NtExport,
@@ -68,7 +85,9 @@ import { completeInThread } from './complete.ts';
 import { attachedDevice, D, extensionFlags } from './device.ts';
 import { relatedDevice } from './devicecalls.ts';
 import { releasePort } from './iocompletion.ts';
-import { I, ioAllocateIrp, irpStatus, nextLocation, ntError, ntSuccess, queueIrpToThread, S } from './irp.ts';
+import { badEa } from './filesystem.ts';
+import { extendFile } from './fileextension.ts';
+import { I, ioAllocateIrp, ioFreeIrp, irpStatus, nextLocation, ntError, ntSuccess, queueIrpToThread, S } from './irp.ts';
 
 export const F = FILE_OBJECT.f;
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
@@ -77,7 +96,9 @@ const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const FILE_SYNCHRONOUS_IO_ALERT = 0x10,
   FILE_SYNCHRONOUS_IO_NONALERT = 0x20,
   FILE_NO_INTERMEDIATE_BUFFERING = 0x08;
-const SYNCHRONIZE = 0x100000;
+const SYNCHRONIZE = 0x100000,
+  GENERIC_ALL = 0x10000000,
+  MAXIMUM_ALLOWED = 0x2000000;
 /** Access rights that the FILE_OBJECT's booleans repeat. */
 const FILE_READ_DATA = 1,
   FILE_WRITE_DATA = 2,
@@ -103,6 +124,10 @@ export function createFileObject(k: Kernel, device: number, name: string, option
   if (options & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) flags |= FO_SYNCHRONOUS_IO;
   if (options & FILE_SYNCHRONOUS_IO_ALERT) flags |= FO_ALERTABLE_IO;
   if (options & FILE_NO_INTERMEDIATE_BUFFERING) flags |= FO_NO_INTERMEDIATE_BUFFERING;
+  if (options & FILE_WRITE_THROUGH) flags |= FO_WRITE_THROUGH;
+  if (options & FILE_SEQUENTIAL_ONLY) flags |= FO_SEQUENTIAL_ONLY;
+  if (options & FILE_RANDOM_ACCESS) flags |= FO_RANDOM_ACCESS;
+  if (options & FILE_DELETE_ON_CLOSE) flags |= FO_DELETE_ON_CLOSE;
   F.Flags.set(mem, file, flags);
   keInitializeEvent(k, file + F.Lock.offset, SynchronizationEvent, false);
   keInitializeEvent(k, file + F.Event.offset, NotificationEvent, false);
@@ -230,6 +255,9 @@ function cleaned(k: Kernel, file: number): Outcome {
 function release(k: Kernel, file: number, device: number): Outcome {
   freeString(k, file + F.FileName.offset);
   releasePort(k, file);
+  const extension = F.FileObjectExtension.get(k.mem, file);
+  if (extension) exFreePool(k, extension, 0);
+  F.FileObjectExtension.set(k.mem, file, 0);
   const related = F.RelatedFileObject.get(k.mem, file);
   if (related) return call(k.address('nt!ObfDereferenceObject'), [related], 'related');
   return device ? call(k.address('nt!IopDereferenceDevice'), [device], 'done') : ret();
@@ -249,16 +277,102 @@ const createArgs = {
   EaLength: ULONG,
 } as const;
 
+/** What the callers of IopCreateFile say beside NtCreateFile's arguments. */
+const CREATE_EXTRA = struct('_IOP_CREATE_EXTRA', { FileType: u32, Options: u32, Parameters: ptr, DeviceHint: ptr });
+const E = CREATE_EXTRA.f;
+/** IoCreateFile's Options. */
+const IO_FORCE_ACCESS_CHECK = 0x1,
+  IO_OPEN_TARGET_DIRECTORY = 0x4,
+  IO_STOP_ON_SYMLINK = 0x8,
+  IO_NO_PARAMETER_CHECKING = 0x100,
+  IO_IGNORE_SHARE_ACCESS_CHECK = 0x800;
+/** IO_STACK_LOCATION.Flags of a create request. */
+const SL_FORCE_ACCESS_CHECK = 1,
+  SL_OPEN_TARGET_DIRECTORY = 4,
+  SL_STOP_ON_SYMLINK = 8;
+const FILE_DIRECTORY_FILE = 0x1,
+  FILE_WRITE_THROUGH = 0x2,
+  FILE_SEQUENTIAL_ONLY = 0x4,
+  FILE_NON_DIRECTORY_FILE = 0x40,
+  FILE_COMPLETE_IF_OPLOCKED = 0x100,
+  FILE_RANDOM_ACCESS = 0x800,
+  FILE_DELETE_ON_CLOSE = 0x1000,
+  FILE_RESERVE_OPFILTER = 0x100000;
+/** Options that can go with FILE_DIRECTORY_FILE, and FILE_ATTRIBUTE_VALID_FLAGS. */
+const DIRECTORY_OPTIONS = 0x1 | 0x2 | 0x10 | 0x20 | 0x100 | 0x1000 | 0x2000 | 0x4000 | 0x200000 | 0x800000,
+  VALID_ATTRIBUTES = 0x7fb7;
+const FILE_OPEN = 1,
+  FILE_CREATE = 2,
+  FILE_OPEN_IF = 3,
+  FILE_OVERWRITE_IF = 5;
+
+/** NtCreateFile's rules for its arguments (its WDK page): STATUS_SUCCESS or what is wrong. */
+function checkCreate(k: Kernel, a: CreateValues): number {
+  const o = a.CreateOptions;
+  const bad =
+    (a.FileAttributes & ~VALID_ATTRIBUTES) !== 0 ||
+    (a.ShareAccess & ~7) !== 0 ||
+    a.CreateDisposition > FILE_OVERWRITE_IF ||
+    (o & 0xff000000) !== 0 ||
+    ((o & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) !== 0 && !(a.DesiredAccess & SYNCHRONIZE)) ||
+    (o & 0x30) === 0x30 ||
+    ((o & FILE_DELETE_ON_CLOSE) !== 0 && !(a.DesiredAccess & (DELETE | GENERIC_ALL | MAXIMUM_ALLOWED))) ||
+    ((o & FILE_DIRECTORY_FILE) !== 0 &&
+      ((o & FILE_NON_DIRECTORY_FILE) !== 0 ||
+        (o & ~DIRECTORY_OPTIONS) !== 0 ||
+        ![FILE_OPEN, FILE_CREATE, FILE_OPEN_IF].includes(a.CreateDisposition))) ||
+    ((o & FILE_COMPLETE_IF_OPLOCKED) !== 0 && (o & FILE_RESERVE_OPFILTER) !== 0) ||
+    ((o & FILE_NO_INTERMEDIATE_BUFFERING) !== 0 && (a.DesiredAccess & FILE_APPEND_DATA) !== 0) ||
+    (a.AllocationSize !== 0 && BigInt.asIntN(64, k.mem.read64(a.AllocationSize)) < 0n);
+  return bad ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
+}
+
+/** A list of extended attributes goes with the request in its system buffer. STATUS_SUCCESS or what is wrong. */
+function attachAttributes(k: Kernel, irp: number, buffer: number, length: number): number {
+  if (!buffer || !length) return STATUS_SUCCESS;
+  if (badEa(k, buffer, length) >= 0) return STATUS_EA_LIST_INCONSISTENT;
+  const copy = exAllocatePool(k, NonPagedPoolNx, length, poolTag('IoEa'));
+  if (!copy) return STATUS_INSUFFICIENT_RESOURCES;
+  k.mem.copy(copy, buffer, length);
+  I.SystemBuffer.set(k.mem, irp, copy);
+  I.Flags.set(k.mem, irp, I.Flags.get(k.mem, irp) | IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER);
+  Parameters.Create.f.EaLength.set(k.mem, nextLocation(k, irp), length);
+  return STATUS_SUCCESS;
+}
+
+/** What IoCreateFile's caller wants besides: kind of file, options, the device to begin with. STATUS_SUCCESS or what is wrong. */
+function applyExtra(k: Kernel, file: number, irp: number, extra: number): number {
+  const { mem } = k;
+  const options = E.Options.get(mem, extra);
+  const stack = nextLocation(k, irp);
+  S.Flags.set(
+    mem,
+    stack,
+    (options & IO_FORCE_ACCESS_CHECK ? SL_FORCE_ACCESS_CHECK : 0) |
+      (options & IO_OPEN_TARGET_DIRECTORY ? SL_OPEN_TARGET_DIRECTORY : 0) |
+      (options & IO_STOP_ON_SYMLINK ? SL_STOP_ON_SYMLINK : 0),
+  );
+  const type = E.FileType.get(mem, extra);
+  if (type > 2) return STATUS_INVALID_PARAMETER;
+  if (type) {
+    S.MajorFunction.set(mem, stack, type === 1 ? IRP_MJ_CREATE_NAMED_PIPE : IRP_MJ_CREATE_MAILSLOT);
+    mem.writePtr(stack + S.Argument4.offset, E.Parameters.get(mem, extra));
+    F.Flags.set(mem, file, F.Flags.get(mem, file) | (type === 1 ? FO_NAMED_PIPE : FO_MAILSLOT));
+  }
+  const ignoreShare = (options & IO_IGNORE_SHARE_ACCESS_CHECK) !== 0;
+  const hint = E.DeviceHint.get(mem, extra);
+  return hint || ignoreShare ? extendFile(k, file, hint, ignoreShare) : STATUS_SUCCESS;
+}
+
 const opening: NtExport[] = [
-  ...stepService({
-    name: 'CreateFile',
-    doc: 'Opens a device (or a file on one) and returns a handle.',
-    irql: PASSIVE,
-    args: createArgs,
+  ntSteps({
+    name: 'IopCreateFile',
+    internal: true,
+    doc: 'Opens a device or a file on one: what all the create routines end in.',
+    args: { ...createArgs, Extra: PVOID },
     returns: NTSTATUS,
     cycles: 1500,
-    status: 'partial',
-    missing: 'there are no file systems; extended attributes are not passed on',
+    status: 'full',
     frame: {
       File: ptr,
       Irp: ptr,
@@ -273,9 +387,10 @@ const opening: NtExport[] = [
         const { mem } = k;
         mem.probe(a.FileHandle, 8, true);
         mem.probe(a.IoStatusBlock, 0x10, true);
-        const synchronous = (a.CreateOptions & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) !== 0;
-        if (synchronous && !(a.DesiredAccess & SYNCHRONIZE)) return ret(STATUS_INVALID_PARAMETER);
-        if ((a.CreateOptions & 0x30) === 0x30 || a.CreateDisposition > 5) return ret(STATUS_INVALID_PARAMETER);
+        if (!a.Extra || !(E.Options.get(mem, a.Extra) & IO_NO_PARAMETER_CHECKING)) {
+          const checked = checkCreate(k, a);
+          if (checked !== STATUS_SUCCESS) return ret(checked);
+        }
         const attributes = readAttributes(k, a.ObjectAttributes);
         const found = lookupAttributes(k, { ...attributes, attributes: attributes.attributes | 0x40 }, previousMode(k));
         if (found.status !== STATUS_SUCCESS) return ret(found.status);
@@ -290,6 +405,8 @@ const opening: NtExport[] = [
         }
         const status = mayOpen(k, device);
         if (status !== STATUS_SUCCESS) return ret(status);
+        const hint = a.Extra ? E.DeviceHint.get(mem, a.Extra) : 0;
+        if (hint && !inStackOf(k, device, hint)) return ret(STATUS_INVALID_DEVICE_OBJECT_PARAMETER);
         const file = createFileObject(k, device, found.remaining, a.CreateOptions);
         if (!file) return ret(STATUS_INSUFFICIENT_RESOURCES);
         f.set('File', file);
@@ -297,11 +414,19 @@ const opening: NtExport[] = [
           obReferenceObject(k, related);
           F.RelatedFileObject.set(mem, file, related);
         }
-        const top = attachedDevice(k, device);
+        const top = hint || attachedDevice(k, device);
         const irp = ioAllocateIrp(k, D.StackSize.get(mem, top));
         if (!irp) return fail(k, f, STATUS_INSUFFICIENT_RESOURCES);
         f.set('Irp', irp);
         fillCreateIrp(k, irp, file, a, f.get('Iosb'), f.get('Security'), f.address('AccessState'));
+        let ready = attachAttributes(k, irp, a.EaBuffer, a.EaLength);
+        if (ready === STATUS_SUCCESS && a.Extra) ready = applyExtra(k, file, irp, a.Extra);
+        if (ready !== STATUS_SUCCESS) {
+          const buffer = I.SystemBuffer.get(mem, irp);
+          if (buffer) exFreePool(k, buffer, 0);
+          ioFreeIrp(k, irp);
+          return fail(k, f, ready);
+        }
         queueIrpToThread(k, irp);
         return callDriverThen(k, top, irp, 'called');
       },
@@ -321,6 +446,20 @@ const opening: NtExport[] = [
     },
   }),
   ...stepService({
+    name: 'CreateFile',
+    doc: 'Opens a device (or a file on one) and returns a handle.',
+    irql: PASSIVE,
+    args: createArgs,
+    returns: NTSTATUS,
+    cycles: 60,
+    status: 'full',
+    frame: {},
+    steps: {
+      start: (k, _f, _rax, a) => call(k.address('nt!IopCreateFile'), [...createValues(a), 0], 'done'),
+      done: (_k, _f, rax) => ret(rax),
+    },
+  }),
+  ...stepService({
     name: 'OpenFile',
     doc: 'Opens an existing device or file and returns a handle.',
     irql: PASSIVE,
@@ -334,8 +473,7 @@ const opening: NtExport[] = [
     },
     returns: NTSTATUS,
     cycles: 60,
-    status: 'partial',
-    missing: 'there are no file systems',
+    status: 'full',
     frame: {},
     steps: {
       // FILE_OPEN is disposition 1.
@@ -348,59 +486,120 @@ const opening: NtExport[] = [
       done: (_k, _f, rax) => ret(rax),
     },
   }),
-  ntSteps({
-    name: 'IoCreateFile',
-    doc: 'ZwCreateFile with options for drivers.',
+  createRoutine('IoCreateFile', 'ZwCreateFile with options for drivers.', {}, () => 0),
+  createRoutine(
+    'IoCreateFileSpecifyDeviceObjectHint',
+    'IoCreateFile that begins at a given device of the stack: the filters above it do not see the file.',
+    { DeviceObject: PVOID },
+    (_k, a) => a['DeviceObject']!,
+  ),
+  createRoutine(
+    'IoCreateFileEx',
+    'IoCreateFile with an IO_DRIVER_CREATE_CONTEXT, whose device hint is honoured.',
+    { DriverContext: PVOID },
+    // IO_DRIVER_CREATE_CONTEXT.DeviceObjectHint.
+    (k, a) => (a['DriverContext'] ? k.mem.readPtr(a['DriverContext'] + 0x10) : 0),
+  ),
+  streamFile(
+    'IoCreateStreamFileObject',
+    'Makes a file object for a device without opening it; closing its handle sends IRP_MJ_CLEANUP.',
+    true,
+  ),
+  streamFile('IoCreateStreamFileObjectLite', 'Makes a file object for a device without opening it, and without a handle.', false),
+];
+
+/** The eleven arguments of NtCreateFile, in order. */
+const createValues = (a: { [K in keyof typeof createArgs]: number }): number[] => [
+  a.FileHandle,
+  a.DesiredAccess,
+  a.ObjectAttributes,
+  a.IoStatusBlock,
+  a.AllocationSize,
+  a.FileAttributes,
+  a.ShareAccess,
+  a.CreateDisposition,
+  a.CreateOptions,
+  a.EaBuffer,
+  a.EaLength,
+];
+
+/** IoCreateFile and its kin: NtCreateFile's arguments, a kind, options, and what each has besides. `hint` is the device to begin with, or 0. */
+function createRoutine(
+  name: string,
+  doc: string,
+  more: { readonly [name: string]: typeof PVOID },
+  hint: (k: Kernel, a: { readonly [name: string]: number }) => number,
+): NtExport {
+  return ntSteps({
+    name,
+    doc,
     irql: PASSIVE,
-    args: { ...createArgs, CreateFileType: ULONG, InternalParameters: PVOID, Options: ULONG },
+    args: { ...createArgs, CreateFileType: ULONG, InternalParameters: PVOID, Options: ULONG, ...more },
     returns: NTSTATUS,
-    cycles: 60,
-    status: 'partial',
-    missing: 'there are no file systems, named pipes or mailslots; the options that force checks are ignored',
-    frame: {},
+    cycles: 80,
+    status: 'full',
+    frame: { Extra: CREATE_EXTRA, PreviousMode: u8 },
     steps: {
-      start: (k, _f, _rax, a) =>
-        call(
-          k.address('nt!NtCreateFile'),
-          [
-            a.FileHandle,
-            a.DesiredAccess,
-            a.ObjectAttributes,
-            a.IoStatusBlock,
-            a.AllocationSize,
-            a.FileAttributes,
-            a.ShareAccess,
-            a.CreateDisposition,
-            a.CreateOptions,
-            a.EaBuffer,
-            a.EaLength,
-          ],
-          'done',
-        ),
-      done: (_k, _f, rax) => ret(rax),
+      start(k, f, _rax, a) {
+        const extra = f.get('Extra');
+        E.FileType.set(k.mem, extra, a.CreateFileType);
+        E.Options.set(k.mem, extra, a.Options);
+        E.Parameters.set(k.mem, extra, a.InternalParameters);
+        E.DeviceHint.set(k.mem, extra, hint(k, a as unknown as { readonly [name: string]: number }));
+        // Drivers own these routines: the caller is trusted, but for IO_FORCE_ACCESS_CHECK.
+        f.set('PreviousMode', previousMode(k));
+        setPreviousMode(k, a.Options & IO_FORCE_ACCESS_CHECK ? previousMode(k) : KernelMode);
+        return call(k.address('nt!IopCreateFile'), [...createValues(a), extra], 'done');
+      },
+      done(k, f, rax) {
+        setPreviousMode(k, f.get('PreviousMode'));
+        return ret(rax);
+      },
     },
-  }),
-  ntExport({
-    name: 'IoCreateStreamFileObject',
-    doc: 'Makes a file object for a device without opening it.',
+    abort: (k, f) => setPreviousMode(k, f.get('PreviousMode')),
+  });
+}
+
+/** IoCreateStreamFileObject makes a handle and closes it at once, so that the file system gets its CLEANUP; the Lite form does not. */
+function streamFile(name: string, doc: string, handle: boolean): NtExport {
+  return ntSteps({
+    name,
+    doc,
     irql: PASSIVE,
     args: { FileObject: PVOID, DeviceObject: PVOID },
     returns: PVOID,
     cycles: 600,
     status: 'full',
-    impl(k, { FileObject, DeviceObject }) {
-      const file = createFileObject(k, FileObject ? F.DeviceObject.get(k.mem, FileObject) : DeviceObject, '', 0);
-      if (file) F.Flags.set(k.mem, file, F.Flags.get(k.mem, file) | 0x1000 | FO_FILE_OPEN);
-      return file;
+    frame: { File: ptr },
+    steps: {
+      start(k, f, _rax, { FileObject, DeviceObject }) {
+        const file = createFileObject(k, FileObject ? F.DeviceObject.get(k.mem, FileObject) : DeviceObject, '', 0);
+        f.set('File', file);
+        if (!file) return ret(0);
+        F.Flags.set(k.mem, file, F.Flags.get(k.mem, file) | FO_STREAM_FILE | FO_FILE_OPEN);
+        if (!handle) return ret(file);
+        const h = obCreateHandle(k, file, 0, OBJ_KERNEL_HANDLE);
+        if (h.status !== STATUS_SUCCESS) return call(k.address('nt!ObfDereferenceObject'), [file], 'failed');
+        return call(k.address('nt!ZwClose'), [h.handle], 'closed');
+      },
+      failed: () => ret(0),
+      closed: (_k, f) => ret(f.get('File')),
     },
-  }),
-];
+  });
+}
+
+/** Is `wanted` `device`, or attached somewhere above it? */
+function inStackOf(k: Kernel, device: number, wanted: number): boolean {
+  for (let at = device; at; at = D.AttachedDevice.get(k.mem, at)) if (at === wanted) return true;
+  return false;
+}
 
 type CreateFrame = { get(n: 'File' | 'Irp' | 'Iosb' | 'Status' | 'Attributes'): number; set(n: 'Status', v: number): void };
 type CreateValues = {
   FileHandle: number;
   DesiredAccess: number;
   IoStatusBlock: number;
+  AllocationSize: number;
   FileAttributes: number;
   ShareAccess: number;
   CreateDisposition: number;
@@ -439,6 +638,7 @@ function fillCreateIrp(
   p.FileAttributes.set(mem, stack, a.FileAttributes & 0xffff);
   p.ShareAccess.set(mem, stack, a.ShareAccess & 0xffff);
   p.EaLength.set(mem, stack, 0);
+  if (a.AllocationSize) I.AllocationSize.set(mem, irp, BigInt.asIntN(64, mem.read64(a.AllocationSize)));
 }
 
 /** The driver has answered the create request. */

@@ -13,6 +13,7 @@ import { OBJ_KERNEL_HANDLE } from '../types/ob.ts';
 import { STATUS_SHARING_VIOLATION, STATUS_SUCCESS } from '../types/status.ts';
 import { BOOLEAN, type NtExport, ntData, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from '../exports/declare.ts';
 import { PDEVICE_OBJECT, PIRP } from './call.ts';
+import { ignoresShareAccess } from './fileextension.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
@@ -49,7 +50,7 @@ const takesPart = (k: Kernel, file: number): boolean =>
 
 /** Adds an open to the counters, or takes it out of them. */
 function count(k: Kernel, file: number, share: number, by: 1 | -1): void {
-  if (!takesPart(k, file)) return;
+  if (!takesPart(k, file) || ignoresShareAccess(k, file)) return;
   A.OpenCount.set(k.mem, share, A.OpenCount.get(k.mem, share) + by);
   for (const [counter, flag] of COUNTERS)
     if (F[flag].get(k.mem, file)) A[counter].set(k.mem, share, A[counter].get(k.mem, share) + by);
@@ -57,7 +58,7 @@ function count(k: Kernel, file: number, share: number, by: 1 | -1): void {
 
 function check(k: Kernel, access: number, shareWanted: number, file: number, share: number, update: boolean): number {
   note(k, file, access, shareWanted);
-  if (!takesPart(k, file)) return STATUS_SUCCESS;
+  if (!takesPart(k, file) || ignoresShareAccess(k, file)) return STATUS_SUCCESS;
   const opens = A.OpenCount.get(k.mem, share);
   const refused = (
     [
