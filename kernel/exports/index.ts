@@ -35,6 +35,8 @@ import { exports as ps } from './ps.ts';
 import { exports as psuser } from './psuser.ts';
 import { exports as rtl } from './rtl.ts';
 import { exceptionExports } from './rtlexception.ts';
+import { tableExports } from './rtltable.ts';
+import { sortExports } from './crtsort.ts';
 import { exports as se } from './se.ts';
 import { descriptorExports } from './sedescriptor.ts';
 import { tokenExports } from './setoken.ts';
@@ -85,6 +87,8 @@ export const allExports: readonly NtExport[] = [
   ...cm,
   ...rtl,
   ...exceptionExports,
+  ...tableExports,
+  ...sortExports,
   ...crt,
   ...con,
   ...data,

@@ -121,8 +121,8 @@ const debug: NtExport[] = [
     args: { FailedAssertion: PSTR, FileName: PSTR, LineNumber: ULONG, Message: PSTR },
     returns: VOID,
     cycles: 800,
-    status: 'partial',
-    missing: 'the question whether to break, ignore or stop: it is always ignored',
+    status: 'full',
+    // With no debugger to answer, NT's question whether to break or to ignore has no reply; the caller goes on, as after DbgBreakPoint here.
     impl(k, a) {
       k.debugPrint(
         `\n*** Assertion failed: ${a.Message ? readAnsiZ(k.mem, a.Message) : ''}${readAnsiZ(k.mem, a.FailedAssertion)}\n***   Source File: ${readAnsiZ(k.mem, a.FileName)}, line ${a.LineNumber}\n\n`,
@@ -456,6 +456,25 @@ const images: NtExport[] = [
   ),
 ];
 
+const callers: NtExport[] = [
+  ntExport({
+    name: 'RtlGetCallersAddress',
+    doc: "Returns where the calling routine was called, and where its caller was: the return addresses of both.",
+    args: { CallersAddress: pointer('PVOID *'), CallersCaller: pointer('PVOID *') },
+    returns: VOID,
+    cycles: 800,
+    status: 'full',
+    impl(k, a) {
+      k.mem.probe(a.CallersAddress, 8, true);
+      k.mem.probe(a.CallersCaller, 8, true);
+      // This stub, the calling routine, its caller, and the caller of that.
+      const frames = walkStack(k, currentContext(k), 4);
+      k.mem.writePtr(a.CallersAddress, frames[2]?.address ?? 0);
+      k.mem.writePtr(a.CallersCaller, frames[3]?.address ?? 0);
+    },
+  }),
+];
+
 const constant = (name: string, doc: string, value: bigint): NtExport =>
   ntExport({ name, doc, args: {}, returns: LONGLONG, cycles: 4, status: 'full', impl: () => value });
 
@@ -498,6 +517,7 @@ export const exports: NtExport[] = [
   ...stringExports,
   ...bitExports,
   ...images,
+  ...callers,
   ...wide,
   ...securityExports,
 ];
