@@ -40,8 +40,12 @@ export function exQueueWorkItem(k: Kernel, item: number, type: number): void {
 
 /** A queued item whose address is in [start, end), or 0: the verifier asks about memory that goes away. */
 export function workItemInRange(k: Kernel, start: number, end: number): number {
-  for (let i = 0; i < WORK_QUEUES; i++)
-    for (const item of listEntries(k.mem, workQueue(k, i) + Q.Items.offset)) if (item >= start && item < end) return item;
+  for (let i = 0; i < WORK_QUEUES; i++) {
+    const head = workQueue(k, i) + Q.Items.offset;
+    // Early in the boot there are no queues yet.
+    if (k.mem.readPtr(head) === 0) continue;
+    for (const item of listEntries(k.mem, head)) if (item >= start && item < end) return item;
+  }
   return 0;
 }
 

@@ -1,6 +1,7 @@
 /** MDL routines. Source: their WDK pages. */
 import type { Kernel } from '../kernel.ts';
 import {
+  checkLocked,
   ioAllocateMdl,
   ioBuildPartialMdl,
   ioFreeMdl,
@@ -21,15 +22,18 @@ import {
   mmUnmapLockedPages,
 } from '../mm/mdl.ts';
 import { unmapSystemPages } from '../mm/iospace.ts';
-import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, pageBase } from '../mm/layout.ts';
+import { isKernelAddress, PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, pageBase } from '../mm/layout.ts';
 import { mmAllocateContiguousPages, mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
-import { mmProtectPage } from '../mm/pte.ts';
+import { inAddressSpace } from '../mm/process.ts';
+import { mmIsAddressValid, mmMapPage, mmProtectPage, mmUnmapPage } from '../mm/pte.ts';
 import { mmReleaseSystemPtes, mmReserveSystemPtes } from '../mm/sysptes.ts';
-import { NO_MORE_SYSTEM_PTES, SYSTEM_PTE_MISUSE } from '../types/bugcodes.ts';
+import { mmMapLockedPagesUser, mmUnmapUserPages } from '../mm/usermap.ts';
+import { raiseStatus } from '../ex/raise.ts';
+import { NO_MORE_SYSTEM_PTES, PROCESS_HAS_LOCKED_PAGES, SYSTEM_PTE_MISUSE } from '../types/bugcodes.ts';
 import { KernelMode } from '../types/ke.ts';
 import { MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL, MmCached, NonPagedPoolNx } from '../types/mm.ts';
-import { STATUS_INVALID_PAGE_PROTECTION, STATUS_INVALID_PARAMETER, STATUS_NOT_MAPPED_VIEW, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_INVALID_PAGE_PROTECTION, STATUS_INVALID_PARAMETER_2, STATUS_NOT_MAPPED_VIEW, STATUS_SUCCESS } from '../types/status.ts';
 import {
   type ArgTypes,
   type ArgValues,
@@ -61,7 +65,15 @@ const MM_ALLOCATE_FULLY_REQUIRED = 4,
   MM_DONT_ZERO_ALLOCATION = 1,
   MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS = 0x20;
 /** MmMapLockedPagesSpecifyCache: Priority flag. */
-const MdlMappingNoExecute = 0x40000000;
+const MdlMappingNoExecute = 0x40000000,
+  MdlMappingNoWrite = 0x80000000;
+
+/** Maps into the user half of the current process; raises when that is not possible. */
+function mapUser(k: Kernel, mdl: number, cacheType: number, requested: number, writable: boolean): number {
+  checkLocked(k, mdl);
+  const { status, va } = mmMapLockedPagesUser(k, mdl, cacheType, requested, writable);
+  return status === STATUS_SUCCESS ? va : raiseStatus(k, status);
+}
 
 const allocateArgs = {
   LowAddress: PHYSICAL_ADDRESS,
@@ -110,6 +122,8 @@ function allocatePagesForMdl(k: Kernel, a: ArgValues<typeof allocateArgs>, flags
 /** Ranges that MmAllocateMappingAddress reserved are in a list of small pool blocks: { Va: u64, Pages: u32, Tag: u32, Next: u64 }. */
 const TAG_MAPPING = 0x706d614d; // 'Mamp'
 const RESERVATION_SIZE = 24;
+const STILL_MAPPED = 0x103,
+  NOTHING_MAPPED = 0x108;
 
 function findReservation(k: Kernel, va: number): { at: number; link: number } | null {
   let link = k.global.address('MmReservedMappings');
@@ -213,6 +227,16 @@ export const mdlExports: NtExport[] = [
     impl: (k, a) => mmProbeAndLockPages(k, a.MemoryDescriptorList, a.AccessMode, a.Operation),
   }),
   plain({
+    name: 'MmProbeAndLockProcessPages',
+    doc: 'Checks, makes resident and locks pages of a process.',
+    irql: APC,
+    args: { MemoryDescriptorList: PMDL, Process: pointer('PEPROCESS'), AccessMode: CCHAR, Operation: ULONG },
+    returns: VOID,
+    cycles: perPage(400, 40),
+    status: 'full',
+    impl: (k, a) => inAddressSpace(k, a.Process, () => mmProbeAndLockPages(k, a.MemoryDescriptorList, a.AccessMode, a.Operation)),
+  }),
+  plain({
     name: 'MmUnlockPages',
     doc: 'Unlocks the pages of an MDL.',
     irql: DISPATCH,
@@ -236,11 +260,11 @@ export const mdlExports: NtExport[] = [
     },
     returns: PVOID,
     cycles: perPage(150, 30),
-    status: 'partial',
-    missing: 'mapping into user space (AccessMode UserMode gives NULL)',
+    status: 'full',
     impl(k, a) {
-      if (a.AccessMode !== KernelMode) return 0;
-      const va = mmMapLockedPages(k, a.MemoryDescriptorList, a.CacheType, !(a.Priority & MdlMappingNoExecute));
+      const writable = (a.Priority & MdlMappingNoWrite) === 0;
+      if (a.AccessMode !== KernelMode) return mapUser(k, a.MemoryDescriptorList, a.CacheType, a.RequestedAddress, writable);
+      const va = mmMapLockedPages(k, a.MemoryDescriptorList, a.CacheType, !(a.Priority & MdlMappingNoExecute), writable);
       if (!va && a.BugCheckOnFailure)
         k.bugCheck(NO_MORE_SYSTEM_PTES, 0, mdlPages(k, a.MemoryDescriptorList), 0, 0, 'there are no system PTEs left to map an MDL');
       return va;
@@ -253,10 +277,9 @@ export const mdlExports: NtExport[] = [
     args: { MemoryDescriptorList: PMDL, AccessMode: CCHAR },
     returns: PVOID,
     cycles: perPage(150, 30),
-    status: 'partial',
-    missing: 'mapping into user space (AccessMode UserMode gives NULL)',
+    status: 'full',
     impl(k, a) {
-      if (a.AccessMode !== KernelMode) return 0;
+      if (a.AccessMode !== KernelMode) return mapUser(k, a.MemoryDescriptorList, MmCached, 0, true);
       const va = mmMapLockedPages(k, a.MemoryDescriptorList, MmCached, true);
       if (!va) k.bugCheck(NO_MORE_SYSTEM_PTES, 0, mdlPages(k, a.MemoryDescriptorList), 0, 0, 'there are no system PTEs left to map an MDL');
       return va;
@@ -270,7 +293,11 @@ export const mdlExports: NtExport[] = [
     returns: VOID,
     cycles: perPage(120, 30),
     status: 'full',
-    impl: (k, a) => mmUnmapLockedPages(k, a.BaseAddress, a.MemoryDescriptorList),
+    impl(k, a) {
+      if (isKernelAddress(a.BaseAddress)) mmUnmapLockedPages(k, a.BaseAddress, a.MemoryDescriptorList);
+      else if (!mmUnmapUserPages(k, a.BaseAddress))
+        k.bugCheck(PROCESS_HAS_LOCKED_PAGES, 1, a.MemoryDescriptorList, 0, 0, 'MmUnmapLockedPages was given a user address that no MDL is mapped at');
+    },
   }),
   plain({
     name: 'MmProtectMdlSystemAddress',
@@ -281,19 +308,25 @@ export const mdlExports: NtExport[] = [
     cycles: perPage(80, 20),
     status: 'full',
     impl(k, { MemoryDescriptorList: mdl, NewProtect }) {
-      // PAGE_READONLY, PAGE_READWRITE, PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE
-      if (![2, 4, 0x10, 0x20, 0x40].includes(NewProtect)) return STATUS_INVALID_PAGE_PROTECTION;
+      // PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE
+      if (![1, 2, 4, 0x10, 0x20, 0x40].includes(NewProtect)) return STATUS_INVALID_PAGE_PROTECTION;
       if (!(MDL.f.MdlFlags.get(k.mem, mdl) & MDL_MAPPED_TO_SYSTEM_VA)) return STATUS_NOT_MAPPED_VIEW;
       const write = NewProtect === 4 || NewProtect === 0x40,
         execute = NewProtect >= 0x10;
       const base = pageBase(MDL.f.MappedSystemVa.get(k.mem, mdl));
-      for (let i = 0; i < mdlPages(k, mdl); i++)
-        mmProtectPage(
-          k,
-          base + i * PAGE_SIZE,
-          (write ? 0n : PTE_WRITE) | (execute ? PTE_NO_EXECUTE : 0n),
-          (write ? PTE_WRITE : 0n) | (execute ? 0n : PTE_NO_EXECUTE),
-        );
+      // Without any access the pages are not mapped at all; any other protection maps them anew.
+      for (let i = 0; i < mdlPages(k, mdl); i++) {
+        const va = base + i * PAGE_SIZE;
+        if (NewProtect === 1) mmUnmapPage(k, va);
+        else if (mmIsAddressValid(k, va))
+          mmProtectPage(
+            k,
+            va,
+            (write ? 0n : PTE_WRITE) | (execute ? PTE_NO_EXECUTE : 0n),
+            (write ? PTE_WRITE : 0n) | (execute ? 0n : PTE_NO_EXECUTE),
+          );
+        else mmMapPage(k, va, mdlFrame(k, mdl, i), (write ? PTE_WRITE : 0n) | (execute ? 0n : PTE_NO_EXECUTE));
+      }
       return STATUS_SUCCESS;
     },
   }),
@@ -361,6 +394,9 @@ export const mdlExports: NtExport[] = [
     status: 'full',
     impl(k, a) {
       const r = reservation(k, a.BaseAddress, a.PoolTag);
+      for (let i = 0; i < r.pages; i++)
+        if (mmIsAddressValid(k, a.BaseAddress + i * PAGE_SIZE))
+          k.bugCheck(SYSTEM_PTE_MISUSE, STILL_MAPPED, a.BaseAddress, a.PoolTag, r.pages, 'a reserved mapping address was freed while memory is mapped there');
       k.mem.writePtr(r.link, k.mem.readPtr(r.at + 16));
       exFreePool(k, r.at, TAG_MAPPING);
       unmapSystemPages(k, a.BaseAddress, r.pages);
@@ -394,6 +430,8 @@ export const mdlExports: NtExport[] = [
     status: 'full',
     impl(k, a) {
       reservation(k, pageBase(a.BaseAddress), a.PoolTag);
+      if (!mmIsAddressValid(k, pageBase(a.BaseAddress)))
+        k.bugCheck(SYSTEM_PTE_MISUSE, NOTHING_MAPPED, a.BaseAddress, a.PoolTag, 0, 'a reserved mapping address is unmapped where nothing is mapped');
       unmapSystemPages(k, pageBase(a.BaseAddress), mdlPages(k, a.MemoryDescriptorList));
       markUnmapped(k, a.MemoryDescriptorList);
     },
@@ -408,7 +446,7 @@ export const mdlExports: NtExport[] = [
     status: 'full',
     impl(k, { Mdl: mdl, NumberOfBytes }) {
       const count = MDL.f.ByteCount.get(k.mem, mdl);
-      if (NumberOfBytes >= count) return STATUS_INVALID_PARAMETER;
+      if (NumberOfBytes >= count) return STATUS_INVALID_PARAMETER_2;
       const from = MDL.f.ByteOffset.get(k.mem, mdl) + NumberOfBytes,
         skipped = Math.floor(from / PAGE_SIZE),
         pages = mdlPages(k, mdl);

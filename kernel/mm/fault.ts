@@ -8,7 +8,7 @@ import { isKernelAddress, MM_HIGHEST_USER_ADDRESS, PAGE_SIZE, pageBase, PTE_NO_E
 import { mmAllocatePage, mmFreePage } from './pfn.ts';
 import { mmIsPagedOut, mmPageIn } from './paging.ts';
 import { mmGetPte, mmMapPage } from './pte.ts';
-import { MEM_COMMIT, MM_REGION, protectionBits, regionAt } from './region.ts';
+import { MEM_COMMIT, MEM_MAPPED, MM_REGION, protectionBits, regionAt } from './region.ts';
 
 const R = MM_REGION.f;
 const DISPATCH_LEVEL = 2;
@@ -43,7 +43,7 @@ function kernelFault(k: Kernel, va: number, access: Access, irql: number): boole
 function userFault(k: Kernel, va: number, access: Access): boolean {
   const process = k.currentProcess();
   const region = regionAt(k, process, va);
-  if (!region || R.State.get(k.mem, region) !== MEM_COMMIT) return false;
+  if (!region || R.State.get(k.mem, region) !== MEM_COMMIT || R.Type.get(k.mem, region) === MEM_MAPPED) return false;
   const bits = protectionBits(R.Protect.get(k.mem, region));
   if (bits === null || (access.write && !(bits & PTE_WRITE)) || (access.execute && bits & PTE_NO_EXECUTE)) return false;
   const pte = mmGetPte(k, va);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GuestFault } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
+import { RaiseSignal } from '../kernel.ts';
 import { bugCheckOf, callExport, fakeKernel } from '../testing/fakekernel.ts';
 import {
   MDL,
@@ -82,7 +83,7 @@ describe('memory descriptor lists', () => {
     // A kernel address on behalf of user mode.
     const other = ioAllocateMdl(k, buffer, 16, false, 0);
     expect(() => call(k, 'MmProbeAndLockPages', { MemoryDescriptorList: other, AccessMode: 1, Operation: 0 })).toThrow(
-      GuestFault,
+      RaiseSignal,
     );
   });
 

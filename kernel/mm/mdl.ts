@@ -2,8 +2,9 @@ import { GuestFault } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
 import {
   BAD_POOL_CALLER,
-  DRIVER_UNMAPPING_INVALID_VIEW,
+  MEMORY_MANAGEMENT,
   PROCESS_HAS_LOCKED_PAGES,
+  SYSTEM_PTE_MISUSE,
   TARGET_MDL_TOO_SMALL,
 } from '../types/bugcodes.ts';
 import { IRP } from '../types/io.ts';
@@ -21,7 +22,9 @@ import {
   MDL_WRITE_OPERATION,
   NonPagedPoolNx,
 } from '../types/mm.ts';
+import { raiseStatus } from '../ex/raise.ts';
 import { UserMode } from '../types/ke.ts';
+import { STATUS_ACCESS_VIOLATION } from '../types/status.ts';
 import {
   MM_HIGHEST_USER_ADDRESS,
   PAGE_SIZE,
@@ -31,6 +34,7 @@ import {
   isKernelAddress,
   pageBase,
   pageOffset,
+  pteAddress,
   spanPages,
 } from './layout.ts';
 import { cacheBits, unmapSystemPages } from './iospace.ts';
@@ -51,6 +55,10 @@ const TAG_MDL = 0x206c644d; // 'Mdl '
 /** PFN entry that ends the list of a partly filled MDL. */
 const EMPTY_ENTRY = 0xffffffffffffffffn;
 const NO_FRAME = -1;
+/** Parameter 1 of MEMORY_MANAGEMENT and of SYSTEM_PTE_MISUSE. */
+const NOT_LOCKED = 0x1233,
+  NOT_RESIDENT = 0x1240,
+  NEVER_MAPPED = 0x06;
 
 export const mdlPages = (k: Kernel, mdl: number): number => spanPages(M.ByteOffset.get(k.mem, mdl), M.ByteCount.get(k.mem, mdl));
 const flagsOf = (k: Kernel, mdl: number): number => k.mem.read16(mdl + M.MdlFlags.offset);
@@ -147,7 +155,16 @@ export function mmBuildMdlForNonPagedPool(k: Kernel, mdl: number): void {
   let ioSpace = 0;
   for (let i = 0; i < pages; i++) {
     const pte = mmGetPte(k, start + i * PAGE_SIZE);
-    const pfn = pte & PTE_VALID ? Number((pte >> 12n) & 0xffffffffffn) : NO_FRAME;
+    if (!(pte & PTE_VALID))
+      k.bugCheck(
+        MEMORY_MANAGEMENT,
+        NOT_RESIDENT,
+        mdl,
+        pteAddress(start + i * PAGE_SIZE),
+        0,
+        'MmBuildMdlForNonPagedPool was called for memory that is not resident',
+      );
+    const pfn = Number((pte >> 12n) & 0xffffffffffn);
     if (!isRam(k, pfn)) ioSpace = MDL_IO_SPACE;
     setFrame(k, mdl, i, pfn);
   }
@@ -181,8 +198,9 @@ export function mmProbeAndLockPages(k: Kernel, mdl: number, accessMode: number, 
     const write = operation !== IoReadAccess;
     if (!wrong) mmMakeResident(k, va, 1, write);
     const pte = mmIsAddressValid(k, va) ? mmGetPte(k, va) : 0n;
-    if (wrong || !(pte & PTE_VALID) || (write && !(pte & PTE_WRITE)))
-      throw new GuestFault(14, (pte & PTE_VALID ? 1 : 0) | (write ? 2 : 0), i ? va : va + M.ByteOffset.get(k.mem, mdl));
+    // Touching what is not there in the kernel half is the fault that it would be for anybody.
+    if (!wrong && isKernelAddress(va) && !(pte & PTE_VALID)) throw new GuestFault(14, write ? 2 : 0, va);
+    if (wrong || !(pte & PTE_VALID) || (write && !(pte & PTE_WRITE))) raiseStatus(k, STATUS_ACCESS_VIOLATION);
     frames.push(Number((pte >> 12n) & 0xffffffffffn));
   }
   let ioSpace = 0;
@@ -199,14 +217,7 @@ export function mmProbeAndLockPages(k: Kernel, mdl: number, accessMode: number, 
 export function mmUnlockPages(k: Kernel, mdl: number): void {
   const flags = flagsOf(k, mdl);
   if (!(flags & MDL_PAGES_LOCKED))
-    k.bugCheck(
-      PROCESS_HAS_LOCKED_PAGES,
-      0,
-      M.Process.get(k.mem, mdl),
-      mdlPages(k, mdl),
-      mdl,
-      'MmUnlockPages was called for an MDL whose pages are not locked',
-    );
+    k.bugCheck(PROCESS_HAS_LOCKED_PAGES, 1, mdl, 0, 0, 'MmUnlockPages was called for an MDL whose pages are not locked');
   if (flags & MDL_MAPPED_TO_SYSTEM_VA && !(flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARENT_MAPPED_SYSTEM_VA)))
     mmUnmapLockedPages(k, M.MappedSystemVa.get(k.mem, mdl), mdl);
   for (let i = 0; i < mdlPages(k, mdl); i++) {
@@ -217,11 +228,16 @@ export function mmUnlockPages(k: Kernel, mdl: number): void {
 }
 
 /** Maps the frames of an MDL at `va`, which is reserved. False, with nothing mapped, when there is no memory for page tables. */
-export function mapFrames(k: Kernel, mdl: number, va: number, cacheType: number, executable: boolean): boolean {
+export function mapFrames(k: Kernel, mdl: number, va: number, cacheType: number, executable: boolean, writable = true): boolean {
   const pages = mdlPages(k, mdl);
   for (let i = 0; i < pages; i++) {
     if (
-      mmMapPage(k, va + i * PAGE_SIZE, mdlFrame(k, mdl, i), PTE_WRITE | (executable ? 0n : PTE_NO_EXECUTE) | cacheBits(cacheType))
+      mmMapPage(
+        k,
+        va + i * PAGE_SIZE,
+        mdlFrame(k, mdl, i),
+        (writable ? PTE_WRITE : 0n) | (executable ? 0n : PTE_NO_EXECUTE) | cacheBits(cacheType),
+      )
     )
       continue;
     unmapSystemPages(k, va, i);
@@ -239,13 +255,20 @@ export function markUnmapped(k: Kernel, mdl: number): void {
   setFlags(k, mdl, flagsOf(k, mdl) & ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED));
 }
 
+/** Pages that nobody keeps must not be mapped: bug check 0x1A, 0x1233. */
+export function checkLocked(k: Kernel, mdl: number): void {
+  if (!(flagsOf(k, mdl) & (MDL_PAGES_LOCKED | MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL)))
+    k.bugCheck(MEMORY_MANAGEMENT, NOT_LOCKED, mdlFrame(k, mdl, 0), 0, 0, 'an MDL is mapped whose pages are not locked');
+}
+
 /** MmMapLockedPagesSpecifyCache for kernel mode: maps the pages into system space. 0 when there is no room. */
-export function mmMapLockedPages(k: Kernel, mdl: number, cacheType: number, executable: boolean): number {
+export function mmMapLockedPages(k: Kernel, mdl: number, cacheType: number, executable: boolean, writable = true): number {
   const pages = mdlPages(k, mdl);
   k.mem.probe(mdl, HEADER + pages * 8, true);
+  checkLocked(k, mdl);
   const base = mmReserveSystemPtes(k, pages);
   if (!base) return 0;
-  if (!mapFrames(k, mdl, base, cacheType, executable)) {
+  if (!mapFrames(k, mdl, base, cacheType, executable, writable)) {
     mmReleaseSystemPtes(k, base, pages);
     return 0;
   }
@@ -260,8 +283,15 @@ export function mmUnmapLockedPages(k: Kernel, va: number, mdl: number): void {
   if (flags & MDL_PARENT_MAPPED_SYSTEM_VA && flags & MDL_PARTIAL && !(flags & MDL_PARTIAL_HAS_BEEN_MAPPED)) return;
   const base = pageBase(va),
     pages = mdlPages(k, mdl);
-  if (!isSystemPteAddress(base) || !mmIsAddressValid(k, base))
-    k.bugCheck(DRIVER_UNMAPPING_INVALID_VIEW, va, 1, 0, 0, 'MmUnmapLockedPages was given an address that no MDL is mapped at');
+  if (!isSystemPteAddress(base) || !(flags & MDL_MAPPED_TO_SYSTEM_VA) || M.MappedSystemVa.get(k.mem, mdl) !== va)
+    k.bugCheck(
+      SYSTEM_PTE_MISUSE,
+      NEVER_MAPPED,
+      mdl,
+      va,
+      pages,
+      'MmUnmapLockedPages was given an address that the MDL is not mapped at',
+    );
   unmapSystemPages(k, base, pages);
   mmReleaseSystemPtes(k, base, pages);
   markUnmapped(k, mdl);

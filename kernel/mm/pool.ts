@@ -60,13 +60,19 @@ function insertFree(k: Kernel, pool: number, block: number, units: number): void
   k.mem.write32(word, (k.mem.read32(word) | (1 << ((units - 1) & 31))) >>> 0);
 }
 
+/** A link in freed memory, which anybody can have written over: 0 for one that is no address. */
+function linkAt(k: Kernel, at: number): number {
+  const high = k.mem.readI32(at + 4);
+  return high < -0x8000 || high > 0x7fff ? 0 : high * 0x100000000 + k.mem.read32(at);
+}
+
 /** Whether an address can be read, after bringing its page back if it was trimmed. */
 const isThere = (k: Kernel, address: number): boolean => k.mem.translate(address) >= 0 || mmPageIn(k, address);
 
 function removeFree(k: Kernel, pool: number, block: number, units: number): void {
   const link = block + HEADER;
-  const flink = k.mem.readPtr(link),
-    blink = k.mem.readPtr(link + 8);
+  const flink = linkAt(k, link),
+    blink = linkAt(k, link + 8);
   if (!isThere(k, flink) || !isThere(k, blink) || k.mem.readPtr(flink + 8) !== link || k.mem.readPtr(blink) !== link)
     k.bugCheck(BAD_POOL_HEADER, 3, link, flink, blink, 'the pool freelist is corrupt');
   removeEntryList(k.mem, link);

@@ -29,9 +29,18 @@ import {
   PTE_WRITE,
   USER_SHARED_DATA,
 } from './layout.ts';
-import { mmAllocatePage, mmFreePage } from './pfn.ts';
+import { isRam, mmAllocatePage, mmFreePage } from './pfn.ts';
 import { mmGetPte, mmProtectPage, mmUnmapPage } from './pte.ts';
-import { createRegion, MM_REGION, protectionBits, regionAt, type RegionRequest, regionsOf, removeRegion } from './region.ts';
+import {
+  createRegion,
+  MEM_MAPPED,
+  MM_REGION,
+  protectionBits,
+  regionAt,
+  type RegionRequest,
+  regionsOf,
+  removeRegion,
+} from './region.ts';
 import { unmapAllViews } from './section.ts';
 
 const R = MM_REGION.f;
@@ -141,21 +150,21 @@ export const mmAllocateUserMemory = (k: Kernel, process: number, r: RegionReques
 export function mmFreeUserMemory(k: Kernel, process: number, base: number): number {
   const region = regionAt(k, process, base);
   if (!region || R.Start.get(k.mem, region) !== base) return STATUS_INVALID_PARAMETER;
-  inAddressSpace(k, process, () => freePages(k, process, base, R.End.get(k.mem, region)));
+  inAddressSpace(k, process, () => freeUserPages(k, process, base, R.End.get(k.mem, region)));
   removeRegion(k, process, region);
   return STATUS_SUCCESS;
 }
 
-/** Unmaps and frees the private pages of [from, to) in the current address space. */
-function freePages(k: Kernel, process: number, from: number, to: number): void {
+/** Unmaps the pages of [from, to) in the current address space and gives them up; they count as the process's own unless they are `mapped` ones. */
+export function freeUserPages(k: Kernel, process: number, from: number, to: number, mapped = false): void {
   let freed = 0;
   for (let va = from; va < to; va += PAGE_SIZE) {
     const pfn = mmUnmapPage(k, va);
     if (pfn < 0) continue;
-    mmFreePage(k, pfn);
+    if (isRam(k, pfn)) mmFreePage(k, pfn);
     freed++;
   }
-  addPrivatePages(k, process, -freed);
+  if (!mapped) addPrivatePages(k, process, -freed);
 }
 
 /** Changes the protection of a whole region, and of its pages that are there. The old protection, or a status in `status`. */
@@ -178,7 +187,7 @@ export function mmCleanAddressSpace(k: Kernel, process: number): void {
   inAddressSpace(k, process, () => {
     unmapAllViews(k, process);
     for (const region of regionsOf(k, process)) {
-      freePages(k, process, R.Start.get(k.mem, region), R.End.get(k.mem, region));
+      freeUserPages(k, process, R.Start.get(k.mem, region), R.End.get(k.mem, region), R.Type.get(k.mem, region) === MEM_MAPPED);
       removeRegion(k, process, region);
     }
   });

@@ -4,7 +4,7 @@
  */
 import type { Kernel } from '../kernel.ts';
 import { poolTag } from '../ob/globals.ts';
-import { initializeListHead, insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
+import { initializeListHead, insertHeadList, insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
 import { EPROCESS } from '../types/ps.ts';
 import { LIST_ENTRY } from '../types/rtl.ts';
@@ -28,6 +28,14 @@ export const MM_REGION = struct('_MM_REGION', {
   Protect: u32,
   /** MEM_COMMIT or MEM_RESERVE. */
   State: u32,
+  /** Start of what was reserved in one call, and its protection then. */
+  AllocationBase: ptr,
+  AllocationProtect: u32,
+  /** MEM_PRIVATE, or MEM_MAPPED for pages that belong to an MDL: they are there from the start, and each mapping holds a reference. */
+  Type: u32,
+  /** How often MmSecureVirtualMemory forbids to free it, and with which protection it must stay accessible (PAGE_READONLY, PAGE_READWRITE). */
+  Secured: u32,
+  SecuredProtect: u32,
 });
 const R = MM_REGION.f;
 
@@ -39,7 +47,9 @@ export const PAGE_NOACCESS = 1,
   PAGE_EXECUTE_READ = 0x20,
   PAGE_EXECUTE_READWRITE = 0x40;
 export const MEM_COMMIT = 0x1000,
-  MEM_RESERVE = 0x2000;
+  MEM_RESERVE = 0x2000,
+  MEM_PRIVATE = 0x20000,
+  MEM_MAPPED = 0x40000;
 
 const TAG = poolTag('Vad ');
 /** Regions start at multiples of this (the allocation granularity), and the first is where none can be taken for a null pointer. */
@@ -115,6 +125,10 @@ export interface RegionRequest {
   protect: number;
   /** MEM_COMMIT (the default) or MEM_RESERVE. */
   state?: number;
+  /** MEM_PRIVATE (the default) or MEM_MAPPED. */
+  type?: number;
+  /** More ranges that are taken: the views of sections. */
+  taken?: readonly { from: number; to: number }[];
 }
 
 /** Reserves a range of a process's user half. STATUS_CONFLICTING_ADDRESSES, STATUS_NO_MEMORY, STATUS_INVALID_PARAMETER, STATUS_INSUFFICIENT_RESOURCES. */
@@ -124,20 +138,47 @@ export function createRegion(k: Kernel, process: number, r: RegionRequest): { st
   if (r.bytes <= 0 || (protectionBits(r.protect) === null && r.protect !== PAGE_NOACCESS)) return fail(STATUS_INVALID_PARAMETER);
   const start = r.base ? r.base - (r.base % PAGE_SIZE) : 0;
   const bytes = Math.ceil((r.bytes + (r.base - start)) / PAGE_SIZE) * PAGE_SIZE;
-  const base = start || findFreeRange(k, process, bytes, r.from ?? FIRST_REGION);
+  const taken = r.taken ?? [];
+  const base = start || findFreeRange(k, process, bytes, r.from ?? FIRST_REGION, taken);
   if (!base || base < FIRST_REGION || base + bytes - 1 > MM_HIGHEST_USER_ADDRESS) return fail(STATUS_NO_MEMORY);
   const all = regionsOf(k, process);
-  if (all.some(o => base < R.End.get(mem, o) && R.Start.get(mem, o) < base + bytes)) return fail(STATUS_CONFLICTING_ADDRESSES);
+  const reaches = (from: number, to: number): boolean => base < to && from < base + bytes;
+  if (
+    all.some(o => reaches(R.Start.get(mem, o), R.End.get(mem, o))) ||
+    taken.some(t => reaches(t.from, t.to)) ||
+    reaches(USER_SHARED_DATA, USER_SHARED_DATA + PAGE_SIZE)
+  )
+    return fail(STATUS_CONFLICTING_ADDRESSES);
   const region = exAllocatePool(k, NonPagedPoolNx, MM_REGION.size, TAG);
   if (!region) return fail(STATUS_INSUFFICIENT_RESOURCES);
   R.Start.set(mem, region, base);
   R.End.set(mem, region, base + bytes);
   R.Protect.set(mem, region, r.protect);
   R.State.set(mem, region, r.state ?? MEM_COMMIT);
+  R.AllocationBase.set(mem, region, base);
+  R.AllocationProtect.set(mem, region, r.protect);
+  R.Type.set(mem, region, r.type ?? MEM_PRIVATE);
+  R.Secured.set(mem, region, 0);
+  R.SecuredProtect.set(mem, region, 0);
   // Before the first region above it, which keeps the list ascending.
   insertTailList(mem, all.find(o => R.Start.get(mem, o) > base) ?? head(process), region);
   addSize(k, process, bytes);
   return { status: STATUS_SUCCESS, base, bytes };
+}
+
+/** Makes two regions of one at a page boundary inside of it. False when there is no pool. */
+export function splitRegion(k: Kernel, process: number, region: number, at: number): boolean {
+  const { mem } = k;
+  if (at <= R.Start.get(mem, region) || at >= R.End.get(mem, region)) return true;
+  const upper = exAllocatePool(k, NonPagedPoolNx, MM_REGION.size, TAG);
+  if (!upper) return false;
+  mem.copy(upper, region, MM_REGION.size);
+  R.Start.set(mem, upper, at);
+  R.End.set(mem, region, at);
+  insertHeadList(mem, region, upper);
+  const count = EPROCESS.f.VadCount;
+  count.set(mem, process, count.get(mem, process) + 1n);
+  return true;
 }
 
 /** Takes a region off the list and frees its descriptor. Its pages are the caller's to unmap (mm/process.ts). */

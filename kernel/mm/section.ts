@@ -96,6 +96,10 @@ export function mmDeleteSection(k: Kernel, section: number): void {
 const viewsOf = (k: Kernel, process: number): number[] =>
   [...listEntries(k.mem, k.global.address('MmViewListHead'))].filter(v => V.Process.get(k.mem, v) === process);
 
+/** Address ranges of the views of a process. */
+export const viewRanges = (k: Kernel, process: number): { from: number; to: number }[] =>
+  viewsOf(k, process).map(v => ({ from: V.Base.get(k.mem, v), to: V.Base.get(k.mem, v) + V.Pages.get(k.mem, v) * PAGE_SIZE }));
+
 /** The lowest free place for `pages` among the views of a process; 0 when there is none. */
 function findPlace(k: Kernel, process: number, pages: number): number {
   const taken = viewsOf(k, process)
