@@ -38,12 +38,26 @@ static VOID Mapping(VOID)
     ExFreePoolWithTag(buffer, TAG);
 }
 
+/* A block with another one right behind it. */
+static PUCHAR BlockBeforeAnother(VOID)
+{
+    PUCHAR blocks[64];
+    ULONG i, j;
+    for (i = 0; i < 64; i++)
+        for (blocks[i] = ExAllocatePoolWithTag(NonPagedPool, 96, TAG), j = 0; j < i; j++)
+            if (blocks[i] == blocks[j] + 112)
+                return blocks[j];
+            else if (blocks[j] == blocks[i] + 112)
+                return blocks[i];
+    CHECK(FALSE);
+    return blocks[0];
+}
+
 static VOID Stop(ULONG Case)
 {
-    PUCHAR p = ExAllocatePoolWithTag(NonPagedPool, 96, TAG), after = ExAllocatePoolWithTag(NonPagedPool, 96, TAG), buffer = ExAllocatePoolWithTag(NonPagedPool, PAGE_SIZE, TAG);
+    PUCHAR p = BlockBeforeAnother(), buffer = ExAllocatePoolWithTag(NonPagedPool, PAGE_SIZE, TAG);
     PMDL mdl = IoAllocateMdl(buffer, PAGE_SIZE, FALSE, FALSE, NULL);
     SIZE_T size;
-    CHECK(after != NULL);
     switch (Case)
     {
     case 1:
