@@ -4,6 +4,10 @@
 #include "../ktest.h"
 #include "../kthread.h"
 
+/* The headers have it as a macro; ntoskrnl exports it too. */
+#undef KeWaitForMutexObject
+NTKERNELAPI NTSTATUS NTAPI KeWaitForMutexObject(PVOID Mutex, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
+
 static LARGE_INTEGER Zero;
 static KEVENT A, B, C;
 static KSEMAPHORE Semaphore;
