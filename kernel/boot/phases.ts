@@ -21,4 +21,9 @@ export const PHASE_0: readonly ((k: Kernel) => void)[] = [
 ];
 
 /** Phase 1 runs in a system thread at PASSIVE_LEVEL: internal routines (usually step routines) without arguments that return an NTSTATUS, by symbol. */
-export const PHASE_1: readonly string[] = ['nt!KeStartAllProcessors', 'nt!ReqInitialize', 'nt!ConInitialize'];
+export const PHASE_1: readonly string[] = [
+  'nt!KeStartAllProcessors',
+  'nt!KiStartDpcThreads',
+  'nt!ReqInitialize',
+  'nt!ConInitialize',
+];

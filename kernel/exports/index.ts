@@ -10,6 +10,7 @@ import { dpcRoutines } from '../ke/dpcroutine.ts';
 import { bugCallbackRoutines } from '../ke/bugcallback.ts';
 import { exceptionRoutines } from '../ke/exception.ts';
 import { interruptRoutines } from '../ke/interruptdispatch.ts';
+import { threadedDpcRoutines } from '../ke/threadeddpc.ts';
 import { trapCode } from '../ke/trapcode.ts';
 import { serviceTables } from '../ke/services.ts';
 import { syscallCode } from '../ke/syscallcode.ts';
@@ -55,6 +56,7 @@ export const allExports: readonly NtExport[] = [
   ...shootdownRoutines,
   ...clockRoutines,
   ...dpcRoutines,
+  ...threadedDpcRoutines,
   ...interruptRoutines,
   ...exceptionRoutines,
   ...bugCallbackRoutines,

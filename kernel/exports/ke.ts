@@ -299,7 +299,7 @@ const dpcs: NtExport[] = [
   ...(['KeInitializeDpc', 'KeInitializeThreadedDpc'] as const).map(name =>
     ntExport({
       name,
-      doc: name === 'KeInitializeDpc' ? 'Initializes a DPC object.' : 'Initializes a threaded DPC object; it runs at DISPATCH_LEVEL, as where threaded DPCs are disabled.',
+      doc: name === 'KeInitializeDpc' ? 'Initializes a DPC object.' : 'Initializes a threaded DPC object: its routine runs at PASSIVE_LEVEL in a thread of the highest priority.',
       args: { Dpc: PKDPC, DeferredRoutine: PVOID, DeferredContext: PVOID },
       returns: VOID,
       cycles: 20,

@@ -1,5 +1,5 @@
 /** Work on all processors: DPC routines everywhere, the end of all DPCs. Source: the WDK pages; ntosp.h for the signals of KeGenericCallDpc. */
-import { keInitializeDpc, keInsertQueueDpc, keSetImportanceDpc, keSetTargetProcessorDpc } from '../ke/dpc.ts';
+import { keInitializeDpc, keInsertQueueDpc, threadedQueue, keSetImportanceDpc, keSetTargetProcessorDpc } from '../ke/dpc.ts';
 import { POLL_CYCLES } from '../ke/ipi.ts';
 import { activeProcessorCount, activeProcessors, otherProcessors, processorsOf } from '../ke/processor.ts';
 import { requestDpcInterrupt } from '../ke/ready.ts';
@@ -103,8 +103,10 @@ function flushDpcs(k: Kernel, f: Frame<typeof flushFrame>): Outcome {
   for (const n of processorsOf(left)) {
     const prcb = prcbAddress(n);
     const queued = KDPC_DATA.f.DpcQueueDepth.get(k.mem, prcb + P.DpcData.offset) !== 0;
+    const queue = threadedQueue(prcb);
+    const threaded = KDPC_DATA.f.DpcQueueDepth.get(k.mem, queue) !== 0 || KDPC_DATA.f.ActiveDpc.get(k.mem, queue) !== 0;
     if (queued) requestDpcInterrupt(k, undefined, n);
-    else if (P.DpcRoutineActive.get(k.mem, prcb) === 0) left &= ~(1 << n);
+    else if (!threaded && P.DpcRoutineActive.get(k.mem, prcb) === 0) left &= ~(1 << n);
   }
   f.set('Left', left);
   return left === 0 ? ret() : next('again', POLL_CYCLES);

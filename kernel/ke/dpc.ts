@@ -11,6 +11,7 @@ import {
 import { KPRCB } from '../types/prcb.ts';
 import { prcbAddress } from '../mm/layout.ts';
 import { activeProcessors } from './processor.ts';
+import { keSetEvent } from './event.ts';
 import { requestDpcInterrupt } from './ready.ts';
 
 const D = KDPC.f;
@@ -21,6 +22,8 @@ const P = KPRCB.f;
 export const DEFAULT_MAXIMUM_DPC_QUEUE_DEPTH = 4;
 
 const queueOf = (prcb: number): number => prcb + P.DpcData.offset;
+/** The queue of a processor's threaded DPCs. */
+export const threadedQueue = (prcb: number): number => queueOf(prcb) + KDPC_DATA.size;
 
 /** KDPC.Number of a DPC for processor n is this plus n; without a target it is 0. */
 const TARGETED = 0x800;
@@ -45,7 +48,7 @@ function isUrgent(k: Kernel, importance: number, processor: number, depth: numbe
   return P.CurrentThread.get(mem, prcb) === P.IdleThread.get(mem, prcb);
 }
 
-/** KeInitializeDpc (`threaded`: KeInitializeThreadedDpc; threaded DPCs run at DISPATCH_LEVEL here, as NT runs them where they are disabled). */
+/** KeInitializeDpc (`threaded`: KeInitializeThreadedDpc). */
 export function keInitializeDpc(k: Kernel, dpc: number, routine: number, context: number, threaded = false): void {
   const m = k.mem;
   m.write32(dpc, 0);
@@ -67,7 +70,9 @@ export function keInsertQueueDpc(k: Kernel, dpc: number, argument1: number | big
   m.probe(dpc, KDPC.size, true);
   if (D.DpcData.get(m, dpc) !== 0) return false;
   const processor = dpcProcessor(k, dpc);
-  const queue = queueOf(prcbAddress(processor));
+  const prcb = prcbAddress(processor);
+  const threaded = D.Type.get(m, dpc) === ThreadedDpcObject && P.ThreadDpcEnable.get(m, prcb) !== 0;
+  const queue = threaded ? threadedQueue(prcb) : queueOf(prcb);
   const importance = D.Importance.get(m, dpc);
   m.write64(dpc + D.SystemArgument1.offset, BigInt.asUintN(64, BigInt(argument1)));
   m.write64(dpc + D.SystemArgument2.offset, BigInt.asUintN(64, BigInt(argument2)));
@@ -90,7 +95,8 @@ export function keInsertQueueDpc(k: Kernel, dpc: number, argument1: number | big
   const depth = Q.DpcQueueDepth.get(m, queue) + 1;
   Q.DpcQueueDepth.set(m, queue, depth);
   Q.DpcCount.set(m, queue, Q.DpcCount.get(m, queue) + 1);
-  if (isUrgent(k, importance, processor, depth)) requestDpcInterrupt(k, undefined, processor);
+  if (threaded) keSetEvent(k, prcb + P.DpcGate.offset, 0);
+  else if (isUrgent(k, importance, processor, depth)) requestDpcInterrupt(k, undefined, processor);
   return true;
 }
 
@@ -99,10 +105,9 @@ export function requestQueuedDpcs(k: Kernel): void {
   if (Q.DpcQueueDepth.get(k.mem, queueOf(k.prcb)) !== 0 && P.DpcRequestSummary.get(k.mem, k.prcb) === 0) requestDpcInterrupt(k);
 }
 
-/** Takes the first DPC from this processor's queue; 0 when it is empty. The DPC may be queued again from now on. */
-export function dequeueDpc(k: Kernel): number {
+/** Takes the first DPC from a queue of this processor; 0 when it is empty. The DPC may be queued again from now on. */
+export function dequeueDpc(k: Kernel, queue = queueOf(k.prcb)): number {
   const m = k.mem;
-  const queue = queueOf(k.prcb);
   const link = m.readPtr(queue);
   if (link === 0) return 0;
   const following = m.readPtr(link);
