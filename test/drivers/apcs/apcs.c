@@ -1,5 +1,5 @@
 // ktest: cases=4
-/* Kernel APCs: order, what holds them back, and waits that they interrupt. Cases 1 to 3 end a thread inside a region. */
+/* Kernel APCs: order, what holds them back, and waits that they interrupt. Cases 1 and 2 end a thread inside a region, case 3 leaves one that was not entered. */
 #include <ntifs.h>
 #include "../ktest.h"
 #include "../kthread.h"
@@ -293,7 +293,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     if (KtestCase == 2)
         OUTCOME_BUGCHECK(KeEnterGuardedRegion, "bug check 0x20 for a thread that ends inside the region", 0x20);
     if (KtestCase == 3)
-        OUTCOME_BUGCHECK(KeLeaveCriticalRegion, "bug check 0x20 for a thread that ends having left more regions than it entered", 0x20);
+        OUTCOME_BUGCHECK(KeLeaveCriticalRegion, "bug check 0xC4 for a thread that is in no critical region", 0xC4);
     if (KtestCase != 0)
         JoinThread(StartThread(EndInside, NULL));
     OnSelf();
