@@ -110,9 +110,7 @@ function take(k: Kernel, object: number, thread: number): number {
 
 /** A wait for a KQUEUE is for an entry, whose address is the status. */
 function waitQueue(k: Kernel, queue: number): number {
-  const entry = takeQueueEntry(k, queue);
-  if (entry !== 0) return entry;
-  return queueAbandoned(k, queue) ? STATUS_ABANDONED : 0;
+  return queueAbandoned(k, queue) ? STATUS_ABANDONED : takeQueueEntry(k, queue);
 }
 
 /**
