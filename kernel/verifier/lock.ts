@@ -139,16 +139,15 @@ export function acquired(k: Kernel, lock: number, kind: number, context: number)
 
 /** A lock is given back: by one who holds it, or the rule is broken. `mayBeOthers`: NT allows it to be released by another thread. */
 export function beforeRelease(k: Kernel, lock: number, kind: number, context: number, mayBeOthers: boolean): void {
-  let other = 0;
-  for (const record of chain(k, LOCK_HELD, lock)) {
-    if (k.mem.readPtr(record) !== lock) continue;
-    if (mayBeOthers || R.Data.get(k.mem, record) === context) {
-      remove(k, record);
-      note(k, RELEASED, lock, { tag: kind, frames: FRAMES });
-      return;
-    }
-    other = R.Data.get(k.mem, record);
+  const records = [...chain(k, LOCK_HELD, lock)].filter(record => k.mem.readPtr(record) === lock);
+  // Of those who share a lock the one who releases it, if it is one of them.
+  const own = records.find(record => R.Data.get(k.mem, record) === context) ?? (mayBeOthers ? records[0] : undefined);
+  if (own !== undefined) {
+    remove(k, own);
+    note(k, RELEASED, lock, { tag: kind, frames: FRAMES });
+    return;
   }
+  const other = records.length === 0 ? 0 : R.Data.get(k.mem, records.at(-1)!);
   if (other !== 0)
     k.bugCheck(
       C4,
@@ -260,9 +259,20 @@ const resourceRelease = (region: boolean) => ({
     if (held) beforeRelease(k, a['Resource']!, E_RESOURCE, k.currentThread(), true);
   },
 });
+/** The id is the owner's address, but for an owner pointer (its low bits are set), whose acquisition is no thread's any more. */
 const forThread = {
   before(k: Kernel, a: HookArgs): void {
-    if (calledByDriver(k) && find(k, LOCK_HELD, a['Resource']!)) beforeRelease(k, a['Resource']!, E_RESOURCE, 0, true);
+    const owner = Number(BigInt.asIntN(64, BigInt(a['ResourceThreadId']!)));
+    if (calledByDriver(k) && owner % 4 === 0 && find(k, LOCK_HELD, a['Resource']!))
+      beforeRelease(k, a['Resource']!, E_RESOURCE, owner, true);
+  },
+};
+/** What the thread holds belongs to an owner pointer from now on. */
+const passOn = {
+  before(k: Kernel, a: HookArgs): void {
+    const thread = k.currentThread();
+    for (const record of [...chain(k, LOCK_HELD, a['Resource']!)])
+      if (k.mem.readPtr(record) === a['Resource'] && R.Data.get(k.mem, record) === thread) remove(k, record);
   },
 };
 
@@ -287,6 +297,9 @@ export const lockHooks: Hooks = {
   ExReleaseResourceLite: resourceRelease(false),
   ExReleaseResourceAndLeaveCriticalRegion: resourceRelease(true),
   ExReleaseResourceForThreadLite: forThread,
+  ExTryToAcquireResourceExclusiveLite: resourceAcquire('Wait', false),
+  ExSetResourceOwnerPointer: passOn,
+  ExSetResourceOwnerPointerEx: passOn,
 };
 
 /** ERESOURCE.ActiveCount of a resource that somebody has. */
