@@ -219,7 +219,9 @@ const mutexRelease = (argument: string, mustBeApc?: number) => ({
   before(k: Kernel, a: HookArgs): void {
     if (mustBeApc !== undefined && k.irql !== 1)
       k.bugCheck(C4, mustBeApc, k.irql, a[argument]!, 0, 'a fast mutex is released at another IRQL than APC_LEVEL');
-    if (calledByDriver(k)) beforeRelease(k, a[argument]!, FAST_MUTEX, k.currentThread(), false);
+    // By a tail call a driver's routine leaves nothing of itself to be seen; what is held, a driver has acquired.
+    if (calledByDriver(k) || find(k, LOCK_HELD, a[argument]!))
+      beforeRelease(k, a[argument]!, FAST_MUTEX, k.currentThread(), false);
   },
 });
 
@@ -252,9 +254,8 @@ const resourceAcquire = (wait: boolean | 'Wait', region: boolean) => ({
 });
 const resourceRelease = (region: boolean) => ({
   before(k: Kernel, a: HookArgs): void {
-    if (!calledByDriver(k)) return;
-    if (!region) apcsMustBeOff(k, 0x38, a['Resource']!, 'released');
     const held = find(k, LOCK_HELD, a['Resource']!);
+    if (!region && (held || calledByDriver(k))) apcsMustBeOff(k, 0x38, a['Resource']!, 'released');
     // Who owns it the resource knows itself (RESOURCE_NOT_OWNED).
     if (held) beforeRelease(k, a['Resource']!, E_RESOURCE, k.currentThread(), true);
   },
@@ -263,8 +264,7 @@ const resourceRelease = (region: boolean) => ({
 const forThread = {
   before(k: Kernel, a: HookArgs): void {
     const owner = Number(BigInt.asIntN(64, BigInt(a['ResourceThreadId']!)));
-    if (calledByDriver(k) && owner % 4 === 0 && find(k, LOCK_HELD, a['Resource']!))
-      beforeRelease(k, a['Resource']!, E_RESOURCE, owner, true);
+    if (owner % 4 === 0 && find(k, LOCK_HELD, a['Resource']!)) beforeRelease(k, a['Resource']!, E_RESOURCE, owner, true);
   },
 };
 /** What the thread holds belongs to an owner pointer from now on. */

@@ -19,7 +19,7 @@ static VOID Inlines(VOID)
     value = 1;
     OUTCOME(InterlockedDecrement, "returns the decremented value", InterlockedDecrement(&value) == 0 && InterlockedDecrement(&value) == -1 && value == -1);
     value = 10;
-    OUTCOME(InterlockedExchange, "returns the value of before and stores the new one", InterlockedExchange(&value, 20) == 10 && value == 20);
+    OUTCOME(InterlockedExchange, "stores the value and gives the old one", InterlockedExchange(&value, 20) == 10 && value == 20);
     OUTCOME(InterlockedExchangeAdd, "returns the value of before and adds", InterlockedExchangeAdd(&value, 5) == 20 && value == 25);
     OUTCOME(InterlockedExchangeAdd, "a negative value subtracts", InterlockedExchangeAdd(&value, -30) == 25 && value == -5);
     OUTCOME(InterlockedCompareExchange, "stores the new value when the old one is as expected", InterlockedCompareExchange(&value, 7, -5) == -5 && value == 7);
