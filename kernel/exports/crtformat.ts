@@ -32,15 +32,19 @@ function putFormatted(k: Kernel, to: number, count: number, text: string, width:
 const format = (k: Kernel, at: number, list: number, width: Width): string =>
   formatText(k.mem, width === 1 ? readAnsiZ(k.mem, at) : readWideZ(k.mem, at), list, width === 2);
 
-/** The safe forms: always a zero; -1 when the text did not fit. `limit` is the most characters without it. */
-function putSafe(k: Kernel, to: number, size: number, limit: number, text: string, width: Width): number {
+/**
+ * The safe forms: always a zero; -1 when the text did not fit. `count` is the most characters without the zero; Infinity is _TRUNCATE, which takes as many as have room. Without a
+ * count (null), or with one that the buffer has no room for, what does not fit leaves an empty string.
+ */
+function putSafe(k: Kernel, to: number, size: number, count: number | null, text: string, width: Width): number {
   if (to === 0 || size === 0) return -1;
-  const kept = text.slice(0, Math.min(size - 1, limit));
-  const fits = text.length === kept.length;
+  const room = size - 1;
+  const cut = count !== null && (count === Infinity || count <= room);
+  const kept = text.length <= room && (count === null || text.length <= count) ? text : cut ? text.slice(0, Math.min(room, count)) : '';
   k.mem.probe(to, (kept.length + 1) * width, true);
   for (let i = 0; i < kept.length; i++) write(k, to + i * width, width, kept.charCodeAt(i));
   write(k, to + kept.length * width, width, 0);
-  return fits ? kept.length : -1;
+  return kept.length === text.length ? kept.length : -1;
 }
 
 const printf: NtExport[] = [
@@ -99,7 +103,7 @@ const printf: NtExport[] = [
       cycles: 400,
       status: 'full',
       variadic: true,
-      impl: (k, a) => putSafe(k, a.Buffer, a.Size, Infinity, format(k, a.Format, k.vaList(), w), w),
+      impl: (k, a) => putSafe(k, a.Buffer, a.Size, null, format(k, a.Format, k.vaList(), w), w),
     }),
   ),
   ...both(
@@ -125,7 +129,7 @@ const printf: NtExport[] = [
       returns: LONG,
       cycles: 400,
       status: 'full',
-      impl: (k, a) => putSafe(k, a.Buffer, a.Size, Infinity, format(k, a.Format, a.List, w), w),
+      impl: (k, a) => putSafe(k, a.Buffer, a.Size, null, format(k, a.Format, a.List, w), w),
     }),
   ),
   ...both(
