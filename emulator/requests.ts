@@ -15,6 +15,7 @@ import {
   PHASE_PENDING,
   TRANSFER_APC,
   TRANSFER_POINTERS,
+  TRANSFER_REPEAT_SHIFT,
 } from '../hal/bus/index.ts';
 import type { Reply, Request } from '../hal/bus/index.ts';
 import type { Machine, Stop, StopReason } from './machine.ts';
@@ -123,12 +124,14 @@ export function offerFile(machine: Machine, name: string, bytes: Uint8Array): vo
 export interface TransferOptions {
   /** The end is told by an APC in user mode, not by an event. */
   apc?: boolean;
+  /** Calls of the service beyond the first, as long as it succeeds at once (ioctl only): for measurements. */
+  repeat?: number;
   /** The addresses and lengths that the service gets, whatever they are, in place of buffers made for it. */
   pointers?: { input?: bigint; inputLength?: number; output?: bigint; outputLength?: number };
 }
 
 function transfer(o: TransferOptions): Partial<Request> {
-  const flags = (o.apc ? TRANSFER_APC : 0) | (o.pointers ? TRANSFER_POINTERS : 0);
+  const flags = (o.apc ? TRANSFER_APC : 0) | (o.pointers ? TRANSFER_POINTERS : 0) | ((o.repeat ?? 0) << TRANSFER_REPEAT_SHIFT);
   if (!o.pointers) return { flags };
   const data = new Uint8Array(32);
   const view = new DataView(data.buffer);

@@ -125,6 +125,7 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
     // Variadic routines walk their arguments in memory, and the stub stores only three of the four registers.
     if (e.variadic) cpu.mem.write64(rsp + 0x20, cpu.gpr(9));
     const hook = k.config.verifier ? gate.hook : undefined;
+    if (gate.service) probeArguments(k, gate, args);
     if (e.irql !== undefined && k.config.verifier) checkIrql(k, gate, args);
     const instead = hook?.before?.(k, args as HookArgs);
     const value = instead ?? gate.plain.impl(k, args);
@@ -139,23 +140,22 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
     cpu.charge(costOf(k, e, args));
     return;
   }
+  const entry = gate.kind === 'start' ? readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize) : undefined;
+  if (entry !== undefined && gate.service) probeArguments(k, gate, entry);
   if (!k.config.verifier) {
-    if (gate.service && gate.kind === 'start')
-      probeArguments(k, gate, readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize));
-    const { outcome, args } = runStep(k, gate, cpu);
+    const { outcome, args } = runStep(k, gate, cpu, entry);
     applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
     return;
   }
-  if (gate.kind === 'start' && (e.irql !== undefined || gate.hook?.before !== undefined)) {
-    const args = readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize);
-    if (e.irql !== undefined) checkIrql(k, gate, args);
-    const instead = gate.hook?.before?.(k, args as HookArgs);
+  if (entry !== undefined) {
+    if (e.irql !== undefined) checkIrql(k, gate, entry);
+    const instead = gate.hook?.before?.(k, entry as HookArgs);
     if (instead) {
-      applyOutcome(k, gate, cpu, instead, e, args, switchThread);
+      applyOutcome(k, gate, cpu, instead, e, entry, switchThread);
       return;
     }
   }
-  const { outcome, args } = runStep(k, gate, cpu);
+  const { outcome, args } = runStep(k, gate, cpu, entry);
   if (gate.hook?.after !== undefined && outcome.do === 'ret') gate.hook.after(k, args as HookArgs, outcome.value);
   applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
 }

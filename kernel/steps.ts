@@ -110,15 +110,20 @@ function stepNumber(gate: Gate, name: string): number {
   return n;
 }
 
-/** Step routine's part of a gate: which step runs, with which arguments. */
-export function runStep(k: Kernel, gate: Gate, cpu: CpuView): { outcome: Outcome; args: ArgValues<ArgTypes> } {
+/** Step routine's part of a gate: which step runs, with which arguments; `entry` are those of the first step, if they have been read already. */
+export function runStep(
+  k: Kernel,
+  gate: Gate,
+  cpu: CpuView,
+  entry?: ArgValues<ArgTypes>,
+): { outcome: Outcome; args: ArgValues<ArgTypes> } {
   const e = gate.steps as StepExport;
   const rsp = cpu.gprPtr(RSP);
   const returnSlot = rsp + gate.frameSize;
   let args: ArgValues<ArgTypes>;
   let name: string;
   if (gate.kind === 'start') {
-    args = readEntryArgs(gate, cpu, returnSlot);
+    args = entry ?? readEntryArgs(gate, cpu, returnSlot);
     // The stub stores three of the four registers; later steps read the fourth argument from its home too.
     cpu.mem.write64(returnSlot + 0x20, cpu.gpr(R9));
     cpu.mem.write32(rsp + FRAME_STEP, 0);

@@ -37,6 +37,8 @@ export const OP_EXIT = 10;
 /** Flags of a transfer (read, write, ioctl): completion by an APC in place of an event; and `data` is not the input but four u64 that are passed as they are: input address, input length, output address, output length. */
 export const TRANSFER_APC = 2;
 export const TRANSFER_POINTERS = 4;
+/** The flags from this bit on: how often the program calls the service again as long as that succeeds at once, before it tells how the last call ended (ioctl). */
+export const TRANSFER_REPEAT_SHIFT = 8;
 
 /** The operation returned STATUS_PENDING; a PHASE_DONE reply follows when its IRP completes. */
 export const PHASE_PENDING = 0;

@@ -96,6 +96,7 @@ export const requesterCode: readonly NtExport[] = [
       a.label('next');
       a.mov(RCX, RBX);
       a.callIndirect(mem(RBX, B.Take.offset));
+      a.label('call');
       // The arguments: four in registers, the others above the home area.
       a.lea(RSI, mem(RBX, B.Arguments.offset + 32));
       a.lea(RDI, mem(RSP, 0x20));
@@ -113,8 +114,11 @@ export const requesterCode: readonly NtExport[] = [
       a.cmpImm(RAX, STATUS_PENDING, 4);
       a.jcc('e', 'pending');
       a.cmpImm(mem(RBX, B.Completion.offset), APC_COMPLETION, 4);
-      a.jcc('ne', 'next');
-      a.jmp('wait');
+      a.jcc('e', 'wait');
+      a.cmpImm(mem(RBX, B.Repeat.offset), 0, 4);
+      a.jcc('e', 'next');
+      a.dec(mem(RBX, B.Repeat.offset), 4);
+      a.jmp('call');
       a.label('pending');
       a.mov(RCX, RBX);
       a.callIndirect(mem(RBX, B.Defer.offset));

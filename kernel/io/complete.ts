@@ -10,7 +10,7 @@ import { keInitializeApc, keInsertQueueApc } from '../ke/apc.ts';
 import { keInsertQueue } from '../ke/queue.ts';
 import { ioFreeMdl, mmUnlockPages } from '../mm/mdl.ts';
 import { exFreePool } from '../mm/pool.ts';
-import { obDereferenceDeferred } from '../ob/object.ts';
+import { dereference, obDereferenceDeferred, pointerCount } from '../ob/object.ts';
 import { MULTIPLE_IRP_COMPLETE_REQUESTS } from '../types/bugcodes.ts';
 import {
   FILE_OBJECT,
@@ -306,10 +306,14 @@ function postToPort(k: Kernel, irp: number, context: number): void {
 
 /** The counters of transfers by kind, which performance tools show. */
 function countOperation(k: Kernel, irp: number, information: bigint): void {
-  const flags = I.Flags.get(k.mem, irp);
-  const kind = flags & 0x100 ? 'Read' : flags & 0x200 ? 'Write' : 'Other';
-  k.global.set(`Io${kind}OperationCount`, (k.global.get(`Io${kind}OperationCount`) + 1) >>> 0);
-  k.global.set(`Io${kind}TransferCount`, k.global.get(`Io${kind}TransferCount`) + information);
+  const { mem } = k;
+  const flags = I.Flags.get(mem, irp);
+  const kind = flags & 0x100 ? 0 : flags & 0x200 ? 1 : 2;
+  const count = k.global.address('IoReadOperationCount') + kind * 4;
+  mem.write32(count, mem.read32(count) + 1);
+  if (information === 0n) return;
+  const bytes = k.global.address('IoReadTransferCount') + kind * 8;
+  mem.write64(bytes, BigInt.asUintN(64, mem.read64(bytes) + information));
 }
 
 const completeRoutine = (name: string, doc: string): NtExport =>
@@ -373,7 +377,11 @@ export const exports: NtExport[] = [
     steps: {
       start(k, _f, _rax, { Apc }) {
         const file = completeInThread(k, irpOfApc(Apc), KAPC.f.SystemArgument1.get(k.mem, Apc));
-        return file ? call(k.address('nt!ObfDereferenceObject'), [file], 'done') : ret();
+        if (!file) return ret();
+        // Hardly ever is this the last reference, which alone can call somebody.
+        if (pointerCount(k, file) === 1) return call(k.address('nt!ObfDereferenceObject'), [file], 'done');
+        dereference(k, file);
+        return ret();
       },
       done: () => ret(),
     },

@@ -1,11 +1,10 @@
 import { endOfInterrupt } from '../../hal/nt/apic.ts';
 import {
+  BOOLEAN,
   call,
   type Frame,
-  next,
   type NtExport,
   ntCode,
-  ntExport,
   ntSteps,
   type Outcome,
   pointer,
@@ -13,7 +12,7 @@ import {
   ULONG,
   VOID,
 } from '../exports/declare.ts';
-import { RSP } from '../../hal/bus/cpu.ts';
+import { RCX, RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 import {
   ApcObject,
@@ -191,14 +190,15 @@ function setProgress(k: Kernel, thread: number, bit: number, on: boolean): void 
 }
 
 const deliverSteps = {
-  start(k: Kernel, f: Frame<typeof frame>): Outcome {
+  start(k: Kernel, f: Frame<typeof frame>, _rax: number, { Interrupt }: { Interrupt: boolean }): Outcome {
+    if (Interrupt) endOfInterrupt(k.cpu);
     return deliver(k, f as F);
   },
   kernel(k: Kernel, f: Frame<typeof frame>): Outcome {
     const thread = k.currentThread();
     setProgress(k, thread, SPECIAL_APC_IN_PROGRESS, false);
     const normal = f.get('NormalRoutine');
-    if (normal === 0) return next('again', 0);
+    if (normal === 0) return deliver(k, f as F);
     setProgress(k, thread, KERNEL_APC_IN_PROGRESS, true);
     f.set('OldIrql', k.irql);
     k.irql = 0;
@@ -208,33 +208,19 @@ const deliverSteps = {
   normal(k: Kernel, f: Frame<typeof frame>): Outcome {
     k.irql = f.get('OldIrql');
     setProgress(k, k.currentThread(), KERNEL_APC_IN_PROGRESS, false);
-    return next('again', 0);
-  },
-  again(k: Kernel, f: Frame<typeof frame>): Outcome {
     return deliver(k, f as F);
   },
 };
 
 export const apcRoutines: readonly NtExport[] = [
-  ntExport({
-    name: 'KiAcknowledgeApc',
-    internal: true,
-    doc: 'EOI of the APC interrupt, before APCs are delivered.',
-    args: {},
-    returns: VOID,
-    cycles: 20,
-    status: 'full',
-    impl: k => endOfInterrupt(k.cpu),
-  }),
   ntSteps({
     name: 'KiDeliverApc',
     internal: true,
-    doc: 'At APC_LEVEL: runs the kernel APCs of the current thread, special ones first; a normal routine runs at PASSIVE_LEVEL.',
-    args: {},
+    doc: 'At APC_LEVEL: runs the kernel APCs of the current thread, special ones first; a normal routine runs at PASSIVE_LEVEL. For the interrupt that asks for it, the EOI comes first.',
+    args: { Interrupt: BOOLEAN },
     returns: VOID,
     cycles: 60,
-    status: 'partial',
-    missing: 'user APCs: there are no user-mode threads',
+    status: 'full',
     frame,
     steps: deliverSteps,
   }),
@@ -248,7 +234,7 @@ export const apcRoutines: readonly NtExport[] = [
     status: 'full',
     code(a) {
       a.prologAlloc(0x28);
-      a.call('nt!KiAcknowledgeApc');
+      a.movImm(RCX, 1);
       a.call('nt!KiDeliverApc');
       a.addImm(RSP, 0x28);
       a.ret();

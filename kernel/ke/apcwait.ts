@@ -105,7 +105,7 @@ export const apcWaitRoutines: readonly NtExport[] = [
       start(k, f) {
         save(k, f);
         k.irql = APC_LEVEL;
-        return call(k.address('nt!KiDeliverApc'), [], 'delivered');
+        return call(k.address('nt!KiDeliverApc'), [0], 'delivered');
       },
       delivered: (k, f) => waitOn(k, f),
       over: k => ret(k.rax64()),

@@ -149,7 +149,7 @@ export const userApcRoutines: readonly NtExport[] = [
     status: 'full',
     frame,
     steps: {
-      start: k => call(k.address('nt!KiDeliverApc'), [], 'user'),
+      start: k => call(k.address('nt!KiDeliverApc'), [0], 'user'),
       user: (k, f) => takeUserApc(k, f),
       initialize: (k, f, _rax, { TrapFrame }) => initializeUserApc(k, f, TrapFrame),
       never: () => {

@@ -204,7 +204,7 @@ export function exFreePool(k: Kernel, va: number, tag: number): void {
     return;
   }
   const block = va - HEADER;
-  if (isPoolPageInUse(k, pool, va - pageOffset(va))) mmPageIn(k, va);
+  if (k.mem.translate(va) < 0 && isPoolPageInUse(k, pool, va - pageOffset(va))) mmPageIn(k, va);
   if (pageOffset(va) % UNIT !== 0 || k.mem.translate(block) < 0)
     k.bugCheck(BAD_POOL_CALLER, 0x99, va, 0, 0, 'an address that no pool block starts at was freed');
   const type = k.mem.read8(block + POOL_TYPE);

@@ -241,12 +241,13 @@ export interface HandleObject {
   attributes: number;
 }
 
+const fail = (status: number): HandleObject => ({ status, object: 0, access: 0, attributes: 0 });
+
 /**
  * The object of a handle, with a new reference. `type` 0 takes any. Rights are checked for callers from user mode only.
  * STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_ACCESS_DENIED as ObReferenceObjectByHandle.
  */
 export function obReferenceObjectByHandle(k: Kernel, handle: number, access: number, type: number, mode: number): HandleObject {
-  const fail = (status: number): HandleObject => ({ status, object: 0, access: 0, attributes: 0 });
   if (handle === CURRENT_PROCESS || handle === CURRENT_THREAD) {
     const object = handle === CURRENT_PROCESS ? k.currentProcess() : k.currentThread();
     if (type && obTypeOf(k, object) !== type) return fail(STATUS_OBJECT_TYPE_MISMATCH);
@@ -265,7 +266,6 @@ export function obReferenceProcessHandle(
   type: number,
   mode: number,
 ): HandleObject {
-  const fail = (status: number): HandleObject => ({ status, object: 0, access: 0, attributes: 0 });
   const { entry } = findHandleIn(k, process, handle, mode);
   if (!entry) return fail(STATUS_INVALID_HANDLE);
   const object = entryObject(k, entry);

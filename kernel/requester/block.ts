@@ -23,6 +23,8 @@ export const REQUEST_BLOCK = struct('_REQUEST_BLOCK', {
   Completion: u32,
   /** Out: the APC routine has run. */
   Completed: u32,
+  /** How often the program still calls the service again when it has succeeded at once: for measurements. */
+  Repeat: u32,
   Iosb: [0xa0, IO_STATUS_BLOCK],
   Offset: i64,
   /** Out: of NtCreateFile. */

@@ -15,6 +15,7 @@ import {
   PHASE_PENDING,
   TRANSFER_APC,
   TRANSFER_POINTERS,
+  TRANSFER_REPEAT_SHIFT,
 } from '../../hal/bus/requests.ts';
 import { type Frame, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, ret } from '../exports/declare.ts';
 import type { BuiltImage } from '../image/build.ts';
@@ -178,6 +179,7 @@ function serve(k: Kernel, f: F, block: number, service: string, args: readonly (
   for (let i = 0; i < 12; i++) mem.write64(block + B.Arguments.offset + i * 8, BigInt.asUintN(64, BigInt(args[i] ?? 0)));
   B.Completion.set(mem, block, apc ? APC_COMPLETION : EVENT_COMPLETION);
   B.Completed.set(mem, block, 0);
+  B.Repeat.set(mem, block, 0);
   mem.fill(block + B.Iosb.offset, 0x10, 0);
   return leave(k, STATUS_SUCCESS);
 }
@@ -255,8 +257,8 @@ function serveTransfer(k: Kernel, f: F, block: number, r: RequestFields): Outcom
     block + B.Iosb.offset,
   ];
   k.mem.write64(block + B.Offset.offset, 0n);
-  if (r.op === OP_IOCTL)
-    return serve(
+  if (r.op === OP_IOCTL) {
+    const served = serve(
       k,
       f,
       block,
@@ -264,6 +266,9 @@ function serveTransfer(k: Kernel, f: F, block: number, r: RequestFields): Outcom
       [...common, r.code, b.input, b.inputLength, b.output, b.outputLength],
       apc,
     );
+    B.Repeat.set(k.mem, block, r.flags >>> TRANSFER_REPEAT_SHIFT);
+    return served;
+  }
   const write = r.op === OP_WRITE;
   const [buffer, length] = write ? [b.input, b.inputLength] : [b.output, b.outputLength];
   return serve(k, f, block, write ? 'NtWriteFile' : 'NtReadFile', [...common, buffer, length, block + B.Offset.offset, 0], apc);

@@ -10,6 +10,11 @@ interface EngineResult {
   nsPer?: { inOut: number; intIret: number; gate: number };
 }
 
+interface KernelResult {
+  gateNs: number;
+  inGates: { eventSet: number; poolPair: number; threeDrivers: number; echo: number };
+}
+
 const args = process.argv.slice(2);
 const json = args.includes('--json');
 const roundsAt = args.indexOf('--rounds');
@@ -31,11 +36,14 @@ const run = (file: string): unknown => {
 const core: EngineResult[] = [];
 const v86: EngineResult['kernels'][] = [];
 const boot: number[] = [];
+const kernel: KernelResult[] = [];
 for (let i = 0; i < rounds; i++) {
   core.push(run('./core.ts') as EngineResult);
   v86.push(run('./v86.ts') as EngineResult['kernels']);
   boot.push((run('./boot.ts') as { bootMs: number }).bootMs);
+  kernel.push(run('./kernel.ts') as KernelResult);
 }
+const inGates = (name: keyof KernelResult['inGates']): number => median(kernel.map(r => r.inGates[name]));
 const kernels = KERNELS.map(k => ({
   name: k.name,
   mips: median(core.map(r => r.kernels[k.name]!.mips)),
@@ -51,6 +59,14 @@ const result = {
     intIret: median(core.map(r => r.nsPer!.intIret)),
     gate: median(core.map(r => r.nsPer!.gate)),
   },
+  /** The kernel's own gate, and what it takes in units of it. */
+  kernel: {
+    gateNs: median(kernel.map(r => r.gateNs)),
+    eventSet: inGates('eventSet'),
+    poolPair: inGates('poolPair'),
+    threeDrivers: inGates('threeDrivers'),
+    echo: inGates('echo'),
+  },
 };
 if (json) console.log(JSON.stringify(result));
 else {
@@ -63,5 +79,9 @@ else {
   const { nsPer } = result;
   console.log(
     `\nboot to idle ${result.bootMs.toFixed(0)} ms; out+in ${nsPer.inOut.toFixed(0)} ns, int+iretq ${nsPer.intIret.toFixed(0)} ns, gate ${nsPer.gate.toFixed(0)} ns`,
+  );
+  const k = result.kernel;
+  console.log(
+    `kernel: a gate that does nothing ${k.gateNs.toFixed(0)} ns; in gates: event set ${k.eventSet.toFixed(1)}, pool allocation and free ${k.poolPair.toFixed(1)}, request through three drivers ${k.threeDrivers.toFixed(1)}, echo from ring 3 and back ${k.echo.toFixed(1)}`,
   );
 }

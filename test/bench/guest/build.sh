@@ -16,3 +16,6 @@ objcopy -O binary $T/img32.elf $T/img32.bin
 cp rom32.asm $T; (cd $T && nasm -f bin rom32.asm -o rom32.bin)
 cp $T/rom32.bin bench32.rom
 ls -l bench64.bin bench32.rom
+# The driver of kernel.ts.
+x86_64-w64-mingw32-gcc -O2 -Wall -Wno-unknown-pragmas -Wno-multichar -fno-ident -I/usr/x86_64-w64-mingw32/include/ddk -nostdlib -Wl,--subsystem,native -Wl,--entry,DriverEntry \
+  -Wl,--no-insert-timestamp -s -o kbench.sys kbench.c -lntoskrnl -lhal -lgcc
