@@ -7,6 +7,7 @@ const STATUS_SUCCESS = 0,
   STATUS_CANCELLED = 0xc0000120,
   STATUS_BUFFER_TOO_SMALL = 0xc0000023;
 const STATUS_INVALID_BUFFER_SIZE = 0xc0000206,
+  STATUS_INVALID_PARAMETER = 0xc000000d,
   STATUS_INVALID_DEVICE_REQUEST = 0xc0000010,
   STATUS_DEVICE_BUSY = 0x80000011;
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
@@ -246,5 +247,47 @@ describe('sgdma', () => {
     device.close();
     expect(machine.unload('sgdma').status).toBe(STATUS_SUCCESS);
     expect(machine.debugLines().at(-1)).toBe('sgdma: unloaded');
+  });
+});
+
+describe('worker', () => {
+  const PRIMES = 0x222000,
+    HOLD = 0x222004;
+
+  for (const cpus of [1, 4])
+    it(`carries requests out in its thread, in order, with ${cpus} processors`, () => {
+      const machine = machineWith('worker', { cpus }),
+        worker = machine.open('\\\\.\\Worker');
+      expect(u32s(worker.ioctl(PRIMES, u32(100), 4).data!)[0]).toBe(25);
+      expect(worker.ioctl(PRIMES, u32(100), 3).status).toBe(STATUS_BUFFER_TOO_SMALL);
+      expect(worker.ioctl(PRIMES, u32(1_000_000), 4).status).toBe(STATUS_INVALID_PARAMETER);
+      worker.ioctl(HOLD, u32(1));
+      const waiting = [10, 1000, 5000].map(n => worker.ioctl(PRIMES, u32(n), 4));
+      for (const w of waiting) expect(w).toMatchObject({ outcome: 'pending', status: STATUS_PENDING });
+      worker.ioctl(HOLD, u32(0));
+      expect(waiting.map(w => u32s(machine.result(w.id, true).data!)[0])).toEqual([4, 168, 669]);
+      worker.close();
+      expect(machine.unload('worker').status).toBe(STATUS_SUCCESS);
+      expect(machine.debugLines()).toEqual(['worker: 4 done, 0 cancelled']);
+    });
+
+  it('cancels requests that wait, and those of a handle that is closed', () => {
+    const machine = machineWith('worker'),
+      worker = machine.open('\\\\.\\Worker'),
+      other = machine.open('\\\\.\\Worker');
+    worker.ioctl(HOLD, u32(1));
+    const cancelled = worker.ioctl(PRIMES, u32(10), 4),
+      kept = other.ioctl(PRIMES, u32(20), 4);
+    expect(worker.cancel().status).toBe(STATUS_SUCCESS);
+    expect(machine.result(cancelled.id, true).status).toBe(STATUS_CANCELLED);
+    const closed = worker.ioctl(PRIMES, u32(30), 4);
+    worker.close();
+    expect(machine.result(closed.id, true).status).toBe(STATUS_CANCELLED);
+    expect(machine.result(kept.id).outcome).toBe('pending');
+    other.ioctl(HOLD, u32(0));
+    expect(u32s(machine.result(kept.id, true).data!)[0]).toBe(8);
+    other.close();
+    expect(machine.unload('worker').status).toBe(STATUS_SUCCESS);
+    expect(machine.debugLines()).toEqual(['worker: 1 done, 2 cancelled']);
   });
 });
