@@ -3,12 +3,10 @@ import type { Kernel } from '../kernel.ts';
 import { mmAllocateContiguous, mmAllocateNonCached, mmFreeContiguous } from '../mm/contiguous.ts';
 import { mmMapIoSpace, mmUnmapIoSpace } from '../mm/iospace.ts';
 import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, isKernelAddress } from '../mm/layout.ts';
+import { mmIsPageable } from '../mm/paging.ts';
 import { mmGetPhysicalAddress, mmIsAddressValid } from '../mm/pte.ts';
-import { isPoolPageInUse } from '../mm/poolpages.ts';
-import { POOL_DESCRIPTOR } from '../mm/globals.ts';
 import { resolveExport } from '../ldr/bind.ts';
 import { verifiedAddress } from '../verifier/thunks.ts';
-import { moduleOf } from '../ldr/modules.ts';
 import { readUnicodeString } from '../rtl/string.ts';
 import { MmCached } from '../types/mm.ts';
 import { STATUS_INVALID_PARAMETER, STATUS_SUCCESS, STATUS_INVALID_ADDRESS } from '../types/status.ts';
@@ -16,6 +14,8 @@ import { BOOLEAN, type NtExport, ntExport, NTSTATUS, PHYSICAL_ADDRESS, pointer, 
 import { mdlExports } from './mdl.ts';
 import { pageableExports } from './mmpageable.ts';
 import { physicalExports } from './mmphysical.ts';
+import { viewExports } from './mmviews.ts';
+import { virtualMemoryExports } from './virtualmemory.ts';
 
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const,
   APC = { max: 'APC_LEVEL' } as const,
@@ -23,13 +23,16 @@ const DISPATCH = { max: 'DISPATCH_LEVEL' } as const,
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
 
 /** Win32 page protection -> PTE bits, or null when it is not one that the routine takes. */
-function protection(protect: number): { bits: bigint; cache: number } | null {
-  const cache = protect & 0x200 ? 0 : protect & 0x400 ? 2 : MmCached; // PAGE_NOCACHE, PAGE_WRITECOMBINE
+export function protection(protect: number): { bits: bigint; cache: number } | null {
+  // PAGE_NOCACHE, PAGE_WRITECOMBINE: one of them at most.
+  if ((protect & 0x600) === 0x600) return null;
+  const cache = protect & 0x200 ? 0 : protect & 0x400 ? 2 : MmCached;
   switch (protect & 0xff) {
     case 0x02:
       return { bits: PTE_NO_EXECUTE, cache };
     case 0x04:
       return { bits: PTE_WRITE | PTE_NO_EXECUTE, cache };
+    case 0x10:
     case 0x20:
       return { bits: 0n, cache };
     case 0x40:
@@ -50,6 +53,9 @@ function systemRoutine(k: Kernel, name: string): number {
   return k.config.verifier ? verifiedAddress(k, address) : address;
 }
 
+/** There is node 0; MM_ANY_NODE_OK takes any. */
+const isNode = (node: number): boolean => node === 0 || node === 0x80000000;
+
 /** MmCopyMemory: Flags. */
 const MM_COPY_MEMORY_PHYSICAL = 1,
   MM_COPY_MEMORY_VIRTUAL = 2;
@@ -58,6 +64,8 @@ export const exports: NtExport[] = [
   ...mdlExports,
   ...pageableExports,
   ...physicalExports,
+  ...viewExports,
+  ...virtualMemoryExports,
   ntExport({
     name: 'MmMapIoSpace',
     doc: 'Maps a range of physical addresses into system space.',
@@ -123,14 +131,7 @@ export const exports: NtExport[] = [
     returns: BOOLEAN,
     cycles: 30,
     status: 'full',
-    impl(k, a) {
-      const pool = k.global.address('MmNonPagedPool');
-      const base = POOL_DESCRIPTOR.f.Base.get(k.mem, pool);
-      const page = a.VirtualAddress - (((a.VirtualAddress % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
-      return a.VirtualAddress >= base && a.VirtualAddress < base + POOL_DESCRIPTOR.f.Pages.get(k.mem, pool) * PAGE_SIZE
-        ? isPoolPageInUse(k, pool, page)
-        : isKernelAddress(a.VirtualAddress) && moduleOf(k, a.VirtualAddress) !== 0 && mmIsAddressValid(k, a.VirtualAddress);
-    },
+    impl: (k, a) => isKernelAddress(a.VirtualAddress) && mmIsAddressValid(k, a.VirtualAddress) && !mmIsPageable(k, a.VirtualAddress),
   }),
   ntExport({
     name: 'MmGetSystemRoutineAddress',
@@ -192,14 +193,16 @@ export const exports: NtExport[] = [
     cycles: allocateCost,
     status: 'full',
     impl: (k, a) =>
-      mmAllocateContiguous(
-        k,
-        a.NumberOfBytes,
-        address(a.LowestAcceptableAddress),
-        address(a.HighestAcceptableAddress),
-        address(a.BoundaryAddressMultiple),
-        a.CacheType,
-      ),
+      isNode(a.PreferredNode)
+        ? mmAllocateContiguous(
+            k,
+            a.NumberOfBytes,
+            address(a.LowestAcceptableAddress),
+            address(a.HighestAcceptableAddress),
+            address(a.BoundaryAddressMultiple),
+            a.CacheType,
+          )
+        : 0,
   }),
   ntExport({
     name: 'MmAllocateContiguousNodeMemory',
@@ -218,7 +221,7 @@ export const exports: NtExport[] = [
     status: 'full',
     impl(k, a) {
       const p = protection(a.Protect);
-      return p
+      return p && (p.bits & PTE_WRITE) !== 0n && isNode(a.PreferredNode)
         ? mmAllocateContiguous(
             k,
             a.NumberOfBytes,

@@ -6,7 +6,14 @@ import { previousMode } from '../ob/mode.ts';
 import { insertAndOpen, openNamed } from '../ob/named.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
-import { STATUS_INVALID_PAGE_PROTECTION, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_INVALID_FILE_FOR_SECTION,
+  STATUS_INVALID_PAGE_PROTECTION,
+  STATUS_INVALID_PARAMETER_4,
+  STATUS_INVALID_PARAMETER_6,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
+import { inAddressSpace } from '../mm/process.ts';
 import { HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
 import { service } from './service.ts';
 
@@ -34,16 +41,19 @@ function protection(protect: number): { writable: boolean; executable: boolean }
   }
 }
 
-/** The process of a handle must be the current one: other address spaces are reached by attaching to them first. */
-function currentOnly(k: Kernel, handle: number): number {
-  if (handle === CURRENT_PROCESS) return STATUS_SUCCESS;
-  const found = obReferenceObjectByHandle(k, handle, 0, exportedType(k, 'PsProcessType'), previousMode(k));
+/** Runs `work` in the address space of the process of a handle; a status when there is none. */
+function inProcess(k: Kernel, handle: number, work: () => number): number {
+  if (handle === CURRENT_PROCESS) return work();
+  const found = obReferenceObjectByHandle(k, handle, PROCESS_VM_OPERATION, exportedType(k, 'PsProcessType'), previousMode(k));
   if (found.status !== STATUS_SUCCESS) return found.status;
+  const status = inAddressSpace(k, found.object, work);
   obDereferenceDeferred(k, found.object);
-  return found.object === k.currentProcess() ? STATUS_SUCCESS : STATUS_NOT_IMPLEMENTED;
+  return status;
 }
-
-const OTHER_PROCESS = 'a process other than the current one is refused with STATUS_NOT_IMPLEMENTED (attach to it first)';
+const PROCESS_VM_OPERATION = 0x8;
+const SEC_IMAGE = 0x1000000,
+  SEC_RESERVE = 0x4000000,
+  SEC_COMMIT = 0x8000000;
 
 export const sectionExports: NtExport[] = [
   ntExport({
@@ -74,13 +84,21 @@ export const sectionExports: NtExport[] = [
     returns: NTSTATUS,
     cycles: 3000,
     status: 'partial',
-    missing: 'sections of files are refused with STATUS_NOT_IMPLEMENTED: there is no file system; SEC_RESERVE commits like SEC_COMMIT',
+    missing: 'files of a file system driver (SECTION_OBJECT_POINTERS): every file gives STATUS_INVALID_FILE_FOR_SECTION, as a device does; SEC_RESERVE commits like SEC_COMMIT',
     impl(k, a) {
-      if (a.FileHandle) return STATUS_NOT_IMPLEMENTED;
-      if (!a.MaximumSize) return STATUS_INVALID_PARAMETER;
+      const kind = a.AllocationAttributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE);
+      if (kind === 0 || (kind & (kind - 1)) !== 0) return STATUS_INVALID_PARAMETER_6;
       if (protection(a.SectionPageProtection) === null) return STATUS_INVALID_PAGE_PROTECTION;
+      if (a.FileHandle) {
+        const file = obReferenceObjectByHandle(k, a.FileHandle, 0, exportedType(k, 'IoFileObjectType'), previousMode(k));
+        if (file.status !== STATUS_SUCCESS) return file.status;
+        obDereferenceDeferred(k, file.object);
+        return STATUS_INVALID_FILE_FOR_SECTION;
+      }
+      if (kind === SEC_IMAGE) return STATUS_INVALID_FILE_FOR_SECTION;
+      if (!a.MaximumSize || k.mem.read64(a.MaximumSize) === 0n) return STATUS_INVALID_PARAMETER_4;
       k.mem.probe(a.SectionHandle, 8, true);
-      const made = mmCreateSection(k, Number(k.mem.read64(a.MaximumSize)));
+      const made = mmCreateSection(k, Number(k.mem.read64(a.MaximumSize)), a.SectionPageProtection & 0xff);
       return made.status === STATUS_SUCCESS ? insertAndOpen(k, made.section, a.ObjectAttributes, a.DesiredAccess, a.SectionHandle) : made.status;
     },
   }),
@@ -102,30 +120,29 @@ export const sectionExports: NtExport[] = [
     },
     returns: NTSTATUS,
     cycles: 2000,
-    status: 'partial',
-    missing: OTHER_PROCESS,
+    status: 'full',
     impl(k, a) {
       const { mem } = k;
       const allowed = protection(a.Win32Protect);
       if (allowed === null) return STATUS_INVALID_PAGE_PROTECTION;
-      const status = currentOnly(k, a.ProcessHandle);
-      if (status !== STATUS_SUCCESS) return status;
       mem.probe(a.BaseAddress, 8, true);
       mem.probe(a.ViewSize, 8, true);
       if (a.SectionOffset) mem.probe(a.SectionOffset, 8, true);
       const section = obReferenceObjectByHandle(k, a.SectionHandle, 0, exportedType(k, 'MmSectionObjectType'), previousMode(k));
       if (section.status !== STATUS_SUCCESS) return section.status;
       const offset = a.SectionOffset ? Number(mem.read64(a.SectionOffset)) : 0;
-      const view = mmMapView(k, {
+      const request = {
         section: section.object,
         base: mem.readPtr(a.BaseAddress),
         offset,
         size: Number(mem.read64(a.ViewSize)),
         ...allowed,
         uncached: (a.Win32Protect & (PAGE_NOCACHE | PAGE_WRITECOMBINE)) !== 0,
-      });
+      };
+      let view = { status: STATUS_SUCCESS, base: 0, size: 0 };
+      const status = inProcess(k, a.ProcessHandle, () => (view = mmMapView(k, request)).status);
       obDereferenceDeferred(k, section.object);
-      if (view.status !== STATUS_SUCCESS) return view.status;
+      if (status !== STATUS_SUCCESS) return status;
       mem.writePtr(a.BaseAddress, view.base);
       mem.write64(a.ViewSize, BigInt(view.size));
       if (a.SectionOffset) mem.write64(a.SectionOffset, BigInt(offset - (offset % 0x1000)));
@@ -139,11 +156,9 @@ export const sectionExports: NtExport[] = [
     args: { ProcessHandle: HANDLE, BaseAddress: PVOID },
     returns: NTSTATUS,
     cycles: 1500,
-    status: 'partial',
-    missing: OTHER_PROCESS,
+    status: 'full',
     impl(k, { ProcessHandle, BaseAddress }) {
-      const status = currentOnly(k, ProcessHandle);
-      return status === STATUS_SUCCESS ? mmUnmapView(k, BaseAddress) : status;
+      return inProcess(k, ProcessHandle, () => mmUnmapView(k, BaseAddress));
     },
   }),
 ];

@@ -3,6 +3,7 @@ import type { Kernel } from '../kernel.ts';
 import { ABSENT_SLOTS } from '../ke/globals.ts';
 import { bindAbsentRoutine } from '../image/absent.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
+import { thunkedAddress } from '../mm/thunks.ts';
 import { verifiedAddress } from '../verifier/thunks.ts';
 import { findExport } from './exportdir.ts';
 import { findModule } from './modules.ts';
@@ -63,7 +64,7 @@ export function bindImports(k: Kernel, image: ParsedImage, store: (rva: number, 
         absent.push(name);
         address = bindAbsentRoutine(k, name);
       }
-      store(s.iatRva, k.config.verifier ? verifiedAddress(k, address) : address);
+      store(s.iatRva, k.config.verifier ? verifiedAddress(k, thunkedAddress(k, address)) : address);
     }
   return { absent, complete: true };
 }

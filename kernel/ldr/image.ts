@@ -1,6 +1,7 @@
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../mm/layout.ts';
 import { mmMarkPageableSections } from '../mm/pageable.ts';
+import { removeThunks } from '../mm/thunks.ts';
 import { KLDR_DATA_TABLE_ENTRY, LDRP_ENTRY_NATIVE, LDRP_IMAGE_INTEGRITY_FORCED, LDRP_MM_LOADED } from '../types/ldr.ts';
 import {
   DEFAULT_SECURITY_COOKIE,
@@ -123,6 +124,7 @@ export function ldrDriverInitialized(k: Kernel, section: number): void {
 
 /** Unmaps an image and takes it off the list. Nothing of it may be in use any more. */
 export function ldrUnloadImage(k: Kernel, section: number): void {
+  removeThunks(k, L.DllBase.get(k.mem, section), L.SizeOfImage.get(k.mem, section));
   unmapRange(k, L.DllBase.get(k.mem, section), L.SizeOfImage.get(k.mem, section));
   removeModule(k, section);
 }

@@ -58,6 +58,8 @@ export const mmGlobals = {
   /** Faults that found their page in transition, and in the page store. */
   MmTransitionFaults: u32,
   MmPageReads: u32,
+  /** First of the thunks of MmAddVerifierThunks. */
+  MmVerifierThunks: ptr,
   /** Special pool: one bit for each pair of pages of its region, the pages of the region (0 without the verifier), where the search starts, pages with memory. */
   MmSpecialPoolBitmap: ptr,
   MmSpecialPoolPages: u32,

@@ -1,9 +1,21 @@
 import type { Kernel } from '../kernel.ts';
 import { SYSTEM_PTE_MISUSE } from '../types/bugcodes.ts';
 import { MmCached, MmNonCached } from '../types/mm.ts';
-import { PAGE_SIZE, PTE_CACHE_DISABLE, PTE_NO_EXECUTE, PTE_WRITE, PTE_WRITE_THROUGH, pageOffset, spanPages } from './layout.ts';
-import { mmIsAddressValid, mmMapPage, mmUnmapPage } from './pte.ts';
-import { isSystemPteAddress, mmReleaseSystemPtes, mmReserveSystemPtes } from './sysptes.ts';
+import {
+  PAGE_SIZE,
+  PTE_CACHE_DISABLE,
+  PTE_NO_EXECUTE,
+  PTE_PFN_MASK,
+  PTE_VALID,
+  PTE_WRITE,
+  PTE_WRITE_THROUGH,
+  SYSTEM_PTES_BASE,
+  pageOffset,
+  spanPages,
+} from './layout.ts';
+import { isRam } from './pfn.ts';
+import { mmGetPte, mmIsAddressValid, mmMapPage, mmUnmapPage } from './pte.ts';
+import { isSystemPteAddress, mmReleaseSystemPtes, mmReserveSystemPtes, SYSTEM_PTE_COUNT } from './sysptes.ts';
 
 /** PTE bits for a MEMORY_CACHING_TYPE (SDM vol. 3, 12.12: PWT and PCD select an entry of the PAT; NT puts write combining into the one that PWT alone selects). */
 export function cacheBits(cacheType: number): bigint {
@@ -33,6 +45,22 @@ export function mmMapIoSpace(
     return 0;
   }
   return va + pageOffset(pa);
+}
+
+/** Whether a page of [pa, pa + bytes) that is no RAM is mapped at a system PTE. */
+export function mmIoSpaceActive(k: Kernel, pa: number, bytes: number): boolean {
+  const first = Math.floor(pa / PAGE_SIZE),
+    last = Math.floor((pa + Math.max(bytes, 1) - 1) / PAGE_SIZE);
+  const bitmap = k.global.get('MmSystemPteBitmap');
+  for (let i = 0; i < SYSTEM_PTE_COUNT; i += 32) {
+    if (k.mem.read32(bitmap + i / 8) === 0) continue;
+    for (let j = i; j < i + 32; j++) {
+      const pte = mmGetPte(k, SYSTEM_PTES_BASE + j * PAGE_SIZE);
+      const pfn = Number((pte & PTE_PFN_MASK) >> 12n);
+      if (pte & PTE_VALID && pfn >= first && pfn <= last && !isRam(k, pfn)) return true;
+    }
+  }
+  return false;
 }
 
 /** Unmaps `pages` pages of system PTEs and leaves the physical pages alone. */

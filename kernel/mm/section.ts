@@ -14,17 +14,21 @@ import {
   STATUS_CONFLICTING_ADDRESSES,
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PARAMETER,
+  STATUS_INVALID_PARAMETER_1,
   STATUS_INVALID_VIEW_SIZE,
   STATUS_NO_MEMORY,
   STATUS_NOT_MAPPED_VIEW,
+  STATUS_SECTION_PROTECTION,
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { ptr, struct, u32 } from '../types/struct.ts';
-import { cacheBits } from './iospace.ts';
+import { cacheBits, unmapSystemPages } from './iospace.ts';
 import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_USER, PTE_WRITE } from './layout.ts';
 import { mmAllocatePage, mmFreePage } from './pfn.ts';
 import { exAllocatePool, exFreePool } from './pool.ts';
 import { mmMapPage, mmUnmapPage } from './pte.ts';
+import { findFreeRange, MM_REGION, regionsOf } from './region.ts';
+import { mmReleaseSystemPtes, mmReserveSystemPtes } from './sysptes.ts';
 
 /** Body of a section object: this kernel's own layout. */
 export const SECTION = struct('_SECTION', {
@@ -33,6 +37,8 @@ export const SECTION = struct('_SECTION', {
   Flags: u32,
   /** Page frames in order, in nonpaged pool. */
   PageFrames: ptr,
+  /** Protection that it was created with: what a view may have at most. */
+  Protect: u32,
 });
 export const SECTION_PHYSICAL_MEMORY = 1;
 
@@ -58,7 +64,7 @@ export function mmInitializeSections(k: Kernel): void {
 }
 
 /** A section of zeroed pages of its own; the caller has the one reference. */
-export function mmCreateSection(k: Kernel, bytes: number): { status: number; section: number } {
+export function mmCreateSection(k: Kernel, bytes: number, protect: number): { status: number; section: number } {
   const fail = (status: number) => ({ status, section: 0 });
   const pages = Math.ceil(bytes / PAGE_SIZE);
   if (!(pages > 0)) return fail(STATUS_INVALID_PARAMETER);
@@ -82,6 +88,7 @@ export function mmCreateSection(k: Kernel, bytes: number): { status: number; sec
   }
   S.Pages.set(k.mem, section, pages);
   S.PageFrames.set(k.mem, section, frames);
+  S.Protect.set(k.mem, section, protect);
   return { status: STATUS_SUCCESS, section };
 }
 
@@ -99,19 +106,6 @@ const viewsOf = (k: Kernel, process: number): number[] =>
 /** Address ranges of the views of a process. */
 export const viewRanges = (k: Kernel, process: number): { from: number; to: number }[] =>
   viewsOf(k, process).map(v => ({ from: V.Base.get(k.mem, v), to: V.Base.get(k.mem, v) + V.Pages.get(k.mem, v) * PAGE_SIZE }));
-
-/** The lowest free place for `pages` among the views of a process; 0 when there is none. */
-function findPlace(k: Kernel, process: number, pages: number): number {
-  const taken = viewsOf(k, process)
-    .map(v => ({ from: V.Base.get(k.mem, v), to: V.Base.get(k.mem, v) + V.Pages.get(k.mem, v) * PAGE_SIZE }))
-    .sort((a, b) => a.from - b.from);
-  let at = FIRST_VIEW;
-  for (const t of taken) {
-    if (at + pages * PAGE_SIZE <= t.from) break;
-    at = Math.max(at, Math.ceil(t.to / GRANULARITY) * GRANULARITY);
-  }
-  return at + pages * PAGE_SIZE <= LAST_VIEW ? at : 0;
-}
 
 export interface ViewRequest {
   section: number;
@@ -138,10 +132,18 @@ export function mmMapView(k: Kernel, r: ViewRequest): { status: number; base: nu
   const pages = r.size ? Math.ceil((r.offset - first * PAGE_SIZE + r.size) / PAGE_SIZE) : total - first;
   if (physical ? r.size === 0 || first + pages > 0x1_0000_0000 / PAGE_SIZE : first >= total || first + pages > total)
     return fail(STATUS_INVALID_VIEW_SIZE);
-  const base = r.base ? Math.floor(r.base / GRANULARITY) * GRANULARITY : findPlace(k, process, pages);
+  const most = S.Protect.get(mem, r.section);
+  if (!physical && ((r.writable && most !== 4 && most !== 0x40 && most !== 8 && most !== 0x80) || (r.executable && most < 0x10)))
+    return fail(STATUS_SECTION_PROTECTION);
+  const base = r.base
+    ? Math.floor(r.base / GRANULARITY) * GRANULARITY
+    : findFreeRange(k, process, pages * PAGE_SIZE, FIRST_VIEW, viewRanges(k, process));
   const end = base + pages * PAGE_SIZE;
   if (base <= 0 || end > LAST_VIEW) return fail(STATUS_NO_MEMORY);
-  if (viewsOf(k, process).some(v => base < V.Base.get(mem, v) + V.Pages.get(mem, v) * PAGE_SIZE && V.Base.get(mem, v) < end))
+  if (
+    viewRanges(k, process).some(v => base < v.to && v.from < end) ||
+    regionsOf(k, process).some(o => base < MM_REGION.f.End.get(mem, o) && MM_REGION.f.Start.get(mem, o) < end)
+  )
     return fail(STATUS_CONFLICTING_ADDRESSES);
   const view = exAllocatePool(k, NonPagedPoolNx, MM_VIEW.size, TAG);
   if (!view) return fail(STATUS_INSUFFICIENT_RESOURCES);
@@ -184,6 +186,53 @@ function unmapView(k: Kernel, view: number): void {
   const section = V.Section.get(mem, view);
   exFreePool(k, view, TAG);
   obDereferenceDeferred(k, section);
+}
+
+/**
+ * MmMapViewInSystemSpace: maps the first `bytes` of a section of pages (all of it for 0) at system addresses. STATUS_INVALID_VIEW_SIZE beyond its end, STATUS_INVALID_PARAMETER_1
+ * for physical memory, STATUS_NO_MEMORY without room.
+ */
+export function mmMapSystemView(k: Kernel, section: number, bytes: number): { status: number; base: number; size: number } {
+  const { mem } = k;
+  const fail = (status: number) => ({ status, base: 0, size: 0 });
+  if (S.Flags.get(mem, section) & SECTION_PHYSICAL_MEMORY) return fail(STATUS_INVALID_PARAMETER_1);
+  const total = S.Pages.get(mem, section);
+  const pages = bytes ? Math.ceil(bytes / PAGE_SIZE) : total;
+  if (pages > total) return fail(STATUS_INVALID_VIEW_SIZE);
+  const base = mmReserveSystemPtes(k, pages);
+  const view = base ? exAllocatePool(k, NonPagedPoolNx, MM_VIEW.size, TAG) : 0;
+  const frames = S.PageFrames.get(mem, section);
+  let mapped = 0;
+  while (
+    view &&
+    mapped < pages &&
+    mmMapPage(k, base + mapped * PAGE_SIZE, mem.read32(frames + mapped * 4), PTE_WRITE | PTE_NO_EXECUTE)
+  )
+    mapped++;
+  if (mapped < pages) {
+    unmapSystemPages(k, base, mapped);
+    if (base) mmReleaseSystemPtes(k, base, pages);
+    if (view) exFreePool(k, view, TAG);
+    return fail(STATUS_NO_MEMORY);
+  }
+  // A view of no process.
+  V.Process.set(mem, view, 0);
+  V.Section.set(mem, view, section);
+  V.Base.set(mem, view, base);
+  V.Pages.set(mem, view, pages);
+  insertTailList(mem, k.global.address('MmViewListHead'), view);
+  obReferenceObject(k, section);
+  return { status: STATUS_SUCCESS, base, size: pages * PAGE_SIZE };
+}
+
+/** MmUnmapViewInSystemSpace. False when no view starts at the address. */
+export function mmUnmapSystemView(k: Kernel, base: number): boolean {
+  const view = viewsOf(k, 0).find(v => V.Base.get(k.mem, v) === base);
+  if (view === undefined) return false;
+  const pages = V.Pages.get(k.mem, view);
+  unmapView(k, view);
+  mmReleaseSystemPtes(k, base, pages);
+  return true;
 }
 
 /** Unmaps every view of a process, whose address space is the current one. */
