@@ -223,8 +223,8 @@ export const specialProcessBilled = (k: Kernel, va: number): number => {
 /** Address of the first byte in [from, to) that is not `value`; 0 when all are. */
 function firstDifference(k: Kernel, from: number, to: number, value: number): number {
   const bytes = k.mem.readBytes(from, to - from);
-  const at = bytes.findIndex(b => b !== value);
-  return at < 0 ? 0 : from + at;
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== value) return from + at;
+  return 0;
 }
 
 const CODE = SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION;

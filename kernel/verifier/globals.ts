@@ -27,16 +27,6 @@ export const VF_RECORD = struct('_VF_RECORD', {
   Stack: array(ptr, VF_FRAMES),
 });
 
-/** NT's UNLOADED_DRIVERS: what was loaded at an address once. */
-export const UNLOADED_DRIVER = struct('_UNLOADED_DRIVERS', {
-  Start: ptr,
-  End: ptr,
-  Cycle: u64,
-  /** Base name, zero-terminated, one byte a character. */
-  Name: array(u32, 8),
-});
-export const UNLOADED_DRIVERS = 16;
-
 /** Kinds of {@link VF_RECORD}s; the number of live ones is counted by kind. */
 export const VF_KINDS = 48;
 
@@ -60,7 +50,4 @@ export const verifierGlobals = {
   VfInjectDecisions: array(u32, 4),
   VfInjectOneIn: array(u32, 4),
   VfInjectFailures: u32,
-  /** Drivers that were unloaded last, a ring, and how many in all. */
-  MmUnloadedDrivers: array(UNLOADED_DRIVER, UNLOADED_DRIVERS),
-  MmUnloadedDriverCount: u32,
 } as const;
