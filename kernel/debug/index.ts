@@ -1,6 +1,7 @@
 import { formatAddress, GuestFault } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
 import { analyze, bugcheck } from './analyze.ts';
+import { verifier } from './verifier.ts';
 import { CommandError, type DebugCommand } from './command.ts';
 import { devnode, devobj, devstack, drvobj } from './devices.ts';
 import { dt } from './dt.ts';
@@ -49,6 +50,7 @@ const evaluation: DebugCommand = {
 /** All commands, in the order in which `help` lists them. */
 export const commands: readonly DebugCommand[] = [
   analyze,
+  verifier,
   bugcheck,
   lm,
   dt,

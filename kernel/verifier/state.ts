@@ -52,6 +52,30 @@ export const FREED = 32,
 export const CLOSED = 42,
   IRQL_RAISED = 43;
 
+/** Kinds that are things which a driver holds; the other live ones are bookkeeping. */
+export const VF_LIVE_KINDS: readonly number[] = [
+  POOL,
+  MDL_ALLOCATED,
+  MDL_LOCKED,
+  MDL_MAPPED,
+  IRP_ALLOCATED,
+  WORK_ITEM,
+  RESOURCE,
+  LOOKASIDE,
+  LOCK_HELD,
+  IO_MAPPING,
+  CONTIGUOUS,
+  ADAPTER,
+  COMMON_BUFFER,
+  SCATTER_LIST,
+  MAP_REGISTERS,
+  REGION,
+  REMOVE_LOCK,
+  TIMER,
+  SYSTEM_THREAD,
+  TRANSFER,
+];
+
 const R = VF_RECORD.f;
 const SIZE = VF_RECORD.size;
 const KEY = R.Key.offset,

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { command, openPage, statusOf, typeLine, waitForState } from './page.ts';
+import type { OpenedPage } from './page.ts';
+
+// Every rule that `crash` breaks, in one page: the card says which, and leads back.
+
+const PROMPT = /\nkmode>$/;
+const readme = readFileSync(new URL('../../samples/crash/README.md', import.meta.url), 'utf8');
+const rows = readme
+  .slice(readme.indexOf('## Rules'))
+  .split('\n')
+  .filter(line => line.startsWith('| 0x2220'))
+  .map(line => line.split('|').map(cell => cell.trim()))
+  .map(([, ioctl, what, stop, , title]) => ({ ioctl: ioctl!, what: what!, code: stop!.split(' ')[0]!, title: title! }));
+
+let opened: OpenedPage;
+let cycle = 0;
+
+/** Takes the machine of the page to a cycle of its past. */
+const goTo = (at: number): Promise<void> =>
+  opened.page.evaluate(to => (window as unknown as { kmode: { goTo(cycle: number): Promise<void> } }).kmode.goTo(to), at);
+
+beforeAll(async () => {
+  opened = await openPage();
+  await waitForState(opened.page);
+  await command(opened.page, 'load crash', PROMPT);
+  ({ cycle } = await statusOf(opened.page));
+});
+afterAll(async () => {
+  expect(opened.problems).toEqual([]);
+  await opened.close();
+});
+
+it.each(rows)('$what: the card says "$title"', async row => {
+  const { page } = opened;
+  await typeLine(page, `ioctl crash ${row.ioctl}`);
+  if (row.what.includes('--unload')) await typeLine(page, 'unload crash');
+  await waitForState(page, 'crashed');
+  const card = page.locator('[data-testid=rule-card]');
+  await card.waitFor();
+  const text = await card.textContent();
+  expect(text).toContain(row.title);
+  expect(text).toContain('To mend it:');
+  expect((await page.locator('[data-testid=bugcheck] h2').textContent())!.toLowerCase()).toContain(row.code.toLowerCase());
+  // The first thing that happened before is a place to go to; else to before the request.
+  const go = page.locator('[data-testid=card-go]');
+  if ((await go.count()) > 0) {
+    await go.first().click();
+    await waitForState(page, 'paused');
+    expect((await statusOf(page)).symbol).toMatch(/^nt!/);
+  }
+  await goTo(cycle);
+  await waitForState(page, 'paused');
+  await page.keyboard.press('F5');
+  await waitForState(page);
+});
