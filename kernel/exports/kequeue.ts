@@ -1,11 +1,15 @@
 /** APCs and queues of work (device queues: kernel/io/startio.ts). Source: the WDK page of each routine; ntifs.h. */
+import { keAlertThread, keTestAlertThread } from '../ke/alert.ts';
 import { keInitializeApc, keInsertQueueApc } from '../ke/apc.ts';
 import { removeEntryList } from '../ke/list.ts';
 import { keInitializeQueue, keInsertQueue, keRundownQueue } from '../ke/queue.ts';
 import { keWait } from '../ke/wait.ts';
 import type { Kernel } from '../kernel.ts';
-import { KAPC, KTHREAD } from '../types/ke.ts';
-import { BOOLEAN, CHAR, KPRIORITY, LONG, type NtExport, ntExport, pointer, PVOID, ULONG, VOID, wait } from './declare.ts';
+import { obReferenceObjectByHandle } from '../ob/handle.ts';
+import { obDereferenceDeferred } from '../ob/object.ts';
+import { exportedType } from '../ob/type.ts';
+import { KAPC, KernelMode, KTHREAD } from '../types/ke.ts';
+import { BOOLEAN, CHAR, HANDLE, KPRIORITY, LONG, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID, wait } from './declare.ts';
 
 const PKQUEUE = pointer('PKQUEUE'), PKAPC = pointer('PKAPC');
 const T = KTHREAD.f;
@@ -116,4 +120,36 @@ const queues: NtExport[] = [
   }),
 ];
 
-export const exports: NtExport[] = [...apcs, ...queues];
+const STATUS_SUCCESS = 0,
+  THREAD_ALERT = 4;
+
+const alerts: NtExport[] = [
+  ntExport({
+    name: 'KeTestAlertThread',
+    doc: 'Takes an alert of the current thread and says whether there was one; without one, user APCs that are queued become due.',
+    irql: DISPATCH,
+    args: { AlertMode: CHAR },
+    returns: BOOLEAN,
+    cycles: 20,
+    status: 'full',
+    impl: (k, { AlertMode }) => keTestAlertThread(k, AlertMode),
+  }),
+  ntExport({
+    name: 'ZwAlertThread',
+    doc: 'Alerts a thread by its handle: ends an alertable wait of it, now or the next one.',
+    irql: { max: 'PASSIVE_LEVEL' },
+    args: { ThreadHandle: HANDLE },
+    returns: NTSTATUS,
+    cycles: 200,
+    status: 'full',
+    impl(k, { ThreadHandle }) {
+      const found = obReferenceObjectByHandle(k, ThreadHandle, THREAD_ALERT, exportedType(k, 'PsThreadType'), KernelMode);
+      if (found.status !== STATUS_SUCCESS) return found.status;
+      keAlertThread(k, found.object, KernelMode);
+      obDereferenceDeferred(k, found.object);
+      return STATUS_SUCCESS;
+    },
+  }),
+];
+
+export const exports: NtExport[] = [...apcs, ...alerts, ...queues];

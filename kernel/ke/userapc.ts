@@ -20,7 +20,8 @@ import { STATUS_ACCESS_VIOLATION, STATUS_ALERTED, STATUS_SUCCESS } from '../type
 import { ptr } from '../types/struct.ts';
 import { CONTEXT, EXCEPTION_RECORD, KTRAP_FRAME } from '../types/trap.ts';
 import { contextFromFrame, contextToFrame } from './context.ts';
-import { isListEmpty, removeEntryList } from './list.ts';
+import { keTestAlertThread } from './alert.ts';
+import { removeEntryList } from './list.ts';
 import { FRAME_EXCEPTION } from './syscallcode.ts';
 
 const A = KAPC.f;
@@ -73,7 +74,7 @@ function takeUserApc(k: Kernel, f: Fr): Outcome {
 function initializeUserApc(k: Kernel, f: Fr, trapFrame: number): Outcome {
   const { mem } = k;
   if (f.get('NormalRoutine') === 0) {
-    testAlert(k, k.currentThread());
+    keTestAlertThread(k, UserMode);
     return ret();
   }
   const at = userStack(k, trapFrame, CONTEXT.size);
@@ -92,18 +93,6 @@ function initializeUserApc(k: Kernel, f: Fr, trapFrame: number): Outcome {
   mem.write64(at + C.P4Home.offset, mem.read64(f.address('NormalRoutine')));
   redirect(k, trapFrame, 'ntdll!KiUserApcDispatcher', at);
   return ret();
-}
-
-/** KeTestAlertThread's part for user APCs: those that are queued become due. */
-function testAlert(k: Kernel, thread: number): boolean {
-  const { mem } = k;
-  const alerted = thread + T.Alerted.offset + UserMode;
-  if (mem.read8(alerted) !== 0) {
-    mem.write8(alerted, 0);
-    return true;
-  }
-  if (!isListEmpty(mem, userList(thread))) S.UserApcPendingAll.set(mem, state(thread), 1);
-  return false;
 }
 
 /** CONTEXT at RSP and EXCEPTION_RECORD behind it, where KiUserExceptionDispatcher finds them. */
@@ -171,7 +160,7 @@ export const userApcRoutines: readonly NtExport[] = [
       const trapFrame = T.TrapFrame.get(k.mem, thread);
       k.mem.probe(ContextRecord, CONTEXT.size, false);
       contextToFrame(k, ContextRecord, trapFrame);
-      if (TestAlert) testAlert(k, thread);
+      if (TestAlert) keTestAlertThread(k, UserMode);
       return STATUS_SUCCESS;
     },
   }),
@@ -184,7 +173,7 @@ export const userApcRoutines: readonly NtExport[] = [
     returns: NTSTATUS,
     cycles: 60,
     status: 'full',
-    impl: k => (testAlert(k, k.currentThread()) ? STATUS_ALERTED : STATUS_SUCCESS),
+    impl: k => (keTestAlertThread(k, UserMode) ? STATUS_ALERTED : STATUS_SUCCESS),
   }),
   ntSteps({
     name: 'NtRaiseException',
