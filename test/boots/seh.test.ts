@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { Machine } from '../../emulator/index.ts';
 import { machineWith, u32 } from './support.ts';
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -48,5 +50,22 @@ describe("a crash report's stack", () => {
     expect(names[0]).toMatch(/^crash!Crash/);
     expect(names).toContain('crash!CrashDeviceControl');
     expect(names).toContain('nt!NtDeviceIoControlFile');
+  });
+
+  it("goes from the DPC's stack through the interrupt to the code that was interrupted", () => {
+    // Case 3 of the test driver: a DPC that executes an undefined instruction while the driver's thread loops.
+    const bytes = Buffer.from(readFileSync(new URL('../drivers/seh/seh.sys', import.meta.url)));
+    bytes.writeUInt32LE(3, bytes.indexOf('KTEST-SETUP-HERE') + 16);
+    const machine = Machine.create({ limitSeconds: 10 });
+    expect(() => machine.load(new Uint8Array(bytes), 'seh')).toThrow();
+    const stop = machine.bugCheck()!;
+    expect(stop).toMatchObject({ code: 0x1e, driver: 'seh.sys', irql: 2 });
+    const names = stop.stack.map(f => f.symbol.replace(/\+.*/, ''));
+    const at = ['nt!KiRetireDpcList', 'nt!KiDispatchInterrupt', 'nt!KiDpcInterrupt'].map(name => names.indexOf(name));
+    expect(at[0]).toBeGreaterThan(0);
+    expect([at[1], at[2]]).toEqual([at[0]! + 1, at[0]! + 2]);
+    expect(names.slice(0, at[0]).every(name => name.startsWith('seh!'))).toBe(true);
+    expect(names.slice(at[2]! + 1).some(name => name.startsWith('seh!'))).toBe(true);
+    expect(names.at(-1)).toBe('nt!KiStartSystemThread');
   });
 });
