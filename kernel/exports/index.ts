@@ -41,6 +41,7 @@ import { sortExports } from './crtsort.ts';
 import { exports as se } from './se.ts';
 import { descriptorExports } from './sedescriptor.ts';
 import { tokenExports } from './setoken.ts';
+import { zwMiscExports } from './zwmisc.ts';
 import { zwTokenExports } from './zwtoken.ts';
 import { exports as zw } from './zw.ts';
 import { exports as verifier } from '../verifier/exports.ts';
@@ -80,6 +81,7 @@ export const allExports: readonly NtExport[] = [
   ...descriptorExports,
   ...tokenExports,
   ...zwTokenExports,
+  ...zwMiscExports,
   ...hal,
   ...ex,
   ...objectExports,

@@ -1,18 +1,19 @@
 /** Security reference monitor: subjects, access checks, privileges, access states. Source: the WDK page of each. */
 import type { Kernel } from '../kernel.ts';
-import { freeString } from '../ob/string.ts';
+
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
-import { mapGeneric, readMapping, seAccessCheck } from '../se/accesscheck.ts';
+import { readMapping, seAccessCheck } from '../se/accesscheck.ts';
 import { captureSubject, currentSubject, effectiveToken, readSubject, releaseSubject, type Subject } from '../se/subject.ts';
-import { allocateLuid, enabledPrivileges, hasPrivilege, T } from '../se/token.ts';
+import { enabledPrivileges, hasPrivilege, T } from '../se/token.ts';
 import { processImageName } from '../ps/name.ts';
 import { KernelMode } from '../types/ke.ts';
 import { PagedPool } from '../types/mm.ts';
-import { ACCESS_STATE, AUX_ACCESS_DATA, PRIVILEGE_SET, PRIVILEGE_SET_ALL_NECESSARY, SE_PRIVILEGE_USED_FOR_ACCESS, TOKEN_HAS_TRAVERSE_PRIVILEGE } from '../types/se.ts';
+import { ACCESS_STATE, AUX_ACCESS_DATA, PRIVILEGE_SET, PRIVILEGE_SET_ALL_NECESSARY, SE_PRIVILEGE_USED_FOR_ACCESS } from '../types/se.ts';
 import { STATUS_BUFFER_TOO_SMALL, STATUS_SUCCESS } from '../types/status.ts';
 import { BOOLEAN, CCHAR, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, ULONG64, VOID } from './declare.ts';
 import { service } from './service.ts';
+import { createAccessState, deleteAccessState } from '../se/accessstate.ts';
 import { withToken } from './zwtoken.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
@@ -162,38 +163,6 @@ function appendPrivileges(k: Kernel, state: number, set: number): number {
   if (more) k.mem.copy(to + 8 + count * ENTRY, set + 8, more * ENTRY);
   k.mem.write32(to, count + more);
   return STATUS_SUCCESS;
-}
-
-/** SeCreateAccessState on the current subject. `mapping` may be 0. */
-function createAccessState(k: Kernel, state: number, aux: number, access: number, mapping: number): number {
-  k.mem.probe(state, ACCESS_STATE.size, true);
-  k.mem.probe(aux, AUX_ACCESS_DATA.size, true);
-  k.mem.fill(state, ACCESS_STATE.size, 0);
-  k.mem.fill(aux, AUX_ACCESS_DATA.size, 0);
-  captureSubject(k, k.currentThread(), k.currentThreadProcess(), state + A.SubjectSecurityContext.offset);
-  A.OperationID.set(k.mem, state, allocateLuid(k));
-  A.AuxData.set(k.mem, state, aux);
-  AUX_ACCESS_DATA.f.PrivilegesUsed.set(k.mem, aux, state + A.Privileges.offset);
-  let desired = access;
-  if (mapping) {
-    k.mem.copy(aux + AUX_ACCESS_DATA.f.GenericMapping.offset, mapping, 16);
-    desired = mapGeneric(access, readMapping(k, mapping)) | (access & 0x02000000);
-  }
-  A.OriginalDesiredAccess.set(k.mem, state, access);
-  A.RemainingDesiredAccess.set(k.mem, state, desired);
-  const token = effectiveToken(readSubject(k, state + A.SubjectSecurityContext.offset));
-  if (T.TokenFlags.get(k.mem, token) & TOKEN_HAS_TRAVERSE_PRIVILEGE) A.Flags.set(k.mem, state, TOKEN_HAS_TRAVERSE_PRIVILEGE);
-  return STATUS_SUCCESS;
-}
-
-function deleteAccessState(k: Kernel, state: number): void {
-  if (A.PrivilegesAllocated.get(k.mem, state)) {
-    exFreePool(k, AUX_ACCESS_DATA.f.PrivilegesUsed.get(k.mem, A.AuxData.get(k.mem, state)), 0);
-    A.PrivilegesAllocated.set(k.mem, state, 0);
-  }
-  freeString(k, state + A.ObjectName.offset);
-  freeString(k, state + A.ObjectTypeName.offset);
-  releaseSubject(k, state + A.SubjectSecurityContext.offset);
 }
 
 const PACCESS_STATE = pointer('PACCESS_STATE');

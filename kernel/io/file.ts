@@ -11,9 +11,12 @@ import { previousMode, setPreviousMode } from '../ob/mode.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
 import { KernelMode } from '../types/ke.ts';
-import { OBJ_KERNEL_HANDLE } from '../types/ob.ts';
+import { OBJ_FORCE_ACCESS_CHECK, OBJ_KERNEL_HANDLE } from '../types/ob.ts';
+import { obCheckAccess } from '../ob/security.ts';
+import { createAccessState, deleteAccessState, grantAccessState } from '../se/accessstate.ts';
+import { ACCESS_STATE, AUX_ACCESS_DATA } from '../types/se.ts';
 import { allocateString, freeString } from '../ob/string.ts';
-import { exportedType, obTypeOf } from '../ob/type.ts';
+import { exportedType, mapAccess, obTypeOf } from '../ob/type.ts';
 import { lookupAttributes, readAttributes } from '../ob/attributes.ts';
 import { obCreateHandle } from '../ob/handle.ts';
 import {
@@ -106,12 +109,6 @@ const FILE_READ_DATA = 1,
   DELETE = 0x10000;
 const NotificationEvent = 0,
   SynchronizationEvent = 1;
-/** Bytes of an ACCESS_STATE; its OriginalDesiredAccess, RemainingDesiredAccess and PreviouslyGrantedAccess. */
-const ACCESS_STATE_SIZE = 0xa0,
-  ACCESS_STATE_REMAINING = 0x10,
-  ACCESS_STATE_GRANTED = 0x14,
-  ACCESS_STATE_ORIGINAL = 0x18;
-
 /** Makes a file object for a device; it holds the device open (ReferenceCount). 0 without pool. */
 export function createFileObject(k: Kernel, device: number, name: string, options: number): number {
   const { mem } = k;
@@ -378,7 +375,9 @@ const opening: NtExport[] = [
       Irp: ptr,
       Iosb: IO_STATUS_BLOCK,
       Security: IO_SECURITY_CONTEXT,
-      AccessState: array(u8, ACCESS_STATE_SIZE),
+      AccessState: array(u8, ACCESS_STATE.size),
+      AuxData: array(u8, AUX_ACCESS_DATA.size),
+      Granted: u32,
       Attributes: u32,
       Status: u32,
     },
@@ -405,6 +404,10 @@ const opening: NtExport[] = [
         }
         const status = mayOpen(k, device);
         if (status !== STATUS_SUCCESS) return ret(status);
+        const forced = a.Extra && E.Options.get(mem, a.Extra) & IO_FORCE_ACCESS_CHECK ? OBJ_FORCE_ACCESS_CHECK : 0;
+        const access = openAccess(k, device, found.remaining, a.DesiredAccess, attributes.attributes | forced);
+        if (access.status !== STATUS_SUCCESS) return ret(access.status);
+        f.set('Granted', access.granted);
         const hint = a.Extra ? E.DeviceHint.get(mem, a.Extra) : 0;
         if (hint && !inStackOf(k, device, hint)) return ret(STATUS_INVALID_DEVICE_OBJECT_PARAMETER);
         const file = createFileObject(k, device, found.remaining, a.CreateOptions);
@@ -427,6 +430,8 @@ const opening: NtExport[] = [
           ioFreeIrp(k, irp);
           return fail(k, f, ready);
         }
+        createAccessState(k, f.address('AccessState'), f.address('AuxData'), a.DesiredAccess, k.address('nt!IopFileMapping'));
+        grantAccessState(k, f.address('AccessState'), access.granted);
         queueIrpToThread(k, irp);
         return callDriverThen(k, top, irp, 'called');
       },
@@ -594,7 +599,11 @@ function inStackOf(k: Kernel, device: number, wanted: number): boolean {
   return false;
 }
 
-type CreateFrame = { get(n: 'File' | 'Irp' | 'Iosb' | 'Status' | 'Attributes'): number; set(n: 'Status', v: number): void };
+type CreateFrame = {
+  get(n: 'File' | 'Irp' | 'Iosb' | 'Status' | 'Attributes' | 'Granted'): number;
+  set(n: 'Status', v: number): void;
+  address(n: 'AccessState'): number;
+};
 type CreateValues = {
   FileHandle: number;
   DesiredAccess: number;
@@ -605,6 +614,23 @@ type CreateValues = {
   CreateDisposition: number;
   CreateOptions: number;
 };
+
+/** FILE_DEVICE_SECURE_OPEN: the descriptor of the device counts for every path on it. */
+const FILE_DEVICE_SECURE_OPEN = 0x100;
+
+/** The access check of an open: on the device itself, or for a path on it only if the device says so; else its driver decides. */
+function openAccess(
+  k: Kernel,
+  device: number,
+  path: string,
+  desired: number,
+  attributes: number,
+): { status: number; granted: number } {
+  const top = attachedDevice(k, device);
+  const secure = ((D.Characteristics.get(k.mem, device) | D.Characteristics.get(k.mem, top)) & FILE_DEVICE_SECURE_OPEN) !== 0;
+  if (path === '' || secure) return obCheckAccess(k, device, desired, previousMode(k), attributes);
+  return { status: STATUS_SUCCESS, granted: mapAccess(k, exportedType(k, 'IoDeviceObjectType'), desired) };
+}
 
 function fillCreateIrp(
   k: Kernel,
@@ -621,10 +647,6 @@ function fillCreateIrp(
   I.UserIosb.set(mem, irp, iosb);
   I.Thread.set(mem, irp, k.currentThread());
   I.OriginalFileObject.set(mem, irp, file);
-  mem.fill(accessState, ACCESS_STATE_SIZE, 0);
-  mem.write32(accessState + ACCESS_STATE_ORIGINAL, a.DesiredAccess);
-  mem.write32(accessState + ACCESS_STATE_GRANTED, a.DesiredAccess);
-  mem.write32(accessState + ACCESS_STATE_REMAINING, 0);
   mem.fill(security, IO_SECURITY_CONTEXT.size, 0);
   IO_SECURITY_CONTEXT.f.AccessState.set(mem, security, accessState);
   IO_SECURITY_CONTEXT.f.DesiredAccess.set(mem, security, a.DesiredAccess);
@@ -645,10 +667,11 @@ function fillCreateIrp(
 function opened(k: Kernel, f: CreateFrame, status: number, a: CreateValues): Outcome {
   const { mem } = k;
   const file = f.get('File');
+  deleteAccessState(k, f.address('AccessState'));
   if (!ntSuccess(status)) return fail(k, f, status, a);
   F.Flags.set(mem, file, F.Flags.get(mem, file) | FO_FILE_OPEN);
-  if (!F.ReadAccess.get(mem, file)) setAccess(k, file, a.DesiredAccess, a.ShareAccess);
-  const h = obCreateHandle(k, file, a.DesiredAccess, f.get('Attributes'));
+  if (!F.ReadAccess.get(mem, file)) setAccess(k, file, f.get('Granted'), a.ShareAccess);
+  const h = obCreateHandle(k, file, f.get('Granted'), f.get('Attributes'));
   if (h.status === STATUS_SUCCESS) {
     F.Flags.set(mem, file, F.Flags.get(mem, file) | FO_HANDLE_CREATED);
     mem.writePtr(a.FileHandle, h.handle);

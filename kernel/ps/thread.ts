@@ -19,6 +19,8 @@ import { KPRCB } from '../types/prcb.ts';
 import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
 import { isDriverAddress } from '../verifier/state.ts';
 import { threadDiscarded, threadEnds, threadStarts } from '../verifier/thread.ts';
+import { setImpersonation } from '../se/subject.ts';
+import { freeThreadName } from './name.ts';
 import { allocateCid, freeCid } from './cid.ts';
 
 const E = ETHREAD.f;
@@ -146,6 +148,8 @@ export function psExitCurrentThread(k: Kernel, status: number): void {
 /** PspThreadDelete: what a thread object holds, when its last reference goes. */
 export function deleteThread(k: Kernel, thread: number): void {
   freeCid(k, k.mem.readPtr(thread + E.Cid.offset + 8));
+  setImpersonation(k, thread, 0, 0, false);
+  freeThreadName(k, thread);
   obDereferenceDeferred(k, T.Process.get(k.mem, thread));
 }
 
