@@ -243,6 +243,11 @@ export class DriverMachine extends Machine {
     return this.perform(request.pnp(instance, action), true);
   }
 
+  /** Shuts the system down as far as drivers hear of it: those that registered get IRP_MJ_SHUTDOWN. The machine itself stays on. */
+  shutdown(): OperationResult {
+    return this.perform(request.shutdown(), true);
+  }
+
   /** Puts a request in and runs until it is done (or, without `complete`, pending with the guest idle). */
   perform(what: ReturnType<typeof request.load>, complete = false): OperationResult {
     return toResult(this.requests.wait(this.requests.submit(what), this.operationLimit, complete));

@@ -9,6 +9,7 @@ import {
   OP_LOAD,
   OP_OPEN,
   OP_PNP,
+  OP_SHUTDOWN,
   OP_READ,
   OP_UNLOAD,
   OP_WRITE,
@@ -176,6 +177,7 @@ export const request = {
   }),
   /** Ends the requester's process with an exit status. */
   exit: (status: number): Omit<Request, 'id'> => ({ op: OP_EXIT, code: status }),
+  shutdown: (): Omit<Request, 'id'> => ({ op: OP_SHUTDOWN }),
   cancel: (handle: number): Omit<Request, 'id'> => ({ op: OP_CANCEL, handle }),
   /** Enumerate, start, stop, remove, surprise removal: codes 0 to 4. */
   pnp: (instance: string, action: 'enumerate' | 'start' | 'stop' | 'remove' | 'surprise'): Omit<Request, 'id'> => ({

@@ -26,6 +26,9 @@ export interface RunCommand {
   device: string | null;
   operations: Operation[];
   unload: boolean;
+  /** Drivers that are loaded before the driver, by path. */
+  with: string[];
+  shutdown: boolean;
   trace: string | null;
   /** Ends the run at this cycle; null: the default limit of guest time. */
   cycles: number | null;
@@ -55,7 +58,9 @@ Options of run (operations are done in the order in which they are given):
   --read N                     ReadFile of N bytes
   --write HEX                  WriteFile of these bytes
   --device NAME                open this device (\\\\.\\Name or \\Device\\Name) instead of the driver's first one
+  --with FILE.sys              load this driver first (the one below a filter; may be given several times)
   --unload                     unload the driver at the end
+  --shutdown                   shut the system down at the end: drivers that registered for it get IRP_MJ_SHUTDOWN
   --trace FILE.json            write a trace that ui.perfetto.dev and chrome://tracing open
   --cycles N                   stop at cycle N (default: 60 seconds of guest time)
   --cpus N                     processors, 1 to 8 (default 1)
@@ -103,6 +108,8 @@ function parseRun(args: readonly string[]): Command {
     device: null,
     operations: [],
     unload: false,
+    with: [],
+    shutdown: false,
     trace: null,
     cycles: null,
     cpus: 1,
@@ -144,6 +151,12 @@ function parseRun(args: readonly string[]): Command {
         break;
       case '--unload':
         out.unload = flag();
+        break;
+      case '--with':
+        out.with.push(value());
+        break;
+      case '--shutdown':
+        out.shutdown = flag();
         break;
       case '--trace':
         out.trace = value();

@@ -42,6 +42,11 @@ export function runDriver(command: RunCommand): RunReport {
   const bytes = readInput(command.file, 'a driver');
   describeImage(basename(command.file), bytes);
   const service = basename(command.file).replace(/\.sys$/i, '');
+  const others = command.with.map(path => {
+    const image = readInput(path, 'a driver');
+    describeImage(basename(path), image);
+    return [basename(path).replace(/\.sys$/i, ''), image] as const;
+  });
   const { cpus, scheduleSeed, verifier, inject, injectSeed } = command;
   const machine = Machine.create({
     cpus,
@@ -74,6 +79,10 @@ export function runDriver(command: RunCommand): RunReport {
   const bound = (): void => void (machine.operationLimit = Math.max(0, limit - machine.cycle));
 
   try {
+    for (const [name, image] of others) {
+      bound();
+      machine.load(image, name);
+    }
     bound();
     machine.load(bytes, service);
     if (command.operations.length > 0) {
@@ -100,6 +109,11 @@ export function runDriver(command: RunCommand): RunReport {
       bound();
       const { status, outcome } = machine.unload(service);
       if (outcome === 'done' && status >= 0x80000000) report.error = `unload of ${service}: status ${statusText(status)}`;
+    }
+    if (command.shutdown && machine.bugCheck() === null && machine.cycle < limit) {
+      bound();
+      const { status, outcome } = machine.shutdown();
+      if (outcome === 'done' && status >= 0x80000000) report.error = `shutdown: status ${statusText(status)}`;
     }
     if (machine.bugCheck() === null) machine.runToIdle(Math.max(0, Math.min(1, (limit - machine.cycle) / machine.config.tscHz)));
   } catch (error) {

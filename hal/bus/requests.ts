@@ -30,6 +30,8 @@ export const OP_IOCTL = 7;
 export const OP_CANCEL = 8;
 /** `name` = instance path of a device node (`PCI\VEN_1234&DEV_11E8...`); code: 0 enumerate, 1 start, 2 stop, 3 query-remove and remove, 4 surprise removal. */
 export const OP_PNP = 9;
+/** The system shuts down: drivers that registered for it get IRP_MJ_SHUTDOWN. */
+export const OP_SHUTDOWN = 11;
 
 /** Ends the requester's process with the exit status `code` (NtTerminateProcess); another one takes its place for the requests that follow. */
 export const OP_EXIT = 10;

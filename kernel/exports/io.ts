@@ -19,6 +19,7 @@ import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
 import { exports as misc } from '../io/misc.ts';
 import { exports as requests } from '../io/request.ts';
+import { exports as shutdown } from '../io/shutdown.ts';
 import { exports as startIo } from '../io/startio.ts';
 import { exports as threadIo } from '../io/threadio.ts';
 import { exports as timer } from '../io/timer.ts';
@@ -44,6 +45,7 @@ export const exports: NtExport[] = [
   ...requests,
   ...load,
   ...startIo,
+  ...shutdown,
   ...timer,
   ...misc,
   ...threadIo,

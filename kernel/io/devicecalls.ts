@@ -1,7 +1,7 @@
 /** Routines for device objects, their names and their stacks. Source: the WDK page of each. */
 import type { Kernel } from '../kernel.ts';
 import { systemTime } from '../ke/time.ts';
-import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { exAllocatePool } from '../mm/pool.ts';
 import { createLinkObject, directoryInsert, obLookup, obLookupForCreate } from '../ob/directory.ts';
 import { poolTag } from '../ob/globals.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
@@ -10,7 +10,7 @@ import { obMakeTemporary } from '../ob/named.ts';
 import { readString } from '../ob/string.ts';
 import { exportedType, obTypeOf } from '../ob/type.ts';
 import { psCreateSystemThread } from '../ps/thread.ts';
-import { insertHeadList, listEntries, removeEntryList } from '../rtl/list.ts';
+import { insertHeadList } from '../rtl/list.ts';
 import {
   DO_SHUTDOWN_REGISTERED,
   DOE_DELETE_PENDING,
@@ -70,6 +70,7 @@ import { allocateDriverExtension, DRV, findDriverExtension, freeDriverParts, REI
 import { deviceHint } from './fileextension.ts';
 import { ntSuccess } from './irp.ts';
 import { removalDue } from '../pnp/removal.ts';
+import { unregisterShutdown } from './shutdown.ts';
 import { stopDeviceTimer } from './timer.ts';
 
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
@@ -299,52 +300,6 @@ function unloadIfIdle(k: Kernel, driver: number): Outcome {
 function startSystemThread(k: Kernel, routine: string, context: number): void {
   psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), k.address(routine), context);
 }
-
-/** A registration for shutdown: links, device. */
-const SHUTDOWN_PACKET_SIZE = 0x18;
-
-function unregisterShutdown(k: Kernel, device: number): void {
-  for (const entry of [...listEntries(k.mem, k.global.address('IopShutdownQueueHead'))]) {
-    if (k.mem.readPtr(entry + 0x10) !== device) continue;
-    removeEntryList(k.mem, entry);
-    exFreePool(k, entry, 0);
-  }
-  D.Flags.set(k.mem, device, D.Flags.get(k.mem, device) & ~DO_SHUTDOWN_REGISTERED);
-}
-
-const shutdown: NtExport[] = (['IoRegisterShutdownNotification', 'IoRegisterLastChanceShutdownNotification'] as const)
-  .map(name =>
-    ntExport({
-      name,
-      doc: 'Registers a device to get IRP_MJ_SHUTDOWN when the system shuts down.',
-      irql: PASSIVE,
-      args: { DeviceObject: PDEVICE_OBJECT },
-      returns: NTSTATUS,
-      cycles: 200,
-      status: 'partial' as const,
-      missing: 'the machine is never shut down, so the request is never sent',
-      impl(k, { DeviceObject }) {
-        const entry = exAllocatePool(k, NonPagedPoolNx, SHUTDOWN_PACKET_SIZE, poolTag('IoSh'));
-        if (!entry) return STATUS_INSUFFICIENT_RESOURCES;
-        k.mem.writePtr(entry + 0x10, DeviceObject);
-        insertHeadList(k.mem, k.global.address('IopShutdownQueueHead'), entry);
-        D.Flags.set(k.mem, DeviceObject, D.Flags.get(k.mem, DeviceObject) | DO_SHUTDOWN_REGISTERED);
-        return STATUS_SUCCESS;
-      },
-    }),
-  )
-  .concat(
-    ntExport({
-      name: 'IoUnregisterShutdownNotification',
-      doc: 'Takes back a registration for IRP_MJ_SHUTDOWN.',
-      irql: PASSIVE,
-      args: { DeviceObject: PDEVICE_OBJECT },
-      returns: VOID,
-      cycles: 150,
-      status: 'full',
-      impl: (k, { DeviceObject }) => unregisterShutdown(k, DeviceObject),
-    }),
-  );
 
 /** IoDetachDevice and the ends of deletions that waited for it. */
 const stacks: NtExport[] = [
@@ -584,4 +539,4 @@ const links: NtExport[] = [
   }),
 ];
 
-export const exports: NtExport[] = [...devices, ...shutdown, ...stacks, ...links];
+export const exports: NtExport[] = [...devices, ...stacks, ...links];

@@ -63,7 +63,7 @@ const PACKET_SIZE = 0x20,
   PACKET_ROUTINE = 0x18;
 
 /** The control devices of all registered file systems. */
-const fileSystems = (k: Kernel): number[] =>
+export const fileSystems = (k: Kernel): number[] =>
   ALL_LISTS.flatMap(name => [...listEntries(k.mem, k.global.address(name))].map(link => link - QUEUE));
 const packets = (k: Kernel): number[] => [...listEntries(k.mem, k.global.address('IopFsNotifyChangeQueueHead'))];
 

@@ -10,6 +10,7 @@ import {
   OP_LOAD,
   OP_OPEN,
   OP_PNP,
+  OP_SHUTDOWN,
   OP_READ,
   OP_UNLOAD,
   OP_WRITE,
@@ -283,6 +284,8 @@ export function begin(k: Kernel, f: F, r: RequestFields): Outcome {
     case OP_PNP:
       if (!allocateString(k, f.get('Name'), r.name, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
       return call(k.address('nt!PipDeviceAction'), [f.get('Name'), r.code], 'acted');
+    case OP_SHUTDOWN:
+      return call(k.address('nt!IopShutdownSystem'), [], 'ended');
     default:
       return answer(k, f, STATUS_INVALID_PARAMETER);
   }
@@ -366,6 +369,7 @@ export const kernelSteps = {
     return ntSuccess(rax) ? awaitUnload(k, f) : answer(k, f, rax);
   },
   polled: (k: Kernel, f: F): Outcome => awaitUnload(k, f),
+  ended: (k: Kernel, f: F, rax: number): Outcome => answer(k, f, rax),
   acted(k: Kernel, f: F, rax: number): Outcome {
     freeString(k, f.get('Name'));
     return answer(k, f, rax);

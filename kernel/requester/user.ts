@@ -376,6 +376,7 @@ export const userRequesterRoutines: readonly NtExport[] = [
       devicesRemoved: (k, f, rax) => kernelSteps.devicesRemoved(k, asF(f), rax),
       unloaded: (k, f, rax) => kernelSteps.unloaded(k, asF(f), rax),
       polled: (k, f) => kernelSteps.polled(k, asF(f)),
+      ended: (k, f, rax) => kernelSteps.ended(k, asF(f), rax),
       acted: (k, f, rax) => kernelSteps.acted(k, asF(f), rax),
     },
   }),

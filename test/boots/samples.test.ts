@@ -291,3 +291,76 @@ describe('worker', () => {
     expect(machine.debugLines()).toEqual(['worker: 1 done, 2 cancelled']);
   });
 });
+
+describe('filter', () => {
+  it('disguises what is written and restores what is read, and leaves while the device below is open', () => {
+    const machine = machineWith('echo');
+    machine.load(sample('filter'));
+    const echo = machine.open('\\\\.\\Echo');
+    echo.write(text('hello, world'));
+    expect(echo.read(5).data).toEqual(text('hello'));
+    // A read that waits is restored when its write comes.
+    echo.read(100);
+    const waiting = echo.read(4);
+    expect(waiting.outcome).toBe('pending');
+    echo.write(text('abcd'));
+    expect(machine.result(waiting.id, true).data).toEqual(text('abcd'));
+    expect(echo.ioctl(0x222000, Uint8Array.of(1, 2, 3)).data).toEqual(Uint8Array.of(3, 2, 1));
+    echo.write(text('Secret'));
+    expect(machine.unload('filter').status).toBe(STATUS_SUCCESS);
+    expect(names(machine)).not.toContain('filter.sys');
+    expect(machine.debugLines().at(-1)).toBe('filter: detached after 9 requests');
+    // Without the filter one sees what echo has kept all the time.
+    expect(echo.read(6).data).toEqual(text('sECRET'));
+    echo.close();
+    expect(machine.unload('echo').status).toBe(STATUS_SUCCESS);
+  });
+
+  it('is refused where there is no device to attach to', () => {
+    const machine = Machine.create();
+    expect(() => machine.load(sample('filter'))).toThrow('DriverEntry returned STATUS_OBJECT_NAME_NOT_FOUND');
+    expect(names(machine)).toEqual(['ntoskrnl.exe', 'hal.dll']);
+  });
+
+  it('leaves only when a request that is inside has come out', () => {
+    const machine = machineWith('echo');
+    machine.load(sample('filter'));
+    const echo = machine.open('\\\\.\\Echo'),
+      waiting = echo.read(3);
+    expect(waiting.outcome).toBe('pending');
+    const unload = machine.perform({ op: 2, name: 'filter' });
+    expect(unload.outcome).not.toBe('done');
+    expect(names(machine)).toContain('filter.sys');
+    echo.write(text('bye'));
+    // The writer did not pass the filter any more, the reader does on its way up.
+    expect(machine.result(waiting.id, true).data).toEqual(text('BYE'));
+    expect(machine.result(unload.id, true).status).toBe(STATUS_SUCCESS);
+    expect(names(machine)).not.toContain('filter.sys');
+  });
+});
+
+describe('stress', () => {
+  for (const cpus of [1, 4])
+    it(`ends every request once on ${cpus} processors, whoever ends it, and unloads with requests in flight`, () => {
+      const machine = machineWith('stress', { cpus, limitSeconds: 60 }),
+        file = machine.open('\\\\.\\Stress');
+      const [sent, completed, cancelled] = u32s(file.ioctl(0x222000, u32(300), 12).data);
+      expect(sent).toBe(300);
+      expect(completed! + cancelled!).toBe(300);
+      expect(Math.min(completed!, cancelled!)).toBeGreaterThan(100);
+      const reads = Array.from({ length: 10 }, () => file.read(1).id);
+      file.cancel();
+      for (const id of reads) expect([STATUS_SUCCESS, STATUS_CANCELLED]).toContain(machine.result(id, true).status);
+      expect(file.ioctl(0x222004, u32(5000)).status).toBe(STATUS_SUCCESS);
+      const left = file.read(1);
+      file.close();
+      expect([STATUS_SUCCESS, STATUS_CANCELLED]).toContain(machine.result(left.id, true).status);
+      expect(machine.unload('stress').status).toBe(STATUS_SUCCESS);
+      const [run, end] = machine.debugLines().slice(-2);
+      const [, n, done, gone] = /^stress: (\d+) sent, (\d+) completed, (\d+) cancelled$/.exec(run!)!.map(Number);
+      expect(done! + gone!).toBe(n);
+      expect(n).toBeLessThan(5000);
+      expect(end).toBe('stress: unloaded');
+      expect(names(machine)).toEqual(['ntoskrnl.exe', 'hal.dll']);
+    });
+});
