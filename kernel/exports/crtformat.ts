@@ -71,6 +71,15 @@ const printf: NtExport[] = [
       impl: (k, a) => putFormatted(k, a.Buffer, Infinity, format(k, a.Format, a.List, w), w),
     }),
   ),
+  ntExport({
+    name: '_vswprintf',
+    doc: 'Formats wide text into a buffer, with a va_list: vswprintf under its older name.',
+    args: { Buffer: PWSTR, Format: PWSTR, List: VA_LIST },
+    returns: LONG,
+    cycles: 400,
+    status: 'full',
+    impl: (k, a) => putFormatted(k, a.Buffer, Infinity, format(k, a.Format, a.List, 2), 2),
+  }),
   ...both(['_snprintf', '_snwprintf'], 'Formats text into a buffer of a number of characters.', (name, w, doc, STR) =>
     ntExport({
       name,

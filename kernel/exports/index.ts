@@ -38,6 +38,7 @@ import { exports as rtl } from './rtl.ts';
 import { exceptionExports } from './rtlexception.ts';
 import { tableExports } from './rtltable.ts';
 import { sortExports } from './crtsort.ts';
+import { nameExports } from './fsrtlname.ts';
 import { exports as se } from './se.ts';
 import { descriptorExports } from './sedescriptor.ts';
 import { tokenExports } from './setoken.ts';
@@ -93,6 +94,7 @@ export const allExports: readonly NtExport[] = [
   ...exceptionExports,
   ...tableExports,
   ...sortExports,
+  ...nameExports,
   ...crt,
   ...con,
   ...data,
