@@ -11,6 +11,7 @@ import { lm } from './lm.ts';
 import { dpcs, idt, irql, pte, time, timer, vm } from './machine.ts';
 import { da, db, dd, dps, dq, ds, dS, du, dw, ln, x } from './memory.ts';
 import { handle, object } from './objects.ts';
+import { memusage } from './memusage.ts';
 import { pool, poolused } from './pool.ts';
 import { process, ready, running, thread } from './processes.ts';
 import { pcr, prcb, processors } from './processors.ts';
@@ -72,6 +73,7 @@ export const commands: readonly DebugCommand[] = [
   handle,
   pool,
   poolused,
+  memusage,
   pte,
   vm,
   idt,

@@ -5,6 +5,9 @@
 
 #define TAG 'nlPK'
 
+NTKERNELAPI NTSTATUS NTAPI MmAddVerifierThunks(PVOID ThunkBuffer, ULONG ThunkBufferSize);
+NTKERNELAPI LOGICAL NTAPI MmIsDriverVerifyingByAddress(PVOID AddressWithinSection);
+
 static VOID Pool(VOID)
 {
     PUCHAR a = ExAllocatePoolWithTag(NonPagedPool, 100, TAG), b = ExAllocatePoolWithTag(NonPagedPool, 100, TAG), c;
@@ -36,6 +39,16 @@ static VOID Mapping(VOID)
     MmUnlockPages(mdl);
     IoFreeMdl(mdl);
     ExFreePoolWithTag(buffer, TAG);
+}
+
+static VOID Verified(PDRIVER_OBJECT DriverObject)
+{
+    ULONG flags = 5;
+    PVOID thunk[2] = {(PVOID)Pool, (PVOID)Mapping};
+    OUTCOME(MmIsDriverVerifying, "0 while the driver is not verified", MmIsDriverVerifying(DriverObject) == 0);
+    OUTCOME(MmIsDriverVerifyingByAddress, "FALSE for an address in a driver that is not verified", !MmIsDriverVerifyingByAddress((PVOID)Pool));
+    OUTCOME(MmIsVerifierEnabled, "an error and no options while the verifier is not active", !NT_SUCCESS(MmIsVerifierEnabled(&flags)) && flags == 0);
+    OUTCOME(MmAddVerifierThunks, "STATUS_NOT_SUPPORTED while the verifier is not active", MmAddVerifierThunks(thunk, sizeof thunk) == STATUS_NOT_SUPPORTED);
 }
 
 /* A block with another one right behind it. */
@@ -133,6 +146,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     }
     Pool();
     Mapping();
+    Verified(DriverObject);
     KtestDone();
     return STATUS_SUCCESS;
 }
