@@ -174,4 +174,35 @@ const buses: NtExport[] = [
   }),
 ];
 
-export const exports: NtExport[] = [...ports, ...buses];
+/** The 8254 and port B of the PC: clock of the timer in Hz, its command and channel 2, and the speaker's gate and data bits (Intel 8254 datasheet; IBM PC AT technical reference). */
+const PIT_HZ = 1193182,
+  PIT_CHANNEL_2 = 0x42,
+  PIT_COMMAND = 0x43,
+  PORT_B = 0x61,
+  SPEAKER_ON = 3,
+  CHANNEL_2_SQUARE_WAVE = 0xb6;
+
+const speaker: NtExport[] = [
+  ntExport({
+    ...hal,
+    name: 'HalMakeBeep',
+    doc: 'Lets the speaker sound with a frequency in Hz; 0 silences it. FALSE for a frequency that the timer cannot make.',
+    args: { Frequency: ULONG },
+    returns: BOOLEAN,
+    cycles: 200,
+    status: 'full',
+    impl(k, { Frequency }) {
+      k.cpu.portOut(PORT_B, 1, k.cpu.portIn(PORT_B, 1) & ~SPEAKER_ON);
+      if (Frequency === 0) return true;
+      const divisor = Math.trunc(PIT_HZ / Frequency);
+      if (divisor === 0 || divisor > 0xffff) return false;
+      k.cpu.portOut(PIT_COMMAND, 1, CHANNEL_2_SQUARE_WAVE);
+      k.cpu.portOut(PIT_CHANNEL_2, 1, divisor & 0xff);
+      k.cpu.portOut(PIT_CHANNEL_2, 1, divisor >>> 8);
+      k.cpu.portOut(PORT_B, 1, k.cpu.portIn(PORT_B, 1) | SPEAKER_ON);
+      return true;
+    },
+  }),
+];
+
+export const exports: NtExport[] = [...ports, ...buses, ...speaker];
