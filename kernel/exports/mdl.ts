@@ -32,7 +32,7 @@ import { mmMapLockedPagesUser, mmUnmapUserPages } from '../mm/usermap.ts';
 import { raiseStatus } from '../ex/raise.ts';
 import { NO_MORE_SYSTEM_PTES, PROCESS_HAS_LOCKED_PAGES, SYSTEM_PTE_MISUSE } from '../types/bugcodes.ts';
 import { KernelMode } from '../types/ke.ts';
-import { MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL, MmCached, NonPagedPoolNx } from '../types/mm.ts';
+import { MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_PARENT_MAPPED_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, MmCached, NonPagedPoolNx } from '../types/mm.ts';
 import { STATUS_INVALID_PAGE_PROTECTION, STATUS_INVALID_PARAMETER_2, STATUS_NOT_MAPPED_VIEW, STATUS_SUCCESS } from '../types/status.ts';
 import {
   type ArgTypes,
@@ -452,6 +452,12 @@ export const mdlExports: NtExport[] = [
         pages = mdlPages(k, mdl);
       const flags = MDL.f.MdlFlags.get(k.mem, mdl);
       for (let i = 0; i < skipped; i++) if (flags & MDL_PAGES_LOCKED) mmFreePage(k, mdlFrame(k, mdl, i));
+      // The system addresses of pages that fall out are given back with them.
+      if (skipped && flags & MDL_MAPPED_TO_SYSTEM_VA && !(flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARENT_MAPPED_SYSTEM_VA))) {
+        const base = pageBase(MDL.f.MappedSystemVa.get(k.mem, mdl));
+        unmapSystemPages(k, base, skipped);
+        mmReleaseSystemPtes(k, base, skipped);
+      }
       k.mem.copy(mdl + MDL.size, mdl + MDL.size + skipped * 8, (pages - skipped) * 8);
       MDL.f.StartVa.set(k.mem, mdl, MDL.f.StartVa.get(k.mem, mdl) + skipped * PAGE_SIZE);
       MDL.f.ByteOffset.set(k.mem, mdl, from % PAGE_SIZE);

@@ -42,6 +42,9 @@ function entryAddress(k: Kernel, va: number, level: number, create: boolean): nu
 /** Physical address of the page-table entry of `va`; -1 when there is no page table for it, or a large page. */
 export const pteLocation = (k: Kernel, va: number): number => entryAddress(k, va, 0, false);
 
+/** Makes the page table for `va`; false when there is no memory for it. */
+export const mmMakePageTable = (k: Kernel, va: number): boolean => entryAddress(k, va, 0, true) >= 0;
+
 /** The page-table entry that maps `va`; 0 when there is none. For an address in a large page: the entry that a small page would have. */
 export function mmGetPte(k: Kernel, va: number): bigint {
   const low = low48(va);

@@ -19,7 +19,7 @@ import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, SPECIAL_POOL_BASE, SPECIAL_POOL_T
 import { mmAllocatePage, mmFreePage } from './pfn.ts';
 import { returnPoolQuota } from './poolquota.ts';
 import { mmIsPageable, mmReleasePage, PTE_KEY_DRIVER } from './paging.ts';
-import { mmIsAddressValid, mmMapPage, mmUnmapPageEverywhere } from './pte.ts';
+import { mmMakePageTable, mmIsAddressValid, mmMapPage, mmUnmapPageEverywhere } from './pte.ts';
 
 /** Return addresses that are kept of an allocation and of a free. */
 export const SPECIAL_POOL_FRAMES = 8;
@@ -83,6 +83,8 @@ export function initializeSpecialPool(k: Kernel, bitmap: number, pages: number):
     const pfn = mmAllocatePage(k, true);
     if (pfn < 0 || !mmMapPage(k, SPECIAL_POOL_TABLE + at, pfn, PTE_WRITE | PTE_NO_EXECUTE)) return;
   }
+  // The region's page tables exist from the start, so that a block costs its own pages and nothing else.
+  for (let page = 0; page < pages; page += 512) if (!mmMakePageTable(k, SPECIAL_POOL_BASE + page * PAGE_SIZE)) return;
   k.global.set('MmSpecialPoolBitmap', bitmap);
   k.global.set('MmSpecialPoolPages', pages);
 }
