@@ -109,7 +109,17 @@ static VOID CacheAware(VOID)
     ExReleaseRundownProtectionCacheAwareEx(Aware, 2);
     ExWaitForRundownProtectionReleaseCacheAware(Aware);
     ExFreeCacheAwareRundownProtection(Aware);
-    OUTCOME(ExFreeCacheAwareRundownProtection, "frees what ExAllocateCacheAwareRundownProtection allocated", TRUE);
+    /* More of them than memory could hold at a time. */
+    LONG allocated = 0;
+    for (int i = 0; i < 20000; i++)
+    {
+        PEX_RUNDOWN_REF_CACHE_AWARE_ each = ExAllocateCacheAwareRundownProtection(NonPagedPool, 'dnuR');
+        if (each == NULL)
+            break;
+        ExFreeCacheAwareRundownProtection(each);
+        allocated++;
+    }
+    OUTCOME(ExFreeCacheAwareRundownProtection, "frees what ExAllocateCacheAwareRundownProtection allocated", allocated == 20000);
     KeRevertToUserAffinityThread();
 }
 

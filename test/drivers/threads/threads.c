@@ -166,11 +166,39 @@ static VOID Identity(VOID)
     BOOLEAN was = KeSetKernelStackSwapEnable(FALSE);
     OUTCOME(KeSetKernelStackSwapEnable, "returns TRUE when stack swapping was enabled", was == TRUE);
     OUTCOME(KeSetKernelStackSwapEnable, "returns FALSE when stack swapping was disabled", KeSetKernelStackSwapEnable(TRUE) == FALSE && KeSetKernelStackSwapEnable(TRUE) == TRUE);
-    volatile ULONG *page = ExAllocatePool(NonPagedPool, 8192);
-    page[0] = 5;
+}
+
+/* A page table entry that is changed by hand: what a processor keeps of it is stale until it is flushed. */
+static VOID FlushTb(VOID)
+{
+    PHYSICAL_ADDRESS highest = {.QuadPart = 0xffffffff};
+    ULONG *first = MmAllocateContiguousMemory(4096, highest), *second = MmAllocateContiguousMemory(4096, highest);
+    ULONGLONG frame = (ULONGLONG)MmGetPhysicalAddress(second).QuadPart;
+    *first = 1;
+    *second = 2;
+    volatile ULONG *view = MmMapIoSpace(MmGetPhysicalAddress(first), 4096, MmCached);
+    volatile ULONGLONG *entry = (volatile ULONGLONG *)(0xFFFFF68000000000ULL + (((ULONGLONG)view & 0xFFFFFFFFFFFFULL) >> 12) * 8);
+    ULONG before = 0, after = 0;
+    for (ULONG n = 0; n < KtestProcessors; n++)
+    {
+        KeSetSystemAffinityThread((KAFFINITY)1 << n);
+        before += *view;
+    }
+    ULONGLONG kept = *entry;
+    *entry = (kept & 0xFFF0000000000FFFULL) | frame;
     KeFlushEntireTb(TRUE, TRUE);
-    OUTCOME(KeFlushEntireTb, "memory is translated anew afterwards", page[0] == 5);
-    ExFreePool((PVOID)page);
+    for (ULONG n = 0; n < KtestProcessors; n++)
+    {
+        KeSetSystemAffinityThread((KAFFINITY)1 << n);
+        after += *view;
+    }
+    *entry = kept;
+    KeFlushEntireTb(TRUE, TRUE);
+    KeRevertToUserAffinityThread();
+    OUTCOME(KeFlushEntireTb, "every processor translates anew afterwards", before == KtestProcessors && after == 2 * KtestProcessors && *view == 1);
+    MmUnmapIoSpace((PVOID)view, 4096);
+    MmFreeContiguousMemory(first);
+    MmFreeContiguousMemory(second);
 }
 
 static VOID NTAPI Burn(PVOID Context)
@@ -245,6 +273,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     Quantum();
     Affinity();
     Identity();
+    FlushTb();
     Runtime();
     FloatingPoint();
     KtestDone();

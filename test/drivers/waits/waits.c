@@ -178,6 +178,15 @@ static VOID AllOrNothing(VOID)
     OUTCOME(KeWaitForMultipleObjects, "a WaitAll that waits takes no object before it can take all", left && Result == STATUS_SUCCESS && !KeReadStateEvent(&A) && !KeReadStateEvent(&B));
 }
 
+static VOID NTAPI EqualThread(PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Context);
+    KeSetSystemAffinityThread(1);
+    KeSetPriorityThread(KeGetCurrentThread(), LOW_REALTIME_PRIORITY);
+    One(&A, NULL);
+    Ended = 1;
+}
+
 static VOID Delays(VOID)
 {
     LARGE_INTEGER interval = MsFromNow(50);
@@ -194,9 +203,23 @@ static VOID Delays(VOID)
     before = Now();
     status = KeDelayExecutionThread(KernelMode, FALSE, &interval);
     OUTCOME(KeDelayExecutionThread, "STATUS_SUCCESS at once for an absolute time that has passed", status == STATUS_SUCCESS && Now() - before < 300000);
+
+    /* Two threads of one priority on one processor: the other one is ready, and runs when this one gives up the rest of its time. */
+    KAFFINITY affinity = KeSetSystemAffinityThreadEx(1);
+    KPRIORITY old = KeSetPriorityThread(KeGetCurrentThread(), LOW_REALTIME_PRIORITY);
+    Ended = 0;
+    KeInitializeEvent(&A, NotificationEvent, FALSE);
+    PKTHREAD equal = StartThread(EqualThread, NULL);
+    SleepMs(20);
+    KeSetEvent(&A, 0, FALSE);
+    BOOLEAN notYet = Ended == 0;
     interval.QuadPart = 0;
-    status = KeDelayExecutionThread(KernelMode, TRUE, &interval);
-    OUTCOME(KeDelayExecutionThread, "an interval of zero lets others run and succeeds", status == STATUS_SUCCESS);
+    status = KeDelayExecutionThread(KernelMode, FALSE, &interval);
+    BOOLEAN ran = Ended == 1;
+    JoinThread(equal);
+    KeSetPriorityThread(KeGetCurrentThread(), old);
+    KeRevertToUserAffinityThreadEx(affinity);
+    OUTCOME(KeDelayExecutionThread, "an interval of zero lets a thread of the same priority run", status == STATUS_SUCCESS && notYet && ran);
 }
 
 static VOID Broken(VOID)
