@@ -25,7 +25,7 @@ describe('rounds of load, IRPs, unload', () => {
     const { leaks, rounds, irps, cancelled } = findLeaks(w, 3, 60, 1);
     expect(leaks).toEqual([]);
     expect(rounds).toBe(3);
-    expect(irps).toBe(w.device === null ? 0 : 6 * 60);
+    expect(irps).toBe(w.quick.code === 0 ? 0 : 6 * 60);
     expect(cancelled).toBe(w.pending === null ? 0 : 6 * 20);
   });
 

@@ -68,4 +68,26 @@ export const WORKLOADS: readonly Workload[] = [
     quick: { code: 0x222000, input: 10 },
     pending: null,
   },
+  {
+    name: 'worker',
+    image: image('worker'),
+    device: '\\\\.\\Worker',
+    use(file) {
+      file.ioctl(0x222000, u32(1000));
+      file.ioctl(0x222000, u32(50));
+    },
+    quick: { code: 0x222000, input: 1 },
+    pending: null,
+  },
+  {
+    name: 'sgdma',
+    image: image('sgdma'),
+    device: '\\\\.\\SgDma',
+    use(file) {
+      file.write(Uint8Array.of(1, 2, 3, 4, 5));
+      file.read(5);
+    },
+    quick: { code: 0, input: 0 },
+    pending: null,
+  },
 ];
