@@ -67,6 +67,7 @@ import {
   unlinkNode,
 } from './node.ts';
 import { assignMessage } from './message.ts';
+import { TARGET_DEVICE_QUERY_REMOVE, TARGET_DEVICE_REMOVE_CANCELLED, TARGET_DEVICE_REMOVE_COMPLETE } from './notify.ts';
 import { inUse, stackOf } from './removal.ts';
 import { sendFrame, sendPnp } from './send.ts';
 import { driverOfService } from '../io/load.ts';
@@ -84,6 +85,10 @@ const ENUMERATE = 0,
   SURPRISE = 4;
 
 const pdoOf = (k: Kernel, node: number): number => N.PhysicalDeviceObject.get(k.mem, node);
+
+/** Tells the drivers that registered for files on the device. */
+const tellTargets = (k: Kernel, node: number, event: number, then: string): Outcome =>
+  call(k.address('nt!PipNotifyTargetDeviceChange'), [pdoOf(k, node), event], then);
 
 const addFrame = { Node: ptr, Started: u32, Failure: u32, RootTried: u32 } as const;
 type AddFrame = Frame<typeof addFrame>;
@@ -296,17 +301,24 @@ const ending: NtExport[] = [
     status: 'full',
     frame: { ...sendFrame, Status: u32 },
     steps: {
-      start(k, f, _rax, { Node }) {
+      start(k, _f, _rax, { Node }) {
         if (!N.FunctionDriver.get(k.mem, Node)) return ret(STATUS_INVALID_DEVICE_STATE);
+        return tellTargets(k, Node, TARGET_DEVICE_QUERY_REMOVE, 'allowed');
+      },
+      allowed(k, f, rax, { Node }) {
+        f.set('Status', rax);
+        if (!ntSuccess(rax)) return tellTargets(k, Node, TARGET_DEVICE_REMOVE_CANCELLED, 'cancelled');
         return sendPnp(k, f, pdoOf(k, Node), IRP_MN_QUERY_REMOVE_DEVICE, [], 'asked');
       },
       asked(k, f, rax, { Node }) {
         const status = ntSuccess(rax) && inUse(k, Node) ? STATUS_DEVICE_BUSY : rax;
         f.set('Status', status);
         if (!ntSuccess(status)) return sendPnp(k, f, pdoOf(k, Node), IRP_MN_CANCEL_REMOVE_DEVICE, [], 'refused');
-        return call(k.address('nt!PipRemoveStack'), [Node], 'removed');
+        return tellTargets(k, Node, TARGET_DEVICE_REMOVE_COMPLETE, 'told');
       },
-      refused: (_k, f) => ret(f.get('Status')),
+      told: (k, _f, _rax, { Node }) => call(k.address('nt!PipRemoveStack'), [Node], 'removed'),
+      refused: (k, _f, _rax, { Node }) => tellTargets(k, Node, TARGET_DEVICE_REMOVE_CANCELLED, 'cancelled'),
+      cancelled: (_k, f) => ret(f.get('Status')),
       removed: () => ret(STATUS_SUCCESS),
     },
   }),
@@ -322,8 +334,9 @@ const ending: NtExport[] = [
     steps: {
       start(k, f, _rax, { Node }) {
         for (const device of stackOf(k, Node)) setExtensionFlags(k, device, DOE_REMOVE_PENDING);
-        return sendPnp(k, f, pdoOf(k, Node), IRP_MN_SURPRISE_REMOVAL, [], 'told');
+        return sendPnp(k, f, pdoOf(k, Node), IRP_MN_SURPRISE_REMOVAL, [], 'surprised');
       },
+      surprised: (k, _f, _rax, { Node }) => tellTargets(k, Node, TARGET_DEVICE_REMOVE_COMPLETE, 'told'),
       told(k, _f, _rax, { Node }) {
         const open = inUse(k, Node);
         N.State.set(k.mem, Node, open ? DeviceNodeAwaitingQueuedRemoval : DeviceNodeRemoved);

@@ -1,4 +1,4 @@
-import { ptr, u32 } from '../types/struct.ts';
+import { array, ptr, u32 } from '../types/struct.ts';
 
 /** Variables of this manager in ntoskrnl's .data; `kernel/globals.ts` joins them into one structure. Names carry the prefix Pp, Pip or Iop. */
 export const pnpGlobals = {
@@ -12,6 +12,8 @@ export const pnpGlobals = {
   PciBusDeviceNode: ptr,
   /** Next number of a `NTPNP_PCInnnn` name. */
   PciDeviceNumber: u32,
+  /** Registrations for Plug and Play events (pnp/notify.ts). */
+  PnpNotificationListHead: array(ptr, 2),
   /** Number of the next device that the root enumerator made for a driver. */
   IopRootDeviceNumber: u32,
 } as const;

@@ -1,4 +1,5 @@
 /** What drivers ask about devices: properties, registry keys, interfaces. Source: the WDK page of each routine. */
+import { DEVICE_INTERFACE_ARRIVAL, DEVICE_INTERFACE_REMOVAL, postInterfaceChange } from './notify.ts';
 import {
   cmCreatePath,
   cmOpenPath,
@@ -113,8 +114,15 @@ function nameOfLink(link: string): { name: string; guid: string } {
   return { name: m?.[1] ?? '', guid: m?.[2] ?? '' };
 }
 
+/** A GUID as it lies in memory, from its text in braces. */
+function guidBytes(text: string): Uint8Array {
+  const hex = text.replace(/[{}-]/g, '');
+  const at = (i: number): number => parseInt(hex.slice(i * 2, i * 2 + 2), 16);
+  return Uint8Array.from([3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15].map(at));
+}
+
 /** Enabled interfaces of a class: their links, in order of the devices. */
-function enabledInterfaces(k: Kernel, guid: string, onlyPdo: number): string[] {
+export function enabledInterfaces(k: Kernel, guid: string, onlyPdo: number): string[] {
   const out: string[] = [];
   for (const node of allNodes(k)) {
     if (onlyPdo && N.PhysicalDeviceObject.get(k.mem, node) !== onlyPdo) continue;
@@ -235,7 +243,9 @@ export const exports: NtExport[] = [
         directoryInsert(k, place.directory, place.name, link);
         if (dereference(k, link) === 0) deferDeletion(k, link);
       }
-      return cmSetValue(k, key, 'Linked', REG_DWORD, regDword(Enable ? 1 : 0));
+      const status = cmSetValue(k, key, 'Linked', REG_DWORD, regDword(Enable ? 1 : 0));
+      postInterfaceChange(k, Enable ? DEVICE_INTERFACE_ARRIVAL : DEVICE_INTERFACE_REMOVAL, guidBytes(guid), path);
+      return status;
     },
   }),
   ntExport({
