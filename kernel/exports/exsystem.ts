@@ -1,10 +1,20 @@
 /** ZwQuerySystemInformation. */
 import { systemInformation } from '../ex/sysinfo.ts';
-import { STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_SUCCESS } from '../types/status.ts';
-import { type NtExport, NTSTATUS, PVOID, ULONG } from './declare.ts';
+import { STATUS_DEBUGGER_INACTIVE, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_SUCCESS } from '../types/status.ts';
+import { type NtExport, ntExport, NTSTATUS, PVOID, ULONG } from './declare.ts';
 import { service } from './service.ts';
 
 export const systemExports: NtExport[] = [
+  ntExport({
+    name: 'KdSystemDebugControl',
+    doc: 'Commands to the kernel debugger; STATUS_DEBUGGER_INACTIVE when none is enabled.',
+    args: { Command: ULONG, InputBuffer: PVOID, InputBufferLength: ULONG, OutputBuffer: PVOID, OutputBufferLength: ULONG, ReturnLength: PVOID, PreviousMode: ULONG },
+    returns: NTSTATUS,
+    cycles: 60,
+    status: 'partial',
+    missing: 'the debugger of this machine is outside of it and takes no commands from inside',
+    impl: () => STATUS_DEBUGGER_INACTIVE,
+  }),
   ...service({
     name: 'QuerySystemInformation',
     doc: 'Returns information about the system: basic facts, processes with their threads, loaded modules.',

@@ -25,7 +25,11 @@ import type { NtExport } from './declare.ts';
 import { exports as ex } from './ex.ts';
 import { objectExports } from './exobject.ts';
 import { systemExports } from './exsystem.ts';
+import { ccExports } from './cc.ts';
+import { fsrtlExports } from './fsrtl.ts';
 import { exports as hal } from './hal.ts';
+import { halSystemExports } from './halsystem.ts';
+import { moreProcessExports } from './psmore.ts';
 import { exports as io } from './io.ts';
 import { exports as ke } from './ke.ts';
 import { exports as mm } from './mm.ts';
@@ -84,6 +88,10 @@ export const allExports: readonly NtExport[] = [
   ...zwTokenExports,
   ...zwMiscExports,
   ...hal,
+  ...halSystemExports,
+  ...moreProcessExports,
+  ...fsrtlExports,
+  ...ccExports,
   ...ex,
   ...objectExports,
   ...systemExports,

@@ -10,7 +10,7 @@ import { exportedType } from '../ob/type.ts';
 import { FILE_OBJECT, SHARE_ACCESS } from '../types/io.ts';
 import { KEVENT } from '../types/ke.ts';
 import { OBJ_KERNEL_HANDLE } from '../types/ob.ts';
-import { STATUS_SHARING_VIOLATION, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_SHARING_VIOLATION, STATUS_SUCCESS, STATUS_WMI_GUID_NOT_FOUND } from '../types/status.ts';
 import { BOOLEAN, type NtExport, ntData, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from '../exports/declare.ts';
 import { PDEVICE_OBJECT, PIRP } from './call.ts';
 import { ignoresShareAccess } from './fileextension.ts';
@@ -228,6 +228,28 @@ const rest: NtExport[] = [
     status: 'partial',
     missing: 'there is no WMI: nobody will ask the provider for anything',
     impl: () => STATUS_SUCCESS,
+  }),
+  ntExport({
+    name: 'IoWMIOpenBlock',
+    doc: 'Opens a WMI class by its GUID.',
+    irql: PASSIVE,
+    args: { DataBlockGuid: PVOID, DesiredAccess: ULONG, DataBlockObject: PVOID },
+    returns: NTSTATUS,
+    cycles: 100,
+    status: 'partial',
+    missing: 'providers that drivers register are not asked which classes they have, so no class is found',
+    impl: () => STATUS_WMI_GUID_NOT_FOUND,
+  }),
+  ntExport({
+    name: 'IoWMIQueryAllData',
+    doc: 'Asks for all data of a WMI class that IoWMIOpenBlock opened.',
+    irql: PASSIVE,
+    args: { DataBlockObject: PVOID, InOutBufferSize: PVOID, OutBuffer: PVOID },
+    returns: NTSTATUS,
+    cycles: 100,
+    status: 'partial',
+    missing: 'no class can be opened (IoWMIOpenBlock), so there is nothing to ask',
+    impl: () => STATUS_WMI_GUID_NOT_FOUND,
   }),
   ntExport({
     name: 'IoInvalidateDeviceRelations',
