@@ -18,7 +18,8 @@ export interface InstructionInfo {
   call: boolean;
 }
 
-const RSP = 4;
+const RSP = 4,
+  GS = 5;
 /** Cycles that are run again in no time. */
 const NEAR = 200_000;
 /** How far a command looks before it gives up, in cycles: ten guest seconds at 100 MHz. */
@@ -71,7 +72,9 @@ export class RunControl {
       before = cpu.rip,
       depth = cpu.gpr(RSP);
     const { length, call } = this.instruction(cpu, before);
-    if (call) return this.untilAt(before + length, r => r.index === own && r.gpr(RSP) >= depth);
+    // Another thread may come by there first: in user mode its GS base is another one.
+    const gs = cpu.segment(GS).base;
+    if (call) return this.untilAt(before + length, r => r.index === own && r.gpr(RSP) >= depth && r.segment(GS).base === gs);
     for (;;) {
       const stop = this.stepInto(own);
       if (stop.reason !== 'step' || cpu.gpr(RSP) >= depth || !isInterruptFrame(cpu, before)) return stop;
@@ -279,7 +282,7 @@ function isInterruptFrame(cpu: CpuView, rip: number): boolean {
   return false;
 }
 
-/** The calls of 64-bit code, by their encodings: E8 rel32, FF /2, FF /3, with their prefixes (SDM vol. 2, CALL); anything else counts as no call. */
+/** The calls of 64-bit code, by their encodings: E8 rel32, FF /2, FF /3, with their prefixes, and SYSCALL (SDM vol. 2, CALL); anything else counts as no call. */
 export function decodeCall(cpu: CpuView, va: number): InstructionInfo {
   const none = { length: 0, call: false };
   let at = va;
@@ -300,6 +303,8 @@ export function decodeCall(cpu: CpuView, va: number): InstructionInfo {
   )
     op = byte();
   if (op === 0xe8) return { length: at - va + 4, call: true };
+  // SYSCALL: the kernel comes back to the instruction after it.
+  if (op === 0x0f && byte() === 0x05) return { length: at - va, call: true };
   if (op !== 0xff) return none;
   const modrm = byte(),
     mod = modrm >> 6,

@@ -39,6 +39,8 @@ export interface RunCommand {
   /** Whether the rules of drivers are checked as they run. */
   verifier: boolean;
   /** One in how many of a driver's allocations, mappings and calls of lower drivers fails; 0: none. */
+  /** Who carries the operations out: a program in user mode, or threads of the kernel. */
+  requester: 'user' | 'kernel';
   inject: { pool: number; map: number; lower: number };
   /** Chooses which fail. */
   injectSeed: number;
@@ -66,6 +68,7 @@ Options of run (operations are done in the order in which they are given):
   --cpus N                     processors, 1 to 8 (default 1)
   --schedule-seed S            how the processors take turns: the same seed, the same interleaving (default 1)
   --verifier off               do not check the rules of drivers as they run (default: on)
+  --requester user|kernel      who carries the operations out: a program in ring 3 (default) or a kernel thread
   --inject CLASS:1/N[,...]     make one in N calls of a class fail: pool (allocations), map (mappings), lower (IoCallDriver)
   --inject-seed S              which of them fail: the same seed, the same failures (default 1)
   --json                       print one JSON object instead of text
@@ -115,6 +118,7 @@ function parseRun(args: readonly string[]): Command {
     cpus: 1,
     scheduleSeed: 1,
     verifier: true,
+    requester: 'user',
     inject: { pool: 0, map: 0, lower: 0 },
     injectSeed: 1,
     json: false,
@@ -175,6 +179,13 @@ function parseRun(args: readonly string[]): Command {
         const wanted = value();
         if (wanted !== 'on' && wanted !== 'off') throw new UsageError(`--verifier: 'on' or 'off' expected, not '${wanted}'`);
         out.verifier = wanted === 'on';
+        break;
+      }
+      case '--requester': {
+        const wanted = value();
+        if (wanted !== 'user' && wanted !== 'kernel')
+          throw new UsageError(`--requester: 'user' or 'kernel' expected, not '${wanted}'`);
+        out.requester = wanted;
         break;
       }
       case '--inject':

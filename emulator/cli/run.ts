@@ -47,11 +47,12 @@ export function runDriver(command: RunCommand): RunReport {
     describeImage(basename(path), image);
     return [basename(path).replace(/\.sys$/i, ''), image] as const;
   });
-  const { cpus, scheduleSeed, verifier, inject, injectSeed } = command;
+  const { cpus, scheduleSeed, verifier, requester, inject, injectSeed } = command;
   const machine = Machine.create({
     cpus,
     scheduleSeed,
     verifier,
+    requester,
     injectPool: inject.pool,
     injectMap: inject.map,
     injectLower: inject.lower,

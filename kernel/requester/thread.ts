@@ -125,7 +125,13 @@ export function freeBuffers(k: Kernel, f: F): void {
 }
 
 /** Waits for the port in the name of `mode`, or takes a request from it and starts on it. */
-export function takeRequest(k: Kernel, f: F, mode: number, begin: (k: Kernel, f: F, r: RequestFields) => Outcome): Outcome {
+export function takeRequest(
+  k: Kernel,
+  f: F,
+  mode: number,
+  begin: (k: Kernel, f: F, r: RequestFields) => Outcome,
+  interrupted: (k: Kernel) => Outcome = () => next('take', 0),
+): Outcome {
   const count = (name: 'ReqIdleThreads' | 'ReqActive', by: number): void => k.global.set(name, k.global.get(name) + by);
   const asker = takeInternalRequest(k);
   const request = asker ? REQUEST_PACKET.f.Request.get(k.mem, asker) : portPending(k) ? fetchRequest(k) : 0;
@@ -136,7 +142,10 @@ export function takeRequest(k: Kernel, f: F, mode: number, begin: (k: Kernel, f:
   }
   if (!request) {
     maskPort(k, false);
-    return keWait(k, [k.global.address('ReqEvent')], { mode, reason: 15 }) === 'blocked' ? wait('woken') : next('take', 0);
+    const waited = keWait(k, [k.global.address('ReqEvent')], { mode, reason: 15 });
+    if (waited === 'blocked') return wait('woken');
+    // Not for the event, but because the thread has an APC to run first, or is to end.
+    return waited.status === STATUS_SUCCESS ? next('take', 0) : interrupted(k);
   }
   count('ReqIdleThreads', -1);
   count('ReqActive', 1);

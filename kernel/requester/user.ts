@@ -359,18 +359,14 @@ export const userRequesterRoutines: readonly NtExport[] = [
           const status = makeEvent(k, Block);
           if (status !== STATUS_SUCCESS) return leave(k, status);
         }
-        return R.Request.get(k.mem, record)
-          ? finish(k, asF(f), Block, record)
-          : takeRequest(k, asF(f), UserMode, beginUser(Block));
+        return R.Request.get(k.mem, record) ? finish(k, asF(f), Block, record) : take(k, f, Block);
       },
-      take: (k, f, _rax, { Block }) => takeRequest(k, asF(f), UserMode, beginUser(Block)),
+      take: (k, f, _rax, { Block }) => take(k, f, Block),
       woken(k, f, rax, { Block }) {
-        // Somebody wants to end this thread, or has queued an APC: the program has nothing to call, and comes again.
         if (rax === STATUS_USER_APC || rax === STATUS_ALERTED) {
-          B.Service.set(k.mem, Block, k.address('ntdll!NtTestAlert'));
-          return leave(k, rax);
+          return nothingToCall(k, Block);
         }
-        return takeRequest(k, asF(f), UserMode, beginUser(Block));
+        return take(k, f, Block);
       },
       loaded: (k, f, rax) => kernelSteps.loaded(k, asF(f), rax),
       devicesRemoved: (k, f, rax) => kernelSteps.devicesRemoved(k, asF(f), rax),
@@ -405,6 +401,16 @@ export const userRequesterRoutines: readonly NtExport[] = [
     },
   }),
 ];
+
+/** Waits for a request and starts on it. */
+const take = (k: Kernel, f: Fr, block: number): Outcome =>
+  takeRequest(k, asF(f), UserMode, beginUser(block), kernel => nothingToCall(kernel, block));
+
+/** Somebody wants to end this thread, or has queued an APC: the program has nothing to call, and comes again. */
+function nothingToCall(k: Kernel, block: number): Outcome {
+  B.Service.set(k.mem, block, k.address('ntdll!NtTestAlert'));
+  return leave(k, STATUS_USER_APC);
+}
 
 /** The frame as the code that both requesters share sees it. */
 const asF = (f: Fr): F => f as unknown as F;
