@@ -8,7 +8,7 @@ import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { compareAltitudes } from '../ob/callbacks.ts';
 import { poolTag } from '../ob/globals.ts';
 import { allocateString, freeString, readString } from '../ob/string.ts';
-import { initializeListHead, insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
+import { initializeListHead, insertHeadList, insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
 import { KEVENT } from '../types/ke.ts';
 import { PagedPool } from '../types/mm.ts';
 import { LIST_ENTRY, UNICODE_STRING } from '../types/rtl.ts';
@@ -47,6 +47,37 @@ const head = (k: Kernel): number => k.global.address('CmpCallBackListHead');
 /** The callbacks in the order in which they are asked. */
 export const callbackEntries = (k: Kernel): number[] => [...listEntries(k.mem, head(k))];
 export const anyCallbacks = (k: Kernel): boolean => k.mem.readPtr(head(k)) !== head(k);
+
+/** A call of a callback that is under way; it lies in the frame of the operation. */
+export const CALL = struct('_CM_CALLBACK_CALL', { Link: LIST_ENTRY, Thread: ptr, Altitude: UNICODE_STRING, Under: u32 });
+const C = CALL.f;
+
+/** The callback of `entry` is called. */
+export function beginCall(k: Kernel, record: number, entry: number): void {
+  const { mem } = k;
+  C.Thread.set(mem, record, k.currentThread());
+  mem.writeBytes(record + C.Altitude.offset, mem.readBytes(entry + E.Altitude.offset, UNICODE_STRING.size));
+  C.Under.set(mem, record, 1);
+  insertHeadList(mem, k.global.address('CmpCallListHead'), record);
+}
+/** It has returned, or will not. */
+export function endCall(k: Kernel, record: number): void {
+  if (!C.Under.get(k.mem, record)) return;
+  C.Under.set(k.mem, record, 0);
+  removeEntryList(k.mem, record);
+}
+
+/** The callbacks that an operation of the current thread tells: of one that a callback does itself, only those at lower altitudes than that callback. */
+export function callbacksToTell(k: Kernel): number[] {
+  const { mem } = k;
+  const entries = callbackEntries(k);
+  for (const record of listEntries(mem, k.global.address('CmpCallListHead'))) {
+    if (C.Thread.get(mem, record) !== k.currentThread()) continue;
+    const altitude = readString(k, record + C.Altitude.offset);
+    return entries.filter(e => compareAltitudes(readString(k, e + E.Altitude.offset), altitude) < 0);
+  }
+  return entries;
+}
 
 /** Registers; an old-style callback (CmRegisterCallback) has the altitude that old ones have in common, behind those before it. */
 export function registerCallback(

@@ -6,6 +6,8 @@ export const cmGlobals = {
   CmpRegistryRoot: ptr,
   /** Registry callbacks (CmRegisterCallbackEx), the highest altitude first. */
   CmpCallBackListHead: array(ptr, 2),
+  /** Calls of callbacks that are under way, innermost first. */
+  CmpCallListHead: array(ptr, 2),
   /** Cookie of the next callback. */
   CmpCallbackCookie: u64,
   /** Keys whose changes somebody waits for (ZwNotifyChangeKey): CM_NOTIFY_BLOCKs. */

@@ -12,8 +12,8 @@ import { poolTag } from '../ob/globals.ts';
 import { assignDescriptor } from '../se/assign.ts';
 import { dereferenceDescriptor, logDescriptor } from '../se/descriptor.ts';
 import { currentSubject } from '../se/subject.ts';
-import { KernelMode } from '../types/ke.ts';
-import { OBJ_CASE_INSENSITIVE, OBJ_OPENLINK } from '../types/ob.ts';
+import { KernelMode, UserMode } from '../types/ke.ts';
+import { OBJ_CASE_INSENSITIVE, OBJ_FORCE_ACCESS_CHECK, OBJ_OPENLINK } from '../types/ob.ts';
 import {
   STATUS_CHILD_MUST_BE_VOLATILE,
   STATUS_INSUFFICIENT_RESOURCES,
@@ -41,9 +41,12 @@ import {
 } from '../exports/declare.ts';
 import { array, ptr, u32, u64 } from '../types/struct.ts';
 import {
+  beginCall,
+  CALL,
   callbackContext,
-  callbackEntries,
   callbackRoutine,
+  callbacksToTell,
+  endCall,
   enterCallback,
   leaveCallback,
   objectContext,
@@ -107,6 +110,19 @@ function lookup(k: Kernel, a: Attributes): { status: number; object: number; rem
   return found;
 }
 
+/** The part of the name below the object where the walk begins, as a string that lies in the caller's. */
+function remainingName(k: Kernel, at: number, objectAttributes: number): number {
+  const { mem } = k;
+  const name = mem.readPtr(objectAttributes + 0x10);
+  const { remaining } = lookup(k, readAttributes(k, objectAttributes));
+  const length = mem.read16(name);
+  const rest = Math.min(length, remaining.replace(/^\\/, '').length * 2);
+  mem.write16(at, rest);
+  mem.write16(at + 2, rest);
+  mem.writePtr(at + 8, mem.readPtr(name + 8) + length - rest);
+  return at;
+}
+
 /** REG_CREATE_KEY_INFORMATION and REG_OPEN_KEY_INFORMATION (they are the same). */
 function openInfo(k: Kernel, at: number, object: number, a: OpenArguments, f: OperationFrame): number {
   const { mem } = k;
@@ -121,6 +137,12 @@ function openInfo(k: Kernel, at: number, object: number, a: OpenArguments, f: Op
   mem.write32(at + 0x3c, 0);
   mem.writePtr(at + 0x40, f.address('Disposition'));
   mem.writePtr(at + 0x48, f.address('ResultObject'));
+  // The _V1 structures have more at the end, and a version that says so.
+  const attributes = mem.read32(a.ObjectAttributes + 0x18);
+  mem.writePtr(at + 0x68, 1);
+  mem.writePtr(at + 0x70, remainingName(k, f.address('RemainingName'), a.ObjectAttributes));
+  mem.write32(at + 0x7c, attributes);
+  mem.write8(at + 0x80, attributes & OBJ_FORCE_ACCESS_CHECK ? UserMode : previousMode(k));
   return 0x50;
 }
 
@@ -248,12 +270,12 @@ const CLOSE_PRE = 14,
   CLOSE_POST = 25,
   CONTEXT_CLEANUP = 40;
 
-const closeFrame = { Index: u32, Entry: ptr, Info: array(u64, 7) } as const;
+const closeFrame = { Index: u32, Entry: ptr, Call: CALL, Info: array(u64, 7) } as const;
 type CloseFrame = Frame<typeof closeFrame>;
 
 /** Tells the callback of Index of a close, before (odd turn) or after. */
 function tellClose(k: Kernel, f: CloseFrame, object: number, post: boolean): Outcome {
-  const entries = callbackEntries(k);
+  const entries = callbacksToTell(k);
   const i = f.get('Index');
   const entry = post ? entries[entries.length - 1 - i] : entries[i];
   const at = f.address('Info');
@@ -270,6 +292,7 @@ function tellClose(k: Kernel, f: CloseFrame, object: number, post: boolean): Out
   } else k.mem.writePtr(at + 16, context);
   enterCallback(k, entry);
   f.set('Entry', entry);
+  beginCall(k, f.address('Call'), entry);
   return call(
     callbackRoutine(k, entry),
     [callbackContext(k, entry), post ? CLOSE_POST : CLOSE_PRE, at],
@@ -288,7 +311,10 @@ function cleanup(k: Kernel, f: CloseFrame, object: number): Outcome {
   return call(callbackRoutine(k, next.entry), [callbackContext(k, next.entry), CONTEXT_CLEANUP, at], 'cleaned');
 }
 
-const left = (k: Kernel, f: CloseFrame): void => leaveCallback(k, f.get('Entry'));
+function left(k: Kernel, f: CloseFrame): void {
+  endCall(k, f.address('Call'));
+  leaveCallback(k, f.get('Entry'));
+}
 
 const ending: NtExport[] = [
   ntSteps({
@@ -304,6 +330,7 @@ const ending: NtExport[] = [
       start(k, f, _rax, { Object, SystemHandleCount }) {
         if (SystemHandleCount !== 1) return ret();
         endWatches(k, Object, 0);
+        k.mem.fill(f.address('Call'), CALL.size, 0);
         f.set('Index', 0);
         return tellClose(k, f, Object, false);
       },

@@ -7,6 +7,7 @@ import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
+import { UNICODE_STRING } from '../types/rtl.ts';
 import { STATUS_CALLBACK_BYPASS, STATUS_KEY_DELETED, STATUS_SUCCESS } from '../types/status.ts';
 import { array, ptr, u32, u64 } from '../types/struct.ts';
 import {
@@ -23,9 +24,12 @@ import {
 import { stepService } from '../exports/service.ts';
 import {
   anyCallbacks,
+  beginCall,
+  CALL,
   callbackContext,
-  callbackEntries,
   callbackRoutine,
+  callbacksToTell,
+  endCall,
   enterCallback,
   leaveCallback,
   objectContext,
@@ -34,6 +38,9 @@ import { isDeleted, keyOfObject } from './registry.ts';
 
 /** How many callbacks an operation tells: their contexts lie in its frame. */
 const MAX_CALLBACKS = 16;
+
+/** The largest REG_*_INFORMATION: of creating and opening. */
+const INFO_SIZE = 0x88;
 
 export const operationFrame = {
   Object: ptr,
@@ -47,7 +54,9 @@ export const operationFrame = {
   ContextAt: u32,
   Disposition: u32,
   ResultObject: ptr,
-  Info: array(u64, 14),
+  Info: array(u64, INFO_SIZE / 8),
+  Call: CALL,
+  RemainingName: UNICODE_STRING,
   Post: array(u64, 7),
   Extra: array(u64, 6),
 } as const;
@@ -102,6 +111,7 @@ export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport
     const at = f.address('Info') + f.get('ContextAt');
     k.mem.writePtr(at, 0);
     k.mem.writePtr(at + 8, objectContext(k, entry, f.get('Object')));
+    beginCall(k, f.address('Call'), entry);
     return call(callbackRoutine(k, entry), [callbackContext(k, entry), op.pre, f.address('Info')], 'asked');
   };
 
@@ -131,6 +141,7 @@ export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport
     k.mem.write64(at + 32, k.mem.read64(f.address('Contexts') + i * 8));
     k.mem.writePtr(at + 40, objectContext(k, entry, object));
     k.mem.writePtr(at + 48, 0);
+    beginCall(k, f.address('Call'), entry);
     return call(callbackRoutine(k, entry), [callbackContext(k, entry), op.post, at], 'told');
   };
 
@@ -152,22 +163,24 @@ export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport
         f.set('Result', 0);
         f.set('ResultObject', 0);
         f.set('Disposition', 0);
+        k.mem.fill(f.address('Call'), CALL.size, 0);
         const handle = (a as { KeyHandle: number }).KeyHandle;
         const found = op.begin ? op.begin(k, f, a) : keyOf(k, handle, op.access);
         if (found.status !== STATUS_SUCCESS) return ret(found.status);
         f.set('Object', found.object);
         if (!anyCallbacks(k)) return work(k, f, a);
-        const entries = callbackEntries(k).slice(0, MAX_CALLBACKS);
+        const entries = callbacksToTell(k).slice(0, MAX_CALLBACKS);
         entries.forEach((entry, i) => {
           enterCallback(k, entry);
           k.mem.writePtr(f.address('Entries') + i * 8, entry);
         });
         f.set('Count', entries.length);
-        k.mem.fill(f.address('Info'), 0x70, 0);
+        k.mem.fill(f.address('Info'), INFO_SIZE, 0);
         f.set('ContextAt', op.info(k, f.address('Info'), found.object, a, f));
         return ask(k, f, a);
       },
       asked(k, f, rax, a) {
+        endCall(k, f.address('Call'));
         const i = f.get('Index');
         k.mem.write64(f.address('Contexts') + i * 8, k.mem.read64(f.address('Info') + f.get('ContextAt')));
         if (rax !== STATUS_SUCCESS) {
@@ -183,6 +196,7 @@ export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport
         return tell(k, f);
       },
       told(k, f, rax) {
+        endCall(k, f.address('Call'));
         if (rax === STATUS_CALLBACK_BYPASS) f.set('Status', k.mem.read32(f.address('Post') + 24));
         return tell(k, f);
       },
@@ -192,6 +206,7 @@ export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport
 }
 
 function release(k: Kernel, f: OperationFrame): void {
+  endCall(k, f.address('Call'));
   for (let i = 0; i < f.get('Count'); i++) leaveCallback(k, entryAt(k, f, i));
   f.set('Count', 0);
   for (const name of ['Object', 'Result'] as const) {

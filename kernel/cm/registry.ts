@@ -386,6 +386,7 @@ export function cmInit(k: Kernel): number {
   if (!root) throw new Error('no pool for the registry');
   k.global.set('CmpRegistryRoot', root);
   initializeListHead(k.mem, k.global.address('CmpCallBackListHead'));
+  initializeListHead(k.mem, k.global.address('CmpCallListHead'));
   initializeListHead(k.mem, k.global.address('CmpNotifyListHead'));
   K.Security.set(k.mem, root, logDescriptor(k, sddl(ROOT_SECURITY)));
   for (const path of KEYS) cmCreate(k, root, path);
