@@ -12,6 +12,7 @@ import {
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PARAMETER,
   STATUS_INVALID_PARAMETER_4,
+  STATUS_INVALID_PARAMETER_6,
   STATUS_MUTANT_NOT_OWNED,
   STATUS_NOT_IMPLEMENTED,
   STATUS_SEMAPHORE_LIMIT_EXCEEDED,
@@ -211,7 +212,7 @@ const timers: NtExport[] = [
     missing: 'a timer APC routine is refused with STATUS_NOT_IMPLEMENTED',
     impl(k, a) {
       if (a.TimerApcRoutine) return STATUS_NOT_IMPLEMENTED;
-      if (a.Period < 0) return STATUS_INVALID_PARAMETER;
+      if (a.Period < 0) return STATUS_INVALID_PARAMETER_6;
       const due = BigInt.asIntN(64, k.mem.read64(a.DueTime));
       if (a.PreviousState) k.mem.probe(a.PreviousState, 1, true);
       return withObject(k, a.TimerHandle, TIMER_MODIFY_STATE, 'ExTimerObjectType', t => {
