@@ -157,7 +157,30 @@ interface QueryFrame {
 }
 
 /** Goes on with the table: from the delivery that the frame's Index names, through this entry's, then the next entry. */
-function proceed(k: Kernel, f: QueryFrame, context: number): Outcome {
+/** The variables of an environment block (NAME=VALUE, each with a zero, an empty one at the end); without a block, those that the system itself has. */
+function variables(k: Kernel, block: number): Map<string, string> {
+  const out = new Map([['SYSTEMROOT', 'C:\\Windows'], ['SYSTEMDRIVE', 'C:']]);
+  if (!block) return out;
+  out.clear();
+  for (let at = block; ;) {
+    const line = readWideZ(k, at);
+    if (line === '') return out;
+    const end = line.indexOf('=', 1);
+    if (end > 0) out.set(line.slice(0, end).toUpperCase(), line.slice(end + 1));
+    at += line.length * 2 + 2;
+  }
+}
+
+/** A REG_EXPAND_SZ with its %variables% replaced; it is a REG_SZ then. Unknown ones stay. */
+function expanded(k: Kernel, d: Delivery, environment: number): Delivery {
+  if (d.type !== REG_EXPAND_SZ) return d;
+  let text = '';
+  for (let i = 0; i + 1 < d.data.length; i += 2) text += String.fromCharCode(d.data[i]! | (d.data[i + 1]! << 8));
+  const known = variables(k, environment);
+  return { name: d.name, type: REG_SZ, data: wide(text.replace(/%([^%]+)%/g, (whole, name: string) => known.get(name.toUpperCase()) ?? whole)) };
+}
+
+function proceed(k: Kernel, f: QueryFrame, context: number, environment: number): Outcome {
   const { mem } = k;
   for (;;) {
     const entry = f.get('Entry');
@@ -185,8 +208,10 @@ function proceed(k: Kernel, f: QueryFrame, context: number): Outcome {
     const subkey = (flags & SUBKEY) !== 0;
     const { status, list } = subkey ? allValues(k, f.get('Node')) : deliveries(k, entry, f.get('Node'));
     if (status !== STATUS_SUCCESS) return ret(status);
-    const delivery = list[f.get('Index')];
+    const found = list[f.get('Index')];
+    const delivery = found && (flags & NOEXPAND) === 0 ? expanded(k, found, environment) : found;
     if (delivery === undefined) {
+      if ((flags & DELETE_AFTER) !== 0 && f.get('Index') > 0 && T.Name.get(mem, entry)) cmDeleteValue(k, f.get('Node'), readWideZ(k, T.Name.get(mem, entry)));
       f.set('Index', 0);
       f.set('Entry', entry + TABLE.size);
       continue;
@@ -195,7 +220,6 @@ function proceed(k: Kernel, f: QueryFrame, context: number): Outcome {
     if ((flags & DIRECT) !== 0) {
       const stored = store(k, entry, delivery);
       if (stored !== STATUS_SUCCESS) return ret(stored);
-      if ((flags & DELETE_AFTER) !== 0) cmDeleteValue(k, f.get('Node'), delivery.name);
       continue;
     }
     // Name and data lie in a pool block of their own while the routine runs.
@@ -226,11 +250,10 @@ const queryRoutine = (name: string, doc: string): NtExport =>
     args: { RelativeTo: ULONG, Path: PCWSTR, QueryTable: PVOID, Context: PVOID, Environment: PVOID },
     returns: NTSTATUS,
     cycles: 1500,
-    status: 'partial',
-    missing: 'REG_EXPAND_SZ values are not expanded: there are no environment variables',
+    status: 'full',
     frame,
     steps: {
-      start(k, f, _rax, { RelativeTo, Path, QueryTable, Context }) {
+      start(k, f, _rax, { RelativeTo, Path, QueryTable, Context, Environment }) {
         const { status, node } = resolve(k, RelativeTo, Path, false);
         if (status !== STATUS_SUCCESS) return ret((RelativeTo & RTL_REGISTRY_OPTIONAL) !== 0 ? STATUS_SUCCESS : status);
         f.set('Top', node);
@@ -238,14 +261,14 @@ const queryRoutine = (name: string, doc: string): NtExport =>
         f.set('Entry', QueryTable);
         f.set('Index', 0);
         f.set('Block', 0);
-        return proceed(k, f, Context);
+        return proceed(k, f, Context, Environment);
       },
-      queried(k, f, rax, { Context }) {
+      queried(k, f, rax, { Context, Environment }) {
         exFreePool(k, f.get('Block'), 0);
         f.set('Block', 0);
         // STATUS_BUFFER_TOO_SMALL from a routine means "skip the rest of this entry"; any other error ends the query.
         if (rax >>> 0 >= 0xc0000000 && rax >>> 0 !== STATUS_BUFFER_TOO_SMALL) return ret(rax);
-        return proceed(k, f, Context);
+        return proceed(k, f, Context, Environment);
       },
     },
     abort(k, f) {
