@@ -12,11 +12,11 @@ import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
 import { KernelMode } from '../types/ke.ts';
 import { OBJ_FORCE_ACCESS_CHECK, OBJ_KERNEL_HANDLE } from '../types/ob.ts';
-import { obCheckAccess } from '../ob/security.ts';
+import { openAccess } from './openaccess.ts';
 import { createAccessState, deleteAccessState, grantAccessState } from '../se/accessstate.ts';
 import { ACCESS_STATE, AUX_ACCESS_DATA } from '../types/se.ts';
 import { allocateString, freeString } from '../ob/string.ts';
-import { exportedType, mapAccess, obTypeOf } from '../ob/type.ts';
+import { exportedType, obTypeOf } from '../ob/type.ts';
 import { lookupAttributes, readAttributes } from '../ob/attributes.ts';
 import { obCreateHandle } from '../ob/handle.ts';
 import {
@@ -614,23 +614,6 @@ type CreateValues = {
   CreateDisposition: number;
   CreateOptions: number;
 };
-
-/** FILE_DEVICE_SECURE_OPEN: the descriptor of the device counts for every path on it. */
-const FILE_DEVICE_SECURE_OPEN = 0x100;
-
-/** The access check of an open: on the device itself, or for a path on it only if the device says so; else its driver decides. */
-function openAccess(
-  k: Kernel,
-  device: number,
-  path: string,
-  desired: number,
-  attributes: number,
-): { status: number; granted: number } {
-  const top = attachedDevice(k, device);
-  const secure = ((D.Characteristics.get(k.mem, device) | D.Characteristics.get(k.mem, top)) & FILE_DEVICE_SECURE_OPEN) !== 0;
-  if (path === '' || secure) return obCheckAccess(k, device, desired, previousMode(k), attributes);
-  return { status: STATUS_SUCCESS, granted: mapAccess(k, exportedType(k, 'IoDeviceObjectType'), desired) };
-}
 
 function fillCreateIrp(
   k: Kernel,
