@@ -25,6 +25,7 @@ import type { NtExport } from './declare.ts';
 import { exports as ex } from './ex.ts';
 import { objectExports } from './exobject.ts';
 import { systemExports } from './exsystem.ts';
+import { createExports } from '../io/create.ts';
 import { ccExports } from './cc.ts';
 import { fsrtlExports } from './fsrtl.ts';
 import { exports as hal } from './hal.ts';
@@ -92,6 +93,7 @@ export const allExports: readonly NtExport[] = [
   ...moreProcessExports,
   ...fsrtlExports,
   ...ccExports,
+  ...createExports,
   ...ex,
   ...objectExports,
   ...systemExports,

@@ -1,0 +1,7 @@
+/** That there was a break is seen from outside only. */
+import type { Machine } from '../../../emulator/index.ts';
+
+export function run(machine: Machine): void {
+  const breaks = machine.debugLines().filter(line => line.startsWith('Break instruction exception')).length;
+  if (breaks !== 2) throw new Error(`two breaks into the debugger expected, ${breaks} came`);
+}
