@@ -1,7 +1,7 @@
 /**
- * Requester threads: what a program would do, done by threads of a process without a program. Each takes a request from the port, carries it out through the system services in user
- * mode's name (PreviousMode, user addresses, handles of its own table), answers, and takes the next. A thread that is in a request may block there; so there is always one more that
- * waits for the port.
+ * Requester threads of the kernel, for the machine setting `requester: 'kernel'`, and what they share with the program that does the same in user mode (user.ts). Each takes a request
+ * from the port, carries it out through the system services with handles of the process's own table and user buffers, answers, and takes the next. A thread that is in a request may block
+ * there; so there is always one more that waits for the port.
  */
 import {
   OP_CANCEL,
@@ -35,7 +35,7 @@ import { exportedType } from '../ob/type.ts';
 import { psCreateSystemThread } from '../ps/thread.ts';
 import { APC_INDEX_MISMATCH, IRQL_GT_ZERO_AT_SYSTEM_SERVICE } from '../types/bugcodes.ts';
 import { IO_STATUS_BLOCK, IRP_MJ_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE } from '../types/io.ts';
-import { KernelMode, KEVENT, KTHREAD, UserMode } from '../types/ke.ts';
+import { KernelMode, KEVENT, KTHREAD } from '../types/ke.ts';
 import { OBJ_CASE_INSENSITIVE, OBJECT_ATTRIBUTES } from '../types/ob.ts';
 import { UNICODE_STRING } from '../types/rtl.ts';
 import {
@@ -173,11 +173,11 @@ export function startRequester(k: Kernel): boolean {
   return true;
 }
 
-/** Calls a system service as a program would: user mode is the previous mode. */
+/** Calls a system service as a driver would, with KernelMode as the previous mode: status block, name and handle are in the frame, which is no user memory. */
 function serve(k: Kernel, f: F, service: string, args: readonly (number | bigint)[], then: string): Outcome {
   const address = k.address(`nt!${service}`);
   f.set('Service', address);
-  setPreviousMode(k, UserMode);
+  setPreviousMode(k, KernelMode);
   return call(address, args, then);
 }
 
