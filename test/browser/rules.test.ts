@@ -3,16 +3,19 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { command, openPage, statusOf, typeLine, waitForState } from './page.ts';
 import type { OpenedPage } from './page.ts';
 
-// Every rule that `crash` breaks, in one page: the card says which, and leads back.
+// Rules that `crash` breaks, in one page: the card says which, and leads back. (test/boots/rules.test.ts runs all of them.)
 
 const PROMPT = /\nkmode>$/;
 const readme = readFileSync(new URL('../../samples/crash/README.md', import.meta.url), 'utf8');
+/** Pool at both ends, after its end, with a wrong tag, left behind; locks; a thread at unload. */
+const CASES = ['0x222018', '0x22201c', '0x222020', '0x222024', '0x222028', '0x222048', '0x222084'];
 const rows = readme
   .slice(readme.indexOf('## Rules'))
   .split('\n')
   .filter(line => line.startsWith('| 0x2220'))
   .map(line => line.split('|').map(cell => cell.trim()))
-  .map(([, ioctl, what, stop, , title]) => ({ ioctl: ioctl!, what: what!, code: stop!.split(' ')[0]!, title: title! }));
+  .map(([, ioctl, what, stop, , title]) => ({ ioctl: ioctl!, what: what!, code: stop!.split(' ')[0]!, title: title! }))
+  .filter(row => CASES.includes(row.ioctl));
 
 let opened: OpenedPage;
 let cycle = 0;
@@ -34,8 +37,10 @@ afterAll(async () => {
 
 it.each(rows)('$what: the card says "$title"', async row => {
   const { page } = opened;
-  await typeLine(page, `ioctl crash ${row.ioctl}`);
-  if (row.what.includes('--unload')) await typeLine(page, 'unload crash');
+  if (row.what.includes('--unload')) {
+    await command(page, `ioctl crash ${row.ioctl}`, PROMPT);
+    await typeLine(page, 'unload crash');
+  } else await typeLine(page, `ioctl crash ${row.ioctl}`);
   await waitForState(page, 'crashed');
   const card = page.locator('[data-testid=rule-card]');
   await card.waitFor();
