@@ -4,11 +4,11 @@ import { addressLimit, DMA_PAGE, joinPieces, mapRegistersFor, needsBounce } from
 
 describe('what a bus master reaches', () => {
   it('follows the device description', () => {
-    const d = { width: 0, dma32: false, dma64: false, master: true };
+    const d = { width: 0, dma32: false, dma64: false };
     expect(addressLimit({ ...d, width: 28 })).toBe(0xfffffff);
     expect(addressLimit({ ...d, dma64: true })).toBe(2 ** 52 - 1);
-    expect(addressLimit(d)).toBe(0xffffffff);
-    expect(addressLimit({ ...d, master: false })).toBe(0xffffff);
+    expect(addressLimit({ ...d, dma32: true })).toBe(0xffffffff);
+    expect(addressLimit(d)).toBe(0xffffff);
   });
 
   it('is joined from pieces that follow each other, without losing or doubling a byte', () => {

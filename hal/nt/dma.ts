@@ -12,11 +12,11 @@ export interface Piece {
 }
 
 /** Highest address that a device with these abilities reaches (DEVICE_DESCRIPTION). `width` is DmaAddressWidth, 0 when it was not given. */
-export function addressLimit(d: { width: number; dma32: boolean; dma64: boolean; master: boolean }): number {
+export function addressLimit(d: { width: number; dma32: boolean; dma64: boolean }): number {
   if (d.width) return Math.min(2 ** d.width, 2 ** 52) - 1;
   if (d.dma64) return 2 ** 52 - 1;
-  // A bus master that says nothing is taken to have 32 address lines; the ISA controller has 24.
-  return d.dma32 || d.master ? 0xffffffff : 0xffffff;
+  // A device that says nothing drives the 24 address lines of ISA.
+  return d.dma32 ? 0xffffffff : 0xffffff;
 }
 
 /** Joins pieces that follow each other. */

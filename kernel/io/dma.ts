@@ -74,7 +74,6 @@ export function createAdapter(k: Kernel, device: number, description: number): {
     width: version === 3 ? d.DmaAddressWidth.get(mem, description) : 0,
     dma32: d.Dma32BitAddresses.get(mem, description) !== 0,
     dma64: version >= 2 && d.Dma64BitAddresses.get(mem, description) !== 0,
-    master: true,
   });
   const registers = mapRegistersFor(d.MaximumLength.get(mem, description));
   DMA_ADAPTER.f.Version.set(mem, adapter, 1);

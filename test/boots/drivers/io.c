@@ -517,7 +517,7 @@ static VOID Dma(VOID) {
 
   memset(&description, 0, sizeof description);
   description.Version = DEVICE_DESCRIPTION_VERSION;
-  description.Master = FALSE;   /* no bus master and no width: the 24 address lines of ISA */
+  description.Master = TRUE;   /* that says nothing of its width: the 24 address lines of ISA */
   description.InterfaceType = Isa;
   description.MaximumLength = 8192;
   adapter = IoGetDmaAdapter(Bottom, &description, &registers);
