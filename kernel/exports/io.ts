@@ -19,6 +19,7 @@ import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
 import { exports as misc } from '../io/misc.ts';
 import { exports as partitions } from '../io/partition.ts';
+import { exports as fileInformation } from '../io/fileinformation.ts';
 import { exports as requests } from '../io/request.ts';
 import { exports as shutdown } from '../io/shutdown.ts';
 import { exports as startIo } from '../io/startio.ts';
@@ -44,6 +45,7 @@ export const exports: NtExport[] = [
   ...completionPorts,
   ...hardErrors,
   ...requests,
+  ...fileInformation,
   ...partitions,
   ...load,
   ...startIo,

@@ -20,8 +20,6 @@ import {
   FILE_READ_ACCESS,
   FILE_WRITE_ACCESS,
   FO_ALERTABLE_IO,
-  FO_SKIP_COMPLETION_PORT,
-  FO_SKIP_SET_EVENT,
   FO_SYNCHRONOUS_IO,
   IO_STATUS_BLOCK,
   IRP_BUFFERED_IO,
@@ -31,10 +29,7 @@ import {
   IRP_MJ_DEVICE_CONTROL,
   IRP_MJ_FILE_SYSTEM_CONTROL,
   IRP_MJ_FLUSH_BUFFERS,
-  IRP_MJ_QUERY_INFORMATION,
-  IRP_MJ_QUERY_VOLUME_INFORMATION,
   IRP_MJ_READ,
-  IRP_MJ_SET_INFORMATION,
   IRP_MJ_WRITE,
   IRP_READ_OPERATION,
   IRP_WRITE_OPERATION,
@@ -49,7 +44,6 @@ import {
   STATUS_ACCESS_VIOLATION,
   STATUS_BUFFER_OVERFLOW,
   STATUS_END_OF_FILE,
-  STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PARAMETER,
   STATUS_PENDING,
@@ -63,7 +57,6 @@ import { completeInThread } from './complete.ts';
 import { D } from './device.ts';
 import { relatedDevice } from './devicecalls.ts';
 import { F } from './file.ts';
-import { associatePort } from './iocompletion.ts';
 import { SL_READ_ACCESS_GRANTED, SL_WRITE_ACCESS_GRANTED } from './harderror.ts';
 import { I, ioAllocateIrp, ioFreeIrp, nextLocation, queueIrpToThread, S } from './irp.ts';
 
@@ -73,14 +66,6 @@ const FILE_READ_DATA = 1,
   FILE_APPEND_DATA = 4,
   EVENT_MODIFY_STATE = 2;
 /** FILE_INFORMATION_CLASS. */
-const FileBasicInformation = 4,
-  FileStandardInformation = 5,
-  FileNameInformation = 9,
-  FilePositionInformation = 14,
-  FileCompletionInformation = 30,
-  FileIoCompletionNotificationInformation = 41;
-const FILE_SKIP_COMPLETION_PORT_ON_SUCCESS = 1,
-  FILE_SKIP_SET_EVENT_ON_HANDLE = 2;
 const TAG = poolTag('Io  ');
 
 /** What a request on a file keeps in its frame. */
@@ -378,12 +363,10 @@ const transfer =
 /** FAST_IO_DISPATCH: where its routines are. */
 const FAST_IO_READ = 0x10,
   FAST_IO_WRITE = 0x18,
-  FAST_IO_QUERY_BASIC_INFO = 0x20,
-  FAST_IO_QUERY_STANDARD_INFO = 0x28,
   FAST_IO_DEVICE_CONTROL = 0x50;
 
 /** A fast I/O routine of the driver of a device, or 0. */
-function fastIo(k: Kernel, device: number, at: number): number {
+export function fastIo(k: Kernel, device: number, at: number): number {
   const dispatch = DRIVER_OBJECT.f.FastIoDispatch.get(k.mem, D.DriverObject.get(k.mem, device));
   return dispatch && k.mem.read32(dispatch) > at ? k.mem.readPtr(dispatch + at) : 0;
 }
@@ -415,7 +398,7 @@ const cacheAnswer = (status: number): boolean =>
   status === STATUS_SUCCESS || status === STATUS_BUFFER_OVERFLOW || status === STATUS_END_OF_FILE;
 
 /** The fast path has answered; or declined, and the request becomes an IRP. */
-const fastAnswered =
+export const fastAnswered =
   <A extends Common>(slow: (k: Kernel, f: RequestFrame, a: A) => Outcome, accepts: (status: number) => boolean) =>
   (k: Kernel, f: RequestFrame, rax: number, a: A): Outcome => {
     const status = k.mem.read32(f.get('Iosb'));
@@ -531,110 +514,10 @@ function controlAccess(a: Control): number {
   return (access & FILE_READ_ACCESS ? FILE_READ_DATA : 0) | (access & FILE_WRITE_ACCESS ? FILE_WRITE_DATA : 0);
 }
 
-interface Information extends Common {
-  FileInformation: number;
-  Length: number;
-  FileInformationClass: number;
-}
-
-const informationArgs = {
-  FileHandle: HANDLE,
-  IoStatusBlock: PVOID,
-  FileInformation: PVOID,
-  Length: ULONG,
-  FileInformationClass: ULONG,
-} as const;
-
-/** Information requests: what the I/O manager knows itself, it answers; the rest is an IRP to the driver. */
-function information(major: number, set: boolean) {
-  return begin<Information>(
-    () => 0,
-    (k, f, a) => {
-      const own = ownInformation(k, f.get('File'), a, set);
-      if (own !== null) {
-        k.mem.write32(a.IoStatusBlock, own.status);
-        k.mem.write64(a.IoStatusBlock + 8, BigInt(own.length));
-        return abandon(k, f, own.status);
-      }
-      const fast = set ? 0 : fastInformation(k, f, a.FileInformationClass);
-      if (fast) {
-        const status = guarded(k, () => (k.mem.probe(a.FileInformation, a.Length, true), STATUS_SUCCESS));
-        if (status !== STATUS_SUCCESS) return abandon(k, f, status);
-        // FileObject, Wait, Buffer, IoStatus, DeviceObject
-        return call(fast, [f.get('File'), 1, a.FileInformation, f.get('Iosb'), f.get('Device')], 'fast');
-      }
-      return slowInformation(major, set)(k, f, a);
-    },
-  );
-}
-
-/** FastIoQueryBasicInfo or FastIoQueryStandardInfo of the driver of a synchronous file, if it has them; or 0. */
-function fastInformation(k: Kernel, f: RequestFrame, what: number): number {
-  if (!f.get('Synchronous')) return 0;
-  if (what === FileBasicInformation) return fastIo(k, f.get('Device'), FAST_IO_QUERY_BASIC_INFO);
-  return what === FileStandardInformation ? fastIo(k, f.get('Device'), FAST_IO_QUERY_STANDARD_INFO) : 0;
-}
-
-const slowInformation =
-  (major: number, set: boolean) =>
-  (k: Kernel, f: RequestFrame, a: Information): Outcome => {
-    const irp = newIrp(k, f, a, major);
-    if (!irp) return abandon(k, f, STATUS_INSUFFICIENT_RESOURCES);
-    const status = guarded(k, () => {
-      if (a.Length) k.mem.probe(a.FileInformation, a.Length, !set);
-      const stack = nextLocation(k, irp);
-      Parameters.QueryFile.f.Length.set(k.mem, stack, a.Length);
-      Parameters.QueryFile.f.FileInformationClass.set(k.mem, stack, a.FileInformationClass);
-      I.UserBuffer.set(k.mem, irp, a.FileInformation);
-      if (!systemBuffer(k, irp, a.Length, set ? a.FileInformation : 0, a.Length)) return STATUS_INSUFFICIENT_RESOURCES;
-      if (!set) I.Flags.set(k.mem, irp, I.Flags.get(k.mem, irp) | IRP_INPUT_OPERATION);
-      return STATUS_SUCCESS;
-    });
-    return status === STATUS_SUCCESS ? send(k, f, true) : abandon(k, f, status);
-  };
-
-/** Position and name are the I/O manager's own. Null for what the driver must answer. */
-function ownInformation(k: Kernel, file: number, a: Information, set: boolean): { status: number; length: number } | null {
-  const { mem } = k;
-  const short = { status: STATUS_INFO_LENGTH_MISMATCH, length: 0 };
-  if (a.FileInformationClass === FilePositionInformation && F.Flags.get(mem, file) & FO_SYNCHRONOUS_IO) {
-    if (a.Length < 8) return short;
-    if (set) F.CurrentByteOffset.set(mem, file, BigInt.asIntN(64, mem.read64(a.FileInformation)));
-    else mem.write64(a.FileInformation, BigInt.asUintN(64, F.CurrentByteOffset.get(mem, file)));
-    return { status: STATUS_SUCCESS, length: set ? 0 : 8 };
-  }
-  if (a.FileInformationClass === FileCompletionInformation && set)
-    return { status: associatePort(k, file, a.FileInformation, a.Length), length: 0 };
-  if (a.FileInformationClass === FileIoCompletionNotificationInformation && set) {
-    if (a.Length < 4) return short;
-    const modes = mem.read32(a.FileInformation);
-    F.Flags.set(
-      mem,
-      file,
-      F.Flags.get(mem, file) |
-        (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS ? FO_SKIP_COMPLETION_PORT : 0) |
-        (modes & FILE_SKIP_SET_EVENT_ON_HANDLE ? FO_SKIP_SET_EVENT : 0),
-    );
-    return { status: STATUS_SUCCESS, length: 0 };
-  }
-  if (a.FileInformationClass === FileNameInformation && !set) {
-    const bytes = mem.read16(file + F.FileName.offset);
-    if (a.Length < 4 + bytes) return short;
-    mem.write32(a.FileInformation, bytes);
-    if (bytes) mem.copy(a.FileInformation + 4, mem.readPtr(file + F.FileName.offset + 8), bytes);
-    return { status: STATUS_SUCCESS, length: 4 + bytes };
-  }
-  return null;
-}
-
 const flush = begin<Common>(
   () => 0,
   (k, f, a) => (newIrp(k, f, a, IRP_MJ_FLUSH_BUFFERS) ? send(k, f, true) : abandon(k, f, STATUS_INSUFFICIENT_RESOURCES)),
 );
-
-const queryInformation = information(IRP_MJ_QUERY_INFORMATION, false);
-const setInformation = information(IRP_MJ_SET_INFORMATION, true);
-const queryVolume = information(IRP_MJ_QUERY_VOLUME_INFORMATION, false);
 
 export const base = { irql: PASSIVE, returns: NTSTATUS, cycles: 900, status: 'full' as const, frame };
 
@@ -672,27 +555,6 @@ export const exports: NtExport[] = [
     doc: 'Sends a control code to a file system or file system filter.',
     args: controlArgs,
     steps: begin<Control>(controlAccess, buildControl(IRP_MJ_FILE_SYSTEM_CONTROL)),
-  }),
-  ...stepService({
-    ...base,
-    name: 'QueryInformationFile',
-    doc: 'Asks for information about a file.',
-    args: informationArgs,
-    steps: { ...queryInformation, fast: fastAnswered(slowInformation(IRP_MJ_QUERY_INFORMATION, false), () => true) },
-  }),
-  ...stepService({
-    ...base,
-    name: 'SetInformationFile',
-    doc: 'Changes information about a file.',
-    args: informationArgs,
-    steps: setInformation,
-  }),
-  ...stepService({
-    ...base,
-    name: 'QueryVolumeInformationFile',
-    doc: 'Asks for information about the volume or device of a file.',
-    args: informationArgs,
-    steps: queryVolume,
   }),
   ...stepService({
     ...base,
