@@ -1,0 +1,301 @@
+/** The rules of bug check 0xC4, DRIVER_VERIFIER_DETECTED_VIOLATION, by subcode. */
+import { at, irql, type Rule } from './rule.ts';
+
+export const VIOLATIONS: { readonly [key: string]: Rule } = {
+  'c4:0': irql(
+    'an allocation of no bytes',
+    'An allocation has at least one byte.',
+    'Check the length before it is used; an allocation of 0 bytes wastes memory and hides mistakes.',
+  ),
+  'c4:1': irql(
+    'paged pool at DISPATCH_LEVEL',
+    'Paged pool is allocated at IRQL <= APC_LEVEL.',
+    'Allocate nonpaged pool, or allocate before the IRQL is raised.',
+  ),
+  'c4:2': irql(
+    'pool above DISPATCH_LEVEL',
+    'Pool is allocated at IRQL <= DISPATCH_LEVEL.',
+    'Queue a DPC from the interrupt routine and allocate there, or allocate beforehand.',
+  ),
+  'c4:11': irql('paged pool freed at DISPATCH_LEVEL', 'Paged pool is freed at IRQL <= APC_LEVEL.'),
+  'c4:12': irql('pool freed above DISPATCH_LEVEL', 'Pool is freed at IRQL <= DISPATCH_LEVEL.'),
+  'c4:30': irql(
+    'KeRaiseIrql that lowers',
+    'KeRaiseIrql raises the IRQL or leaves it; KeLowerIrql lowers it.',
+    'Look at the value: most often the variable was never set.',
+  ),
+  'c4:31': irql(
+    'KeLowerIrql that raises',
+    'KeLowerIrql goes back to the IRQL that KeRaiseIrql returned; a DPC routine stays at DISPATCH_LEVEL.',
+    'Pass the value that KeRaiseIrql or KeAcquireSpinLock stored.',
+  ),
+  'c4:32': irql(
+    'a spin lock released below DISPATCH_LEVEL',
+    'KeReleaseSpinLock is called at DISPATCH_LEVEL, where acquiring the lock has led.',
+    'Look for a second release, or for code in between that lowers the IRQL.',
+  ),
+  'c4:33': irql('a fast mutex at DISPATCH_LEVEL', 'A fast mutex is acquired at IRQL <= APC_LEVEL: its acquisition may wait.'),
+  'c4:34': irql(
+    'a fast mutex released at another IRQL',
+    'A fast mutex is released at APC_LEVEL, where acquiring it has led.',
+    'Look for code between acquire and release that changes the IRQL.',
+  ),
+  'c4:37': irql(
+    'a resource without a critical region',
+    'ERESOURCEs are acquired with normal kernel APCs disabled: a suspended owner would hold it for ever.',
+    'KeEnterCriticalRegion before ExAcquireResource..., KeLeaveCriticalRegion after ExReleaseResource...',
+  ),
+  'c4:38': irql(
+    'a resource released outside of a critical region',
+    'An ERESOURCE is released before the critical region is left.',
+    'KeLeaveCriticalRegion after ExReleaseResource..., not before.',
+  ),
+  'c4:39': irql(
+    'an unsafe fast mutex at the wrong IRQL',
+    'ExAcquireFastMutexUnsafe is called in a critical region or at APC_LEVEL.',
+  ),
+  'c4:3e': {
+    title: 'a region is left that was not entered',
+    rule: 'KeLeaveCriticalRegion and KeLeaveGuardedRegion are called by a thread that entered such a region.',
+    mend: 'Pair the calls on every path.',
+  },
+  'c4:3f': {
+    title: 'an object that is gone',
+    rule: 'An object with a reference count of zero is being deleted, and must be neither referenced nor dereferenced.',
+    mend: 'Keep a reference for as long as the pointer is used; the last dereferences are below.',
+    evidence: at(2),
+  },
+  'c4:40': irql(
+    'a spin lock "AtDpcLevel" below DISPATCH_LEVEL',
+    'KeAcquireSpinLockAtDpcLevel does not raise the IRQL, so the caller is at DISPATCH_LEVEL already.',
+    'Call KeAcquireSpinLock.',
+  ),
+  'c4:41': irql(
+    'a spin lock released "FromDpcLevel" below DISPATCH_LEVEL',
+    'KeReleaseSpinLockFromDpcLevel is called at DISPATCH_LEVEL or above.',
+    'Release the lock with the routine that goes with how it was acquired.',
+  ),
+  'c4:42': irql(
+    'a spin lock above its IRQL',
+    'KeAcquireSpinLock is called at IRQL <= DISPATCH_LEVEL: it would lower the IRQL.',
+    'In an interrupt routine use the interrupt spin lock (KeAcquireInterruptSpinLock), or queue a DPC.',
+  ),
+  'c4:62': {
+    title: 'memory left behind at unload',
+    rule: 'A driver gives back all that it allocated before its DriverUnload returns.',
+    mend: 'Free what is listed below, each where its life ends; the stacks say who allocated it.',
+  },
+  'c4:7c': {
+    title: 'pages unlocked that are not locked',
+    rule: 'MmUnlockPages undoes one MmProbeAndLockPages.',
+    mend: 'Look for the second unlock, or for a lock that failed.',
+    evidence: at(2),
+  },
+  'c4:7d': {
+    title: 'nonpaged pool unlocked',
+    rule: 'An MDL of MmBuildMdlForNonPagedPool was never locked.',
+    mend: 'Only free this MDL with IoFreeMdl.',
+    evidence: at(2),
+  },
+  'c4:7f': {
+    title: 'an MDL over paged pool as nonpaged',
+    rule: 'MmBuildMdlForNonPagedPool is for memory that is always resident.',
+    mend: 'MmProbeAndLockPages for pageable memory, or allocate the buffer from nonpaged pool.',
+    evidence: at(3),
+  },
+  'c4:80': irql(
+    'KeSetEvent above DISPATCH_LEVEL',
+    'An event is set at IRQL <= DISPATCH_LEVEL (<= APC_LEVEL if Wait is TRUE).',
+    'Queue a DPC from the interrupt routine and set the event there.',
+  ),
+  'c4:81': {
+    title: 'MmMapLockedPages',
+    rule: 'MmMapLockedPages stops the machine when no address space is left.',
+    mend: 'MmGetSystemAddressForMdlSafe, and a check for NULL.',
+    evidence: at(2),
+  },
+  'c4:82': {
+    title: 'a mapping that may not fail',
+    rule: 'MmMapLockedPagesSpecifyCache is called with BugCheckOnFailure FALSE.',
+    mend: 'MmGetSystemAddressForMdlSafe, and a check for NULL.',
+    evidence: at(2),
+  },
+  'c4:b0': {
+    title: 'an MDL locked twice',
+    rule: 'MmProbeAndLockPages takes an MDL that is neither locked nor over nonpaged pool.',
+    mend: 'Unlock it before it is used again; an MDL of nonpaged pool needs no lock.',
+    evidence: at(2),
+  },
+  'c4:b2': {
+    title: 'an MDL mapped twice',
+    rule: 'An MDL has one mapping into system space.',
+    mend: 'MmGetSystemAddressForMdlSafe returns the mapping that there is.',
+    evidence: at(2),
+  },
+  'c4:b3': {
+    title: 'an MDL mapped that is not locked',
+    rule: 'The pages of an MDL are locked before they are mapped.',
+    mend: 'MmProbeAndLockPages or MmBuildMdlForNonPagedPool comes first.',
+    evidence: at(2),
+  },
+  'c4:b4': {
+    title: 'a partial MDL unlocked',
+    rule: 'The pages of a partial MDL belong to the MDL that it was built from.',
+    mend: 'Unlock the source MDL.',
+    evidence: at(2),
+  },
+  'c4:b8': {
+    title: 'an MDL freed in use',
+    rule: 'An MDL is unmapped and its pages are unlocked before IoFreeMdl.',
+    mend: 'MmUnlockPages (which unmaps too), then IoFreeMdl.',
+    evidence: at(2),
+  },
+  'c4:c0': irql(
+    'interrupts disabled in IoCallDriver',
+    'Drivers are called with interrupts enabled.',
+    'Enable interrupts; a driver has no business with CLI.',
+  ),
+  'c4:c1': irql(
+    'a dispatch routine that disables interrupts',
+    'A dispatch routine returns with interrupts enabled.',
+    'Look for _disable without _enable.',
+  ),
+  'c4:c5': {
+    title: 'a dispatch routine that keeps a critical region',
+    rule: 'A dispatch routine leaves the regions that it enters: critical, guarded, mutexes.',
+    mend: 'Pair the calls on every path of the routine.',
+  },
+  'c4:ca': {
+    title: 'a lookaside list initialized twice',
+    rule: 'A lookaside list is deleted before it is initialized again.',
+    mend: 'Initialize it once, in DriverEntry or AddDevice.',
+    evidence: at(2),
+  },
+  'c4:cb': {
+    title: 'a lookaside list that is none',
+    rule: 'A lookaside list that is deleted was initialized, and is deleted once.',
+    mend: 'Delete only what was initialized; error paths often do not know.',
+    evidence: at(2),
+  },
+  'c4:cc': {
+    title: 'a lookaside list in freed memory',
+    rule: 'A lookaside list is deleted before its memory is freed.',
+    mend: 'ExDeleteNPagedLookasideList before the device extension or block goes.',
+    evidence: [{ of: 2 }, { of: 3 }],
+  },
+  'c4:d0': {
+    title: 'a resource initialized twice',
+    rule: 'An ERESOURCE is deleted before it is initialized again: it is in a list of the system.',
+    mend: 'Initialize it once, or ExReinitializeResourceLite.',
+    evidence: at(2),
+  },
+  'c4:d1': {
+    title: 'a resource that is none',
+    rule: 'An ERESOURCE that is deleted was initialized, and is deleted once.',
+    mend: 'Delete only what was initialized.',
+    evidence: at(2),
+  },
+  'c4:d2': {
+    title: 'a resource in freed memory',
+    rule: 'An ERESOURCE is deleted before its memory is freed: it is in a list of the system.',
+    mend: 'ExDeleteResourceLite before the memory goes.',
+    evidence: [{ of: 2 }, { of: 3 }],
+  },
+  'c4:e6': irql(
+    'a system service above PASSIVE_LEVEL',
+    'ZwXxx routines are called at PASSIVE_LEVEL with special kernel APCs enabled.',
+    'Do it in a work item, or before the lock is taken.',
+  ),
+  'c4:f5': irql(
+    'a NULL handle',
+    'ObReferenceObjectByHandle takes a handle that is open.',
+    'Check the status of the call that was to give the handle.',
+  ),
+  'c4:fa': irql(
+    'a completion routine that changes the IRQL',
+    'A completion routine returns at the IRQL at which it was called.',
+    'Release the spin locks that the routine acquires.',
+  ),
+  'c4:fb': irql(
+    'a completion routine that keeps a critical region',
+    'A completion routine leaves the regions that it enters.',
+    'Pair the calls on every path of the routine.',
+  ),
+  'c4:105': {
+    title: 'an IRP freed as pool',
+    rule: 'IRPs of IoAllocateIrp are freed by IoFreeIrp.',
+    mend: 'Call IoFreeIrp.',
+    evidence: at(2),
+  },
+  'c4:11a': irql(
+    'a critical region at DISPATCH_LEVEL',
+    'KeEnterCriticalRegion is called at IRQL <= APC_LEVEL.',
+    'At DISPATCH_LEVEL no APC can come: the call is not needed.',
+  ),
+  'c4:11b': irql(
+    'a critical region left at DISPATCH_LEVEL',
+    'KeLeaveCriticalRegion is called at IRQL <= APC_LEVEL.',
+    'Lower the IRQL (release the spin lock) before the region is left.',
+  ),
+  'c4:120': irql('a wait above DISPATCH_LEVEL', 'Nobody waits above DISPATCH_LEVEL.'),
+  'c4:121': irql(
+    'a wait at DISPATCH_LEVEL',
+    'A thread waits at IRQL <= APC_LEVEL; at DISPATCH_LEVEL only a timeout of zero is allowed.',
+  ),
+  'c4:122': irql(
+    'a wait at DISPATCH_LEVEL',
+    'A thread waits at IRQL <= APC_LEVEL; at DISPATCH_LEVEL only a timeout of zero is allowed.',
+  ),
+  'c4:140': {
+    title: 'an MDL over pageable memory that is not locked',
+    rule: 'MmBuildMdlForNonPagedPool is for nonpaged pool only.',
+    mend: 'MmProbeAndLockPages, in a handler for its exception.',
+    evidence: at(3),
+  },
+  'c4:1000': {
+    title: 'a lock acquired by its owner',
+    rule: 'Spin locks and fast mutexes are not recursive: who holds one must not acquire it again.',
+    mend: 'Split the routine into one that takes the lock and one that expects it to be held.',
+    evidence: at(2),
+  },
+  'c4:1001': {
+    title: 'locks taken in two orders',
+    rule: 'Locks that are held together are always acquired in the same order: else two threads can wait for each other for ever.',
+    mend: 'Choose one order for the two locks and keep to it everywhere.',
+    evidence: [{ of: 2 }, { of: 3 }],
+  },
+  'c4:1004': {
+    title: 'a lock released by another thread',
+    rule: 'A lock is released by the thread that acquired it.',
+    mend: 'Use an event or a semaphore where one thread lets another go on.',
+    evidence: at(2),
+  },
+  'c4:1005': {
+    title: 'a held lock initialized',
+    rule: 'A lock is initialized once, before it is used.',
+    mend: 'Initialize it where its memory is allocated.',
+    evidence: at(2),
+  },
+  'c4:1007': {
+    title: 'a lock released that nobody holds',
+    rule: 'A lock is released once for each time that it was acquired.',
+    mend: 'Look for the second release, or for the wrong lock.',
+    evidence: at(2),
+  },
+  'c4:100a': {
+    title: 'a thread ends with a lock',
+    rule: 'A thread releases what it holds before it ends.',
+    mend: 'Release the lock on every way out of the thread.',
+    evidence: at(3),
+  },
+  'c4:100b': {
+    title: 'a held lock in memory that goes',
+    rule: 'A lock is released before its memory is freed, and before it is deleted.',
+    mend: 'Release it first; find out who still holds it by the stack below.',
+    evidence: at(2),
+  },
+  c4: irql(
+    'a call at the wrong IRQL',
+    'Each routine of the kernel has a range of IRQLs at which it may be called; the text names it.',
+  ),
+};
