@@ -274,8 +274,15 @@ describe('drivers that give up', () => {
     expect(machine.bugCheck()).toBeNull();
   });
 
-  it('cannot tell a forgotten request from a slow one, but goes on', () => {
+  it('is told of a forgotten request by the verifier', () => {
     const machine = Machine.create({ limitSeconds: 0.5 });
+    machine.load(fixture('forgets.sys'));
+    expect(machine.open('\\Device\\Forgets').read(4).outcome).toBe('bugcheck');
+    expect(machine.bugCheck()).toMatchObject({ code: 0xc9, driver: 'forgets.sys' });
+  });
+
+  it('without the verifier cannot tell a forgotten request from a slow one, but goes on', () => {
+    const machine = Machine.create({ limitSeconds: 0.5, verifier: false });
     machine.load(fixture('forgets.sys'));
     const file = machine.open('\\Device\\Forgets'),
       request = file.read(4);

@@ -41,7 +41,7 @@ describe.each([1, 4])('the rules of drivers, on %i processors', cpus => {
     before = machine.checkpoint();
   });
 
-  it.each(rows)('$what: $name', row => {
+  it.each(rows.filter(row => cpus === 1 || !row.what.includes('(one processor')))('$what: $name', row => {
     machine.restore(before);
     const result = file.ioctl(row.ioctl);
     if (result.outcome !== 'bugcheck') {
