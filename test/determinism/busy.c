@@ -71,11 +71,11 @@ static NTSTATUS NTAPI BusyDispatch(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PBUSY_EXTENSION x = DeviceObject->DeviceExtension;
     PIO_STACK_LOCATION sp = IoGetCurrentIrpStackLocation(Irp);
-    Irp->IoStatus.Status = STATUS_SUCCESS;
+    NTSTATUS status = STATUS_SUCCESS;
     Irp->IoStatus.Information = 0;
     if (sp->MajorFunction == IRP_MJ_DEVICE_CONTROL) {
         if (sp->Parameters.DeviceIoControl.OutputBufferLength < 16) {
-            Irp->IoStatus.Status = STATUS_BUFFER_TOO_SMALL;
+            status = STATUS_BUFFER_TOO_SMALL;
         } else {
             PUCHAR out = Irp->AssociatedIrp.SystemBuffer;
             *(PULONG)out = x->Rounds;
@@ -84,8 +84,9 @@ static NTSTATUS NTAPI BusyDispatch(PDEVICE_OBJECT DeviceObject, PIRP Irp)
             Irp->IoStatus.Information = 16;
         }
     }
+    Irp->IoStatus.Status = status;
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
-    return Irp->IoStatus.Status;
+    return status;
 }
 
 static VOID NTAPI BusyUnload(PDRIVER_OBJECT DriverObject)
