@@ -65,8 +65,13 @@ describe('the debugger', () => {
     const over = await press(page, 'F10');
     expect(over.symbol).toMatch(/^edu!EduDeviceControl\+0x/);
     expect(over.cycle).toBeGreaterThan(atCall.cycle);
-    // IoAcquireRemoveLockEx gives STATUS_SUCCESS: RAX was 0 before, so that nothing is marked any more.
-    await page.locator('[data-testid=registers] .changed').first().waitFor({ state: 'detached' });
+    // IoAcquireRemoveLockEx gives STATUS_SUCCESS in RAX, and leaves RCX as it was.
+    await page.waitForFunction(
+      () =>
+        [...document.querySelectorAll('[data-testid=registers] .changed')]
+          .map(e => e.closest<HTMLElement>('[data-register]')?.dataset.register)
+          .join() === 'rax',
+    );
     const after = await stateHash(page);
 
     // Back over the call in one step, then into it and out again: the same place.
