@@ -26,7 +26,10 @@ export function Disassembly({ onError }: { onError(message: string): void }) {
     const row = current.current;
     const key = `${shown} ${value?.[0]?.address}`;
     if (row === null || key === centred) return;
-    const box = row.closest('.content')!.getBoundingClientRect(),
+    // The panel may have gone from the page before its effect runs.
+    const content = row.closest('.content');
+    if (content === null) return;
+    const box = content.getBoundingClientRect(),
       at = row.getBoundingClientRect();
     if (at.top < box.top + 20 || at.bottom > box.bottom - 40) row.scrollIntoView({ block: 'center' });
     setCentred(key);
