@@ -114,9 +114,20 @@ export function cond(cpu: usize, cc: u32): bool {
   return (cc & 1) != 0 ? !r : r;
 }
 
-/** The whole RFLAGS. */
+/** The whole RFLAGS. Additions and subtractions, which leave the flags of most code, take a way of their own without further cases. */
 export function getFlags(cpu: usize): u32 {
-  return load<u32>(cpu, FLAGS_REST) | 2 | (carry(cpu) ? CF : 0) | (parity(cpu) ? PF : 0) | (adjust(cpu) ? AF : 0) | (zero(cpu) ? ZF : 0) | (sign(cpu) ? SF : 0) | (overflow(cpu) ? OF : 0);
+  const op = load<u32>(cpu, FL_OP), kind = op & 15, r = load<i64>(cpu, FL_RES);
+  const rest = load<u32>(cpu, FLAGS_REST) | 2 | (r == 0 ? ZF : 0) | (parity(cpu) ? PF : 0) | (sign(cpu) ? SF : 0);
+  if ((op & (FL_CF_GIVEN | FL_OF_GIVEN)) == 0) {
+    if (kind == FK_EXPLICIT) return rest | (load<u32>(cpu, FL_A) & (CF | OF | AF));
+    if (kind - FK_ADD <= FK_SUB - FK_ADD) {
+      // a - b = r is r + b = a: the carries of a sum are the borrows of a difference with the first operand and the result exchanged.
+      const x = load<i64>(cpu, FL_A), b = load<i64>(cpu, FL_B), a = kind == FK_ADD ? x : r, sum = kind == FK_ADD ? r : x;
+      const c = (a & b) | ((a | b) & ~sum), o = (a ^ sum) & (b ^ sum);
+      return rest | <u32>(<u64>c >> 63) | (<u32>(x ^ b ^ r) & AF) | (<u32>(<u64>o >> 52) & OF);
+    }
+  }
+  return rest | (carry(cpu) ? CF : 0) | (adjust(cpu) ? AF : 0) | (overflow(cpu) ? OF : 0);
 }
 
 /** Sets the six status flags from an RFLAGS value. */

@@ -9,7 +9,7 @@ import { ACCESS_IMPLICIT, ACCESS_USER, ACCESS_WRITE, enterFast, translateData } 
 import { storeTranslated } from './physical';
 import { is64, isLong, updateMode } from './mode';
 import { enterProtected, enterReal } from './interrupts_legacy';
-import { accessOf, AR_ACCESSED, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, baseOf, descriptor, dplOf, isNull, limitOf, markAccessed, readDescriptor, seg, selectorOf, setCode, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
+import { accessOf, AR_ACCESSED, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, descriptor, dplOf, isNull, markAccessed, readDescriptor, seg, selectorOf, setCode, setFlatSegment, setSegment, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE } from './segments';
 import { clearTrap, DE, DF, GP, NO_ERROR_CODE, noteEntry, NP, PF, raiseError, settleCanonical, SS, trap, trapError, trapVector, TS } from './trap';
 
 // Delivery of interrupts and exceptions (SDM vol. 3, chapter 6): through the 64-bit IDT here, otherwise interrupts_legacy.ts.
@@ -122,7 +122,7 @@ function enterQuickly(cpu: usize, vector: u32, source: u32, error: u32, rip: u64
   store<u64>(f, <u64>selectorOf(cpu, SEG_SS), 32);
 
   const remode = level != cpl || !is64(cpu);
-  setSegment(cpu, SEG_CS, (selector & 0xfffc) | level, access, baseOf(code), limitOf(code));
+  setFlatSegment(cpu, SEG_CS, (selector & 0xfffc) | level, access, code);
   store<u32>(cpu, level, CPL);
   if (level != cpl) setSegment(cpu, SEG_SS, level, level << 5, 0, 0);
   entered(cpu, frame, target, (rights & 1) == 0);

@@ -87,6 +87,15 @@ export function setSegment(cpu: usize, index: usize, selector: u32, access: u32,
   else store<u64>(s, base, SEG_BASE);
 }
 
+/** setSegment for CS and SS, in fewer steps: the bases of FS and GS are elsewhere. */
+export function setFlatSegment(cpu: usize, index: usize, selector: u32, access: u32, d: u64): void {
+  const s = seg(cpu, index);
+  store<u32>(s, selector, SEG_SELECTOR);
+  store<u32>(s, limitOf(d), SEG_LIMIT);
+  store<u32>(s, access, SEG_ACCESS);
+  store<u64>(s, baseOf(d), SEG_BASE);
+}
+
 /** Loads a register from descriptor `d`. */
 export function setFromDescriptor(cpu: usize, index: usize, selector: u32, d: u64): void {
   setSegment(cpu, index, selector, accessOf(d), baseOf(d), limitOf(d));

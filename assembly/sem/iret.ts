@@ -6,7 +6,7 @@ import { setStackPointer, stackPointer } from '../core/linear';
 import { canonical, FAST_INDEX, PAGE } from '../core/mem';
 import { is64, isLong, isReal, isVirtual, updateMode } from '../core/mode';
 import { OP_NEXT } from '../core/op';
-import { accessOf, AR_ACCESSED, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, AR_WRITABLE, baseOf, checkReturnCode, descriptor, dplOf, dropPrivilegedSegments, limitOf, markAccessed, returnTo, seg, setCode, setReal, setSegment, targetInside } from '../core/segments';
+import { accessOf, AR_ACCESSED, AR_CODE, AR_CONFORMING, AR_DB, AR_L, AR_P, AR_S, AR_WRITABLE, checkReturnCode, descriptor, dplOf, dropPrivilegedSegments, markAccessed, returnTo, seg, setCode, setFlatSegment, setReal, setSegment, targetInside } from '../core/segments';
 import { stackItem } from './far';
 import { taskReturn } from '../core/task';
 import { GP, raiseError, trap } from '../core/trap';
@@ -46,11 +46,11 @@ function returnQuickly(cpu: usize): bool {
     if (load<u64>(s) != ((stackAt + 7) & PAGE)) return false;
     const stack = load<u64>(<usize>(<u32>stackAt + load<u32>(s, 8))), rights = accessOf(stack);
     if ((rights & (AR_P | AR_S | AR_CODE | AR_WRITABLE | AR_ACCESSED)) != (AR_P | AR_S | AR_WRITABLE | AR_ACCESSED) || dplOf(rights) != level) return false;
-    setSegment(cpu, SEG_SS, ss, rights, baseOf(stack), limitOf(stack));
+    setFlatSegment(cpu, SEG_SS, ss, rights, stack);
   }
   const mask = iretFlags<u64>(cpu);
   if (level != cpl) dropPrivilegedSegments(cpu, level);
-  setSegment(cpu, SEG_CS, cs, access, baseOf(code), limitOf(code));
+  setFlatSegment(cpu, SEG_CS, cs, access, code);
   store<u32>(cpu, level, CPL);
   store<u64>(cpu, load<u64>(f, 24), RSP);
   store<u64>(cpu, rip, RIP);
