@@ -1,6 +1,5 @@
 /** The HAL's way out of the system. Source: hal.h; the data sheet of the PIIX's reset register. */
-import { next, type NtExport, ntSteps, type Outcome, ULONG, VOID } from './declare.ts';
-
+import { next, type NtExport, ntData, ntSteps, type Outcome, ULONG, VOID } from './declare.ts';
 import { u32 } from '../types/struct.ts';
 
 /** FIRMWARE_REENTRY */
@@ -12,7 +11,18 @@ const RESET_CONTROL = 0xcf9,
 /** Waits for the reset that has been asked for. */
 const waitForReset = (): Outcome => next('waiting', 1000);
 
+/** COM1: the kernel's prompt is there. */
+const CONSOLE_PORT = 0x3f8;
+
 export const halSystemExports: NtExport[] = [
+  ntData({
+    module: 'hal.dll',
+    name: 'KdComPortInUse',
+    doc: 'I/O address of the serial port that the kernel keeps for itself, as a pointer: a driver of serial ports leaves it alone.',
+    size: 8,
+    status: 'full',
+    init: (k, at) => k.mem.writePtr(at, CONSOLE_PORT),
+  }),
   ntSteps({
     module: 'hal.dll',
     name: 'HalReturnToFirmware',
@@ -32,7 +42,6 @@ export const halSystemExports: NtExport[] = [
         return waitForReset();
       },
       waiting: () => waitForReset(),
-
     },
   }),
 ];

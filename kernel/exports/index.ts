@@ -41,10 +41,12 @@ import { exports as ps } from './ps.ts';
 import { exports as psuser } from './psuser.ts';
 import { exports as rtl } from './rtl.ts';
 import { exceptionExports } from './rtlexception.ts';
+import { prefixExports } from './rtlprefix.ts';
 import { tableExports } from './rtltable.ts';
 import { sortExports } from './crtsort.ts';
 import { nameExports } from './fsrtlname.ts';
 import { exports as se } from './se.ts';
+import { auditExports } from './seaudit.ts';
 import { descriptorExports } from './sedescriptor.ts';
 import { tokenExports } from './setoken.ts';
 import { zwMiscExports } from './zwmisc.ts';
@@ -84,6 +86,7 @@ export const allExports: readonly NtExport[] = [
   ...pnp,
   ...zw,
   ...se,
+  ...auditExports,
   ...descriptorExports,
   ...tokenExports,
   ...zwTokenExports,
@@ -103,6 +106,7 @@ export const allExports: readonly NtExport[] = [
   ...rtl,
   ...exceptionExports,
   ...tableExports,
+  ...prefixExports,
   ...sortExports,
   ...nameExports,
   ...crt,
