@@ -19,6 +19,7 @@ import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
 import { exports as misc } from '../io/misc.ts';
 import { exports as partitions } from '../io/partition.ts';
+import { exports as partitionWriting } from '../io/partitionwrite.ts';
 import { exports as fileInformation } from '../io/fileinformation.ts';
 import { exports as requests } from '../io/request.ts';
 import { exports as shutdown } from '../io/shutdown.ts';
@@ -47,6 +48,7 @@ export const exports: NtExport[] = [
   ...requests,
   ...fileInformation,
   ...partitions,
+  ...partitionWriting,
   ...load,
   ...startIo,
   ...shutdown,

@@ -1,4 +1,4 @@
-/** Partition tables of disks (MBR): reading them, and changing the type of a partition. Source: IoReadPartitionTable, IoSetPartitionInformation (WDK, obsolete routines). */
+/** Partition tables of disks (MBR): reading them, and changing the type of a partition; partitionwrite.ts writes them. Source: IoReadPartitionTable, IoSetPartitionInformation (WDK, obsolete routines). */
 import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent } from '../ke/event.ts';
 import { keWait } from '../ke/wait.ts';
@@ -13,22 +13,22 @@ import { BOOLEAN, call, type NtExport, ntSteps, NTSTATUS, type Outcome, PVOID, r
 import { callDriverThen, PDEVICE_OBJECT } from './call.ts';
 import { ntSuccess } from './irp.ts';
 
-const TAG = poolTag('Part');
+export const TAG = poolTag('Part');
 /** A sector with a table: four entries of 16 bytes at 1BEh, 55h AAh at 1FEh. An entry: +0 boot indicator, +4 type, +8 first sector, +12 sectors. */
-const TABLE = 0x1be,
+export const TABLE = 0x1be,
   SIGNATURE_AT = 0x1fe,
   SIGNATURE = 0xaa55,
   DISK_SIGNATURE = 0x1b8;
 /** DRIVE_LAYOUT_INFORMATION: count, signature, then PARTITION_INFORMATION entries. */
-const LAYOUT_HEADER = 8,
+export const LAYOUT_HEADER = 8,
   ENTRY_SIZE = 0x20,
   MAXIMUM_ENTRIES = 64;
 /** Partition types (ntdddisk.h): unused, the two kinds of extended ones, and those that a file system of Windows may be on. */
-const UNUSED = 0,
+export const UNUSED = 0,
   EXTENDED = new Set([0x05, 0x0f]),
   RECOGNIZED = new Set([0x01, 0x04, 0x06, 0x07, 0x0b, 0x0c, 0x0e]);
 
-const frame = {
+export const diskFrame = {
   Event: KEVENT,
   Iosb: IO_STATUS_BLOCK,
   Offset: i64,
@@ -41,14 +41,14 @@ const frame = {
   Number: u32,
   Status: u32,
 } as const;
-interface DiskFrame {
-  get(n: Exclude<keyof typeof frame, 'Offset'>): number;
+export interface DiskFrame {
+  get(n: Exclude<keyof typeof diskFrame, 'Offset'>): number;
   set(n: 'Buffer' | 'Layout' | 'Count' | 'Sector' | 'Base' | 'Number' | 'Status', v: number): void;
   address(n: 'Offset'): number;
 }
 
 /** Reads or writes the sector of the frame: steps `built`, `sent` and `waited` lead to `done`. */
-function transfer(k: Kernel, f: DiskFrame, device: number, size: number, major: number): Outcome {
+export function transfer(k: Kernel, f: DiskFrame, device: number, size: number, major: number): Outcome {
   keInitializeEvent(k, f.get('Event'), 0, false);
   k.mem.write64(f.address('Offset'), BigInt(f.get('Sector')) * BigInt(size));
   return call(
@@ -58,16 +58,16 @@ function transfer(k: Kernel, f: DiskFrame, device: number, size: number, major: 
   );
 }
 
-const irpOf = (k: Kernel): number => Number(BigInt.asIntN(64, k.rax64()));
+export const irpOf = (k: Kernel): number => Number(BigInt.asIntN(64, k.rax64()));
 
 /** The status of a transfer that is over: what the driver returned, or the status block when it had to be waited for. */
-function transferred(k: Kernel, f: DiskFrame, rax: number, waited: boolean): number {
+export function transferred(k: Kernel, f: DiskFrame, rax: number, waited: boolean): number {
   return waited ? k.mem.read32(f.get('Iosb')) : rax;
 }
 
-const validTable = (k: Kernel, f: DiskFrame): boolean => k.mem.read16(f.get('Buffer') + SIGNATURE_AT) === SIGNATURE;
+export const validTable = (k: Kernel, f: DiskFrame): boolean => k.mem.read16(f.get('Buffer') + SIGNATURE_AT) === SIGNATURE;
 
-function end(k: Kernel, f: DiskFrame, status: number): Outcome {
+export function end(k: Kernel, f: DiskFrame, status: number): Outcome {
   exFreePool(k, f.get('Buffer'), TAG);
   return ret(status);
 }
@@ -143,7 +143,7 @@ export const exports: NtExport[] = [
     returns: NTSTATUS,
     cycles: 900,
     status: 'full',
-    frame,
+    frame: diskFrame,
     steps: {
       start(k, f, _rax, a) {
         k.mem.probe(a.PartitionBuffer, 8, true);
@@ -178,20 +178,19 @@ export const exports: NtExport[] = [
   }),
   ntSteps({
     name: 'IoSetPartitionInformation',
-    doc: "Changes the type of one of a disk's primary partitions.",
+    doc: "Changes the type of one of a disk's partitions: primary ones are counted first, then those in extended partitions.",
     irql: { max: 'PASSIVE_LEVEL' },
     args: { DeviceObject: PDEVICE_OBJECT, SectorSize: ULONG, PartitionNumber: ULONG, PartitionType: ULONG },
     returns: NTSTATUS,
     cycles: 900,
-    status: 'partial',
-    missing: 'partitions in an extended partition are not found',
-    frame,
+    status: 'full',
+    frame: diskFrame,
     steps: {
       start(k, f, _rax, a) {
         const buffer = exAllocatePool(k, NonPagedPoolNx, Math.max(a.SectorSize, 512), TAG);
         if (!buffer) return ret(STATUS_INSUFFICIENT_RESOURCES);
         f.set('Buffer', buffer);
-        f.set('Sector', 0);
+        for (const name of ['Sector', 'Base', 'Number'] as const) f.set(name, 0);
         return transfer(k, f, a.DeviceObject, a.SectorSize, IRP_MJ_READ);
       },
       built(k, f, _rax, a) {
@@ -216,7 +215,7 @@ export const exports: NtExport[] = [
   }),
 ];
 
-/** The table is in the buffer: the partition gets its type, and the table is written back. */
+/** A table is in the buffer: the partition, if it is one of this table's, gets its type, and the table is written back; else the chain goes on. */
 function changeType(
   k: Kernel,
   f: DiskFrame,
@@ -225,13 +224,19 @@ function changeType(
 ): Outcome {
   if (!ntSuccess(status)) return end(k, f, status);
   if (!validTable(k, f)) return end(k, f, STATUS_UNSUCCESSFUL);
-  let number = 0;
+  let link = 0;
   for (let i = 0; i < 4; i++) {
     const at = f.get('Buffer') + TABLE + i * 16;
     const type = k.mem.read8(at + 4);
-    if (type === UNUSED || EXTENDED.has(type) || ++number !== a.PartitionNumber) continue;
+    if (EXTENDED.has(type)) link ||= f.get('Base') + k.mem.read32(at + 8);
+    if (type === UNUSED || EXTENDED.has(type)) continue;
+    f.set('Number', f.get('Number') + 1);
+    if (f.get('Number') !== a.PartitionNumber) continue;
     k.mem.write8(at + 4, a.PartitionType & 0xff);
     return transfer(k, f, a.DeviceObject, a.SectorSize, IRP_MJ_WRITE);
   }
-  return end(k, f, STATUS_UNSUCCESSFUL);
+  if (link <= f.get('Sector')) return end(k, f, STATUS_UNSUCCESSFUL);
+  if (f.get('Sector') === 0) f.set('Base', link);
+  f.set('Sector', link);
+  return transfer(k, f, a.DeviceObject, a.SectorSize, IRP_MJ_READ);
 }
