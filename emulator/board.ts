@@ -1,5 +1,6 @@
 /** The standard machine: which devices it has and where, and which operating system it boots. The only file here that names any. */
 import {
+  createAcpiPm,
   createEdu,
   createI8042,
   createI8254,
@@ -7,6 +8,7 @@ import {
   createPciHost,
   createRequestPort,
   createRtc,
+  createSystemControl,
   createUart16550,
   keyToSet1,
 } from '../devices/index.ts';
@@ -23,6 +25,9 @@ export interface Board {
 
 /** PCI device number of edu: its INTA# arrives at I/O APIC pin 16. */
 const EDU_SLOT = 4;
+/** The fixed hardware of ACPI: HalReturnToFirmware (kernel/exports/halsystem.ts) knows the control block at PM_BASE + 4. */
+const PM_BASE = 0x640,
+  SCI_PIN = 9;
 
 /**
  * | device | where | I/O APIC pin |
@@ -35,6 +40,8 @@ const EDU_SLOT = 4;
  * | edu0 | PCI 00:04.0 | 16 |
  * | requestport | ports 600-61F | 20 |
  * | pagestore | ports 620-633 | |
+ * | acpipm | ports 640-64B | 9 |
+ * | sysctl | ports 80, 92, CF9 | |
  */
 export function createBoard(config: MachineConfig): Board {
   const edu = createEdu();
@@ -48,6 +55,8 @@ export function createBoard(config: MachineConfig): Board {
       edu,
       createRequestPort(),
       createPageStore(),
+      createAcpiPm({ base: PM_BASE, pin: SCI_PIN }),
+      createSystemControl(),
     ],
     guestOs: createKernel(),
   };

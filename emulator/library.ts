@@ -428,6 +428,7 @@ function toResult({
 function describeStop(reason: string, bugCheck: BugCheck | null): string {
   if (bugCheck !== null)
     return `bug check 0x${bugCheck.code.toString(16)} ${bugCheck.name}${bugCheck.routine === null ? '' : ` in ${bugCheck.routine}`}`;
+  if (reason === 'power') return 'the guest switched the machine off, or reset it';
   return `the machine stopped (${reason})`;
 }
 

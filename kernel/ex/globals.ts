@@ -27,6 +27,8 @@ export const exGlobals = {
   ExpPushLockWaiters: LIST_ENTRY,
   /** Blocks of ExBlockPushLock. */
   ExpPushLockBlocks: LIST_ENTRY,
+  /** Set when a notification leaves a registration that somebody waits to take back. */
+  ExpCallbackEvent: KEVENT,
   /** Time and sequence of the last UUID. */
   ExpUuidLastTime: u64,
   ExpUuidSequence: u32,

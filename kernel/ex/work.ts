@@ -70,6 +70,7 @@ export function exInitialize(k: Kernel): void {
     'ExpPushLockBlocks',
   ] as const)
     initializeListHead(k.mem, k.global.address(head));
+  keInitializeEvent(k, k.global.address('ExpCallbackEvent'), 0, false);
   for (let i = 0; i < WORK_QUEUES; i++) {
     const queue = workQueue(k, i);
     initializeListHead(k.mem, queue + Q.Items.offset);

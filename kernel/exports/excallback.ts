@@ -1,5 +1,7 @@
 /** Callback objects. Source: WDK, "Callback objects". */
 import type { Kernel } from '../kernel.ts';
+import { keClearEvent, keSetEvent } from '../ke/event.ts';
+import { keWait } from '../ke/wait.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { initializeListHead, insertTailList, removeEntryList } from '../rtl/list.ts';
 import { readAttributes } from '../ob/attributes.ts';
@@ -28,6 +30,7 @@ import {
   PVOID,
   ret,
   VOID,
+  wait,
 } from './declare.ts';
 
 const C = CALLBACK_OBJECT.f,
@@ -62,12 +65,14 @@ function openCallback(k: Kernel, attributes: number, create: boolean, multiple: 
 
 const frame = { Object: ptr, Current: ptr, Argument1: ptr, Argument2: ptr };
 
-/** Calls the registration after `Current`; busy ones are freed when the last notification leaves them. */
+/** Calls the registration after `Current`; not those that somebody waits to take back. */
 function notifyNext(k: Kernel, f: Frame<typeof frame>): Outcome {
   const object = f.get('Object'),
     head = object + C.RegisteredCallbacks.offset;
   const current = f.get('Current');
-  const next = k.mem.readPtr(current || head);
+  let next = k.mem.readPtr(current || head);
+  while (next !== head && R.UnregisterWaiting.get(k.mem, next)) next = k.mem.readPtr(next);
+  f.set('Current', 0);
   if (current) leave(k, current);
   if (next === head) {
     obDereferenceDeferred(k, object);
@@ -78,10 +83,23 @@ function notifyNext(k: Kernel, f: Frame<typeof frame>): Outcome {
   return call(R.CallbackFunction.get(k.mem, next), [R.CallbackContext.get(k.mem, next), f.get('Argument1'), f.get('Argument2')], 'next');
 }
 
+/** A notification has left a registration: who waits for that to take it back looks again. */
 function leave(k: Kernel, registration: number): void {
   const busy = R.Busy.get(k.mem, registration) - 1;
   R.Busy.set(k.mem, registration, busy);
-  if (busy === 0 && R.UnregisterWaiting.get(k.mem, registration)) removeRegistration(k, registration);
+  if (busy === 0 && R.UnregisterWaiting.get(k.mem, registration)) keSetEvent(k, k.global.address('ExpCallbackEvent'), 0);
+}
+
+/** Takes a registration back, or waits until no notification is in it. As on Windows, a routine that takes its own registration back waits for ever. */
+function unregister(k: Kernel, registration: number): Outcome {
+  const event = k.global.address('ExpCallbackEvent');
+  while (R.Busy.get(k.mem, registration)) {
+    R.UnregisterWaiting.set(k.mem, registration, 1);
+    keClearEvent(k, event);
+    if (keWait(k, [event]) === 'blocked') return wait('left');
+  }
+  removeRegistration(k, registration);
+  return ret();
 }
 
 function removeRegistration(k: Kernel, registration: number): void {
@@ -128,18 +146,18 @@ export const callbackExports: NtExport[] = [
       return r;
     },
   }),
-  ntExport({
+  ntSteps({
     name: 'ExUnregisterCallback',
-    doc: 'Takes a registered routine back.',
+    doc: 'Takes a registered routine back; waits for notifications that are under way in it.',
     irql: { max: 'APC_LEVEL' },
     args: { CallbackRegistration: PVOID },
     returns: VOID,
     cycles: 150,
-    status: 'partial',
-    missing: 'it does not wait for a notification that is under way in another thread; the registration is freed when that leaves it',
-    impl(k, a) {
-      if (R.Busy.get(k.mem, a.CallbackRegistration)) R.UnregisterWaiting.set(k.mem, a.CallbackRegistration, 1);
-      else removeRegistration(k, a.CallbackRegistration);
+    status: 'full',
+    frame: {},
+    steps: {
+      start: (k, _f, _rax, a) => unregister(k, a.CallbackRegistration),
+      left: (k, _f, _rax, a) => unregister(k, a.CallbackRegistration),
     },
   }),
   ntSteps({
@@ -163,6 +181,12 @@ export const callbackExports: NtExport[] = [
         return notifyNext(k, f);
       },
       next: (k, f) => notifyNext(k, f),
+    },
+    abort(k, f) {
+      if (f.get('Current')) leave(k, f.get('Current'));
+      if (f.get('Object')) obDereferenceDeferred(k, f.get('Object'));
+      f.set('Current', 0);
+      f.set('Object', 0);
     },
   }),
 ];

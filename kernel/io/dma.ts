@@ -155,6 +155,14 @@ export function takeMapRegisters(k: Kernel, adapter: number, count: number): num
   return set;
 }
 
+/** Map registers with their pages; 0 when there are not so many, or no memory that the device reaches. */
+export function takeBuffered(k: Kernel, adapter: number, count: number): number {
+  const set = takeMapRegisters(k, adapter, count);
+  if (!set || bounceBuffer(k, set)) return set;
+  freeMapRegisters(k, set);
+  return 0;
+}
+
 export function freeMapRegisters(k: Kernel, set: number): void {
   const { mem } = k;
   const adapter = R.Adapter.get(mem, set);

@@ -132,7 +132,7 @@ export function canCallBack(k: Kernel): boolean {
     const head = headOf(k, kind);
     return m.readPtr(head) !== 0 && m.readPtr(head) !== head;
   });
-  if (!any) return false;
+  if (!any && !k.global.get('HalpResetDisplayParameters')) return false;
   const rsp = (k.cpu.gprHi(RSP) | 0) * 0x100000000 + k.cpu.gprLo(RSP);
   return isFrameAddress(k, rsp) && isFrameAddress(k, rsp - 0xc00);
 }
@@ -225,6 +225,10 @@ function takeAnswer(k: Kernel, f: F, record: number): boolean {
   return (A.Flags.get(m, data) & KB_ADD_PAGES_FLAG_ADDITIONAL_RANGES_EXIST) !== 0 && f.get('Count') < MAX_RANGES;
 }
 
+/** The text screen of a stop. */
+const DISPLAY_COLUMNS = 80,
+  DISPLAY_ROWS = 50;
+
 const KIND_REASON = 0,
   KIND_BUFFER = 1;
 
@@ -283,8 +287,13 @@ export const bugCallbackRoutines: readonly NtExport[] = [
         f.set('Kind', KIND_REASON);
         f.set('Record', 0);
         f.set('Count', 0);
-        return callNext(k, f);
+        const display = k.global.get('HalpResetDisplayParameters');
+        if (!display) return callNext(k, f);
+        // The display's driver may have faulted in it: it is asked once.
+        k.global.set('HalpResetDisplayParameters', 0);
+        return call(display, [DISPLAY_COLUMNS, DISPLAY_ROWS], 'displayed');
       },
+      displayed: callNext,
       answered(k, f) {
         const record = f.get('Record');
         if (takeAnswer(k, f, record)) {

@@ -28,6 +28,8 @@ export const keGlobals = {
   KeActiveProcessors: u64,
   KeBugcheckCallbackListHead: array(ptr, 2),
   KeBugCheckReasonCallbackListHead: array(ptr, 2),
+  /** The routine of the driver that has the display (HalAcquireDisplayOwnership), or 0. */
+  HalpResetDisplayParameters: ptr,
   /** What bug check routines handed over (ke/bugcallback.ts): record, reason, address, length. */
   KiBugCheckKeptCount: u32,
   KiBugCheckKept: array(u64, 64),

@@ -42,6 +42,9 @@ static __attribute__((unused, noinline)) BOOLEAN KtestReport(const char *Routine
 /* What comes next is to stop the machine with this bug check. The case ends there. */
 #define OUTCOME_BUGCHECK(routine, outcome, code) DbgPrint("KTEST stop %s|%s|%lx\n", #routine, outcome, (ULONG)(code))
 
+/* What comes next is to end the machine so: "off", "reset" or "halted" (a processor stands still with interrupts off). The script of the driver says how it ended. */
+#define OUTCOME_END(routine, outcome, how) DbgPrint("KTEST end %s|%s|%s\n", #routine, outcome, how)
+
 /* Everything ran. A driver that never says so has failed. */
 static __attribute__((unused)) VOID KtestDone(VOID)
 {

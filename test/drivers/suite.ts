@@ -15,8 +15,11 @@ export const PROCESSORS = [1, 4] as const;
 /** What `run.ts` beside a driver may give: settings of its machine, and what to do from outside once it is loaded. */
 export interface Script {
   options?: CreateOptions;
-  run?(machine: Machine, context: { name: string; testCase: number; processors: number }): void;
+  run?(machine: Machine, context: { name: string; testCase: number; processors: number }): End | void;
 }
+
+/** How a driver ended its machine on purpose: the machine does not go on after that. */
+export type End = 'off' | 'reset' | 'halted';
 
 export interface TestDriver {
   name: string;
@@ -98,7 +101,12 @@ export function runDriver(driver: TestDriver, testCase: number, processors: numb
   let problem: unknown = null;
   try {
     machine.load(prepared(driver, testCase, processors), driver.name);
-    driver.script.run?.(machine, { name: driver.name, testCase, processors });
+    const ended = driver.script.run?.(machine, { name: driver.name, testCase, processors });
+    if (ended) {
+      run.lines = machine.debugLines();
+      read(run, driver, machine, null, ended);
+      return run;
+    }
     if (machine.bugCheck() === null && !machine.runToIdle(20)) run.failures.push('the machine is busy after 20 guest seconds');
     if (machine.bugCheck() === null && machine.guest.modules().some(m => m.name.startsWith(driver.name))) {
       const { outcome, status } = machine.unload(driver.name);
@@ -114,8 +122,9 @@ export function runDriver(driver: TestDriver, testCase: number, processors: numb
   return run;
 }
 
-function read(run: DriverRun, driver: TestDriver, machine: Machine, problem: unknown): void {
+function read(run: DriverRun, driver: TestDriver, machine: Machine, problem: unknown, ended?: End): void {
   let done = false;
+  let end: { pair: string; how: string } | null = null;
   let stop: { pair: string; code: number } | null = null;
   const may = callable(driver);
   const saw = (pair: string): void => {
@@ -128,12 +137,20 @@ function read(run: DriverRun, driver: TestDriver, machine: Machine, problem: unk
     if (kind === 'pass') saw(rest);
     else if (kind === 'FAIL') run.failures.push(rest);
     else if (kind === 'done') done = true;
-    else if (kind === 'stop') {
+    else if (kind === 'end') {
+      const [routine, outcome, how] = rest.split('|');
+      end = { pair: `${routine}|${outcome}`, how: how! };
+    } else if (kind === 'stop') {
       const [routine, outcome, code] = rest.split('|');
       stop = { pair: `${routine}|${outcome}`, code: Number.parseInt(code!, 16) };
     }
   }
   const bugCheck = machine.bugCheck();
+  if (ended !== undefined || end !== null) {
+    if (end !== null && end.how === ended) saw(end.pair);
+    else run.failures.push(`${end?.pair ?? 'no end'}: ${end?.how ?? 'nothing'} expected, ${ended ?? 'nothing'} came`);
+    return;
+  }
   if (stop !== null) {
     if (bugCheck?.code === stop.code) saw(stop.pair);
     else

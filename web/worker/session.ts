@@ -59,6 +59,7 @@ const STOP_WORDS: { readonly [reason in ControlStop['reason']]?: string } = {
   watch: 'a watched address was touched',
   bugcheck: 'stopped by a bug check',
   shutdown: 'triple fault: the processor shut down',
+  power: 'the guest switched the machine off, or reset it',
   idle: 'halted, and nothing will ever wake it',
   stopped: 'paused',
   address: 'here',

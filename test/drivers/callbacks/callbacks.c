@@ -2,6 +2,7 @@
 #include <ntddk.h>
 #include "../ktest.h"
 #include "../io.h"
+#include "../kthread.h"
 
 static ULONG Calls, Order[4];
 static PVOID SeenContext, SeenOne, SeenTwo;
@@ -22,6 +23,55 @@ static VOID NTAPI Second(PVOID Context, PVOID Argument1, PVOID Argument2)
     UNREFERENCED_PARAMETER(Argument1);
     UNREFERENCED_PARAMETER(Argument2);
     Order[Calls++ & 3] = 2;
+}
+
+static KEVENT InSlow, LetSlowGo;
+static volatile LONG SlowDone, SlowCalls, Unregistered;
+static PCALLBACK_OBJECT SlowObject;
+static PVOID SlowRegistration;
+
+static VOID NTAPI Slow(PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+    UNREFERENCED_PARAMETER(Context);
+    UNREFERENCED_PARAMETER(Argument1);
+    UNREFERENCED_PARAMETER(Argument2);
+    InterlockedIncrement(&SlowCalls);
+    KeSetEvent(&InSlow, 0, FALSE);
+    KeWaitForSingleObject(&LetSlowGo, Executive, KernelMode, FALSE, NULL);
+    SlowDone = 1;
+}
+
+static VOID NTAPI Notifier(PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Context);
+    ExNotifyCallback(SlowObject, NULL, NULL);
+}
+
+static VOID NTAPI Taker(PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Context);
+    ExUnregisterCallback(SlowRegistration);
+    Unregistered = SlowDone ? 2 : 1;
+}
+
+/* When ExUnregisterCallback is back, the routine does not run any more: its driver may be unloaded. */
+static VOID UnderWay(PCALLBACK_OBJECT Callback)
+{
+    KeInitializeEvent(&InSlow, NotificationEvent, FALSE);
+    KeInitializeEvent(&LetSlowGo, NotificationEvent, FALSE);
+    SlowObject = Callback;
+    SlowRegistration = ExRegisterCallback(Callback, Slow, NULL);
+    PKTHREAD notifier = StartThread(Notifier, NULL);
+    KeWaitForSingleObject(&InSlow, Executive, KernelMode, FALSE, NULL);
+    PKTHREAD taker = StartThread(Taker, NULL);
+    SleepMs(50);
+    BOOLEAN waited = !Unregistered;
+    ExNotifyCallback(Callback, NULL, NULL);
+    OUTCOME(ExUnregisterCallback, "a routine that is being taken back is not called by others", SlowCalls == 1);
+    KeSetEvent(&LetSlowGo, 0, FALSE);
+    JoinThread(taker);
+    OUTCOME(ExUnregisterCallback, "waits until a notification that is under way has left the routine", waited && Unregistered == 2);
+    JoinThread(notifier);
 }
 
 static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)
@@ -67,6 +117,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     ExUnregisterCallback(third);
     ExNotifyCallback(callback, NULL, NULL);
     OUTCOME(ExNotifyCallback, "calls nobody when none is registered", Calls == 5);
+    UnderWay(callback);
     ObDereferenceObject(again);
     ObDereferenceObject(callback);
     ObDereferenceObject(one);

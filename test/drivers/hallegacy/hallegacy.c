@@ -17,6 +17,12 @@ ULONG NTAPI ImportedHalReadDmaCounter(PDMA_ADAPTER DmaAdapter) __asm__("HalReadD
 NTHALAPI NTSTATUS NTAPI HalGetScatterGatherList(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl, PVOID CurrentVa, ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context, BOOLEAN WriteToDevice);
 NTHALAPI VOID NTAPI HalPutScatterGatherList(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LIST ScatterGather, BOOLEAN WriteToDevice);
 NTHALAPI BOOLEAN NTAPI HalMakeBeep(ULONG Frequency);
+NTHALAPI NTSTATUS NTAPI HalAssignSlotResources(PUNICODE_STRING RegistryPath, PUNICODE_STRING DriverClassName, PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT DeviceObject, INTERFACE_TYPE BusType,
+                                               ULONG BusNumber, ULONG SlotNumber, PCM_RESOURCE_LIST *AllocatedResources);
+NTHALAPI NTSTATUS NTAPI HalAllocateMapRegisters(PDMA_ADAPTER AdapterObject, ULONG NumberOfMapRegisters, ULONG BaseAddressCount, PMAP_REGISTER_ENTRY MapRegisterArray);
+PVOID NTAPI AllocateCrashDumpRegisters(PDMA_ADAPTER AdapterObject, PULONG NumberOfMapRegisters) __asm__("HalAllocateCrashDumpRegisters");
+NTKERNELAPI NTSTATUS NTAPI IoReportResourceUsage(PUNICODE_STRING DriverClassName, PDRIVER_OBJECT DriverObject, PCM_RESOURCE_LIST DriverList, ULONG DriverListSize, PDEVICE_OBJECT DeviceObject,
+                                                 PCM_RESOURCE_LIST DeviceList, ULONG DeviceListSize, BOOLEAN OverrideConflict, PBOOLEAN ConflictDetected);
 
 static VOID Buses(VOID)
 {
@@ -78,6 +84,157 @@ static IO_ALLOCATION_ACTION NTAPI OnChannel(PDEVICE_OBJECT DeviceObject, PIRP Ir
     return DeallocateObject;
 }
 
+/* Map registers that nobody has to wait for. An adapter of 24 bits and no scatter/gather copies through their pages. */
+static VOID MapRegisters(VOID)
+{
+    DEVICE_DESCRIPTION d;
+    ULONG registers = 0, wanted, length;
+    MAP_REGISTER_ENTRY entries[3];
+    RtlZeroMemory(&d, sizeof d);
+    d.Version = DEVICE_DESCRIPTION_VERSION1;
+    d.Master = TRUE;
+    d.InterfaceType = PCIBus;
+    d.MaximumLength = 0x8000;
+    PDMA_ADAPTER adapter = HalGetAdapter(&d, &registers);
+    wanted = 2;
+    PVOID base = AllocateCrashDumpRegisters(adapter, &wanted);
+    OUTCOME(HalAllocateCrashDumpRegisters, "the base of so many map registers", base != NULL && wanted == 2);
+    ULONG many = registers;
+    OUTCOME(HalAllocateCrashDumpRegisters, "NULL, and 0, when there are not so many", AllocateCrashDumpRegisters(adapter, &many) == NULL && many == 0);
+    KIRQL irql;
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    adapter->DmaOperations->FreeMapRegisters(adapter, base, 2);
+    KeLowerIrql(irql);
+
+    NTSTATUS status = HalAllocateMapRegisters(adapter, 2, 3, entries);
+    OUTCOME(HalAllocateMapRegisters, "STATUS_SUCCESS, the array has a base for each", status == STATUS_SUCCESS && entries[0].MapRegister && entries[1].MapRegister && entries[2].MapRegister && entries[0].MapRegister != entries[1].MapRegister);
+    /* Two pages that are not neighbours: to a device that gathers nothing they are one piece of the map registers' pages. */
+    PUCHAR buffer = ExAllocatePoolWithTag(NonPagedPoolNx, 0x2000, 'geRM');
+    for (ULONG i = 0; i < 0x2000; i++)
+        buffer[i] = (UCHAR)(i * 7);
+    PMDL mdl = IoAllocateMdl(buffer, 0x2000, FALSE, FALSE, NULL);
+    MmBuildMdlForNonPagedPool(mdl);
+    PFN_NUMBER second = MmGetMdlPfnArray(mdl)[1];
+    MmGetMdlPfnArray(mdl)[1] = MmGetMdlPfnArray(mdl)[0];
+    length = 0x1800;
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    PHYSICAL_ADDRESS where = adapter->DmaOperations->MapTransfer(adapter, mdl, entries[1].MapRegister, buffer, &length, TRUE);
+    PUCHAR seen = MmMapIoSpace(where, 0x1800, MmCached);
+    OUTCOME(HalAllocateMapRegisters, "transfers go through them", length == 0x1800 && where.QuadPart < 0x1000000 && seen && seen[5] == 35 && seen[0x1005] == 35);
+    if (seen)
+        MmUnmapIoSpace(seen, 0x1800);
+    adapter->DmaOperations->FlushAdapterBuffers(adapter, mdl, entries[1].MapRegister, buffer, length, TRUE);
+    for (ULONG i = 0; i < 3; i++)
+        adapter->DmaOperations->FreeMapRegisters(adapter, entries[i].MapRegister, 2);
+    KeLowerIrql(irql);
+    MmGetMdlPfnArray(mdl)[1] = second;
+    IoFreeMdl(mdl);
+    ExFreePoolWithTag(buffer, 'geRM');
+    status = HalAllocateMapRegisters(adapter, registers / 2 + 1, 2, entries);
+    NTSTATUS all = HalAllocateMapRegisters(adapter, registers, 1, entries);
+    OUTCOME(HalAllocateMapRegisters, "STATUS_INSUFFICIENT_RESOURCES when there are not so many, and none is taken", status == STATUS_INSUFFICIENT_RESOURCES && all == STATUS_SUCCESS);
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    adapter->DmaOperations->FreeMapRegisters(adapter, entries[0].MapRegister, registers);
+    KeLowerIrql(irql);
+    HalPutDmaAdapter(adapter);
+    OUTCOME(HalGetDmaAlignmentRequirement, "1: buffers need no alignment", HalGetDmaAlignmentRequirement() == 1);
+}
+
+/* Bytes of a claim in the registry; 0 without. */
+static ULONG ClaimSize(PCWSTR Key, PCWSTR Value)
+{
+    static ULONG64 room[64];
+    PKEY_VALUE_PARTIAL_INFORMATION information = (PVOID)room;
+    UNICODE_STRING path, name;
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE key;
+    ULONG length, size = 0;
+    RtlInitUnicodeString(&path, Key);
+    RtlInitUnicodeString(&name, Value);
+    InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+    if (!NT_SUCCESS(ZwOpenKey(&key, KEY_READ, &attributes)))
+        return 0;
+    if (NT_SUCCESS(ZwQueryValueKey(key, &name, KeyValuePartialInformation, information, sizeof room, &length)) && information->Type == REG_RESOURCE_LIST)
+        size = information->DataLength;
+    ZwClose(key);
+    return size;
+}
+
+/* A second driver object, so that there is somebody to collide with. */
+static PDRIVER_OBJECT Neighbour;
+static NTSTATUS NTAPI NeighbourEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    UNREFERENCED_PARAMETER(RegistryPath);
+    Neighbour = DriverObject;
+    return STATUS_SUCCESS;
+}
+NTKERNELAPI NTSTATUS NTAPI IoCreateDriver(PUNICODE_STRING DriverName, PDRIVER_INITIALIZE InitializationFunction);
+NTKERNELAPI VOID NTAPI IoDeleteDriver(PDRIVER_OBJECT DriverObject);
+
+static VOID Range(PCM_RESOURCE_LIST List, UCHAR Type, UCHAR Share, ULONG Start, ULONG Length)
+{
+    PCM_PARTIAL_RESOURCE_DESCRIPTOR d = List->List[0].PartialResourceList.PartialDescriptors;
+    RtlZeroMemory(List, sizeof *List);
+    List->Count = 1;
+    List->List[0].InterfaceType = Isa;
+    List->List[0].PartialResourceList.Version = List->List[0].PartialResourceList.Revision = 1;
+    List->List[0].PartialResourceList.Count = 1;
+    d->Type = Type;
+    d->ShareDisposition = Share;
+    d->u.Port.Start.QuadPart = Start;
+    d->u.Port.Length = Length;
+}
+
+static VOID Claims(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT Device)
+{
+    UNICODE_STRING class = RTL_CONSTANT_STRING(L"Ktest"), second = RTL_CONSTANT_STRING(L"\\Driver\\KtestNeighbour");
+    CM_RESOURCE_LIST mine, device, theirs;
+    BOOLEAN conflict = TRUE;
+    IoCreateDriver(&second, NeighbourEntry);
+    Range(&mine, CmResourceTypePort, CmResourceShareDeviceExclusive, 0x300, 8);
+    Range(&device, CmResourceTypeMemory, CmResourceShareShared, 0xd0000, 0x1000);
+    NTSTATUS status = IoReportResourceUsage(&class, DriverObject, &mine, sizeof mine, Device, &device, sizeof device, FALSE, &conflict);
+    OUTCOME(IoReportResourceUsage, "STATUS_SUCCESS, the claims of driver and device are in the registry", status == STATUS_SUCCESS && !conflict &&
+            ClaimSize(L"\\Registry\\Machine\\Hardware\\ResourceMap\\Ktest\\hallegacy", L".Raw") == sizeof mine &&
+            ClaimSize(L"\\Registry\\Machine\\Hardware\\ResourceMap\\Ktest\\hallegacy", L"\\Device\\HalLegacy.Raw") == sizeof device);
+    Range(&theirs, CmResourceTypePort, CmResourceShareShared, 0x307, 4);
+    status = IoReportResourceUsage(NULL, Neighbour, &theirs, sizeof theirs, NULL, NULL, 0, FALSE, &conflict);
+    OUTCOME(IoReportResourceUsage, "STATUS_CONFLICTING_ADDRESSES and ConflictDetected for what another driver has; nothing is claimed", status == STATUS_CONFLICTING_ADDRESSES && conflict &&
+            ClaimSize(L"\\Registry\\Machine\\Hardware\\ResourceMap\\OtherDrivers\\KtestNeighbour", L".Raw") == 0);
+    conflict = FALSE;
+    status = IoReportResourceUsage(NULL, Neighbour, &theirs, sizeof theirs, NULL, NULL, 0, TRUE, &conflict);
+    OUTCOME(IoReportResourceUsage, "OverrideConflict claims it all the same", status == STATUS_SUCCESS && conflict && ClaimSize(L"\\Registry\\Machine\\Hardware\\ResourceMap\\OtherDrivers\\KtestNeighbour", L".Raw") == sizeof theirs);
+    Range(&theirs, CmResourceTypeMemory, CmResourceShareShared, 0xd0800, 0x1000);
+    status = IoReportResourceUsage(NULL, Neighbour, &theirs, sizeof theirs, NULL, NULL, 0, FALSE, &conflict);
+    OUTCOME(IoReportResourceUsage, "shared resources do not collide", status == STATUS_SUCCESS && !conflict);
+    IoReportResourceUsage(NULL, Neighbour, NULL, 0, NULL, NULL, 0, FALSE, &conflict);
+    status = IoReportResourceUsage(&class, DriverObject, NULL, 0, Device, NULL, 0, FALSE, &conflict);
+    OUTCOME(IoReportResourceUsage, "an empty list takes the claim back", status == STATUS_SUCCESS && ClaimSize(L"\\Registry\\Machine\\Hardware\\ResourceMap\\Ktest\\hallegacy", L".Raw") == 0 &&
+            ClaimSize(L"\\Registry\\Machine\\Hardware\\ResourceMap\\OtherDrivers\\KtestNeighbour", L".Raw") == 0);
+
+    ULONG slot = 32, id, command;
+    for (ULONG n = 0; n < 32 && slot == 32; n++)
+        if (HalGetBusData(PCIConfiguration, 0, n, &id, sizeof id) == sizeof id && id == VENDOR_EDU)
+            slot = n;
+    command = 0;
+    HalSetBusDataByOffset(PCIConfiguration, 0, slot, &command, 4, 2);
+    PCM_RESOURCE_LIST list = NULL, none = (PVOID)1;
+    status = HalAssignSlotResources(NULL, &class, DriverObject, Device, PCIBus, 0, slot, &list);
+    PCM_PARTIAL_RESOURCE_DESCRIPTOR d = status == STATUS_SUCCESS ? list->List[0].PartialResourceList.PartialDescriptors : NULL;
+    OUTCOME(HalAssignSlotResources, "STATUS_SUCCESS, the resources of the device", d && list->List[0].InterfaceType == PCIBus && list->List[0].PartialResourceList.Count == 2 && d[0].Type == CmResourceTypeMemory &&
+            d[0].u.Memory.Length == 0x100000 && d[1].Type == CmResourceTypeInterrupt);
+    OUTCOME(HalAssignSlotResources, "the claim is in the registry", ClaimSize(L"\\Registry\\Machine\\Hardware\\ResourceMap\\Ktest\\hallegacy", L"\\Device\\HalLegacy.Raw") != 0);
+    HalGetBusDataByOffset(PCIConfiguration, 0, slot, &command, 4, 2);
+    OUTCOME(HalAssignSlotResources, "the device decodes its addresses", (command & 2) != 0);
+    OUTCOME(HalAssignSlotResources, "what another driver has: STATUS_CONFLICTING_ADDRESSES", HalAssignSlotResources(NULL, NULL, Neighbour, NULL, PCIBus, 0, slot, &none) == STATUS_CONFLICTING_ADDRESSES && none == NULL);
+    OUTCOME(HalAssignSlotResources, "a slot without a device: STATUS_NO_SUCH_DEVICE", HalAssignSlotResources(NULL, NULL, DriverObject, NULL, PCIBus, 0, 31, &none) == STATUS_NO_SUCH_DEVICE);
+    OUTCOME(HalAssignSlotResources, "a bus that is not there: STATUS_NOT_FOUND", HalAssignSlotResources(NULL, NULL, DriverObject, NULL, PCIBus, 7, slot, &none) == STATUS_NOT_FOUND);
+    if (list)
+        ExFreePool(list);
+    IoReportResourceUsage(&class, DriverObject, NULL, 0, Device, NULL, 0, FALSE, &conflict);
+    IoDeleteDriver(Neighbour);
+}
+
 static VOID Adapters(PDEVICE_OBJECT Device)
 {
     DEVICE_DESCRIPTION d;
@@ -134,8 +291,11 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     UNREFERENCED_PARAMETER(RegistryPath);
     KtestBegin("hallegacy");
     Buses();
-    IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device);
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Device\\HalLegacy");
+    IoCreateDevice(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN, 0, FALSE, &device);
     Adapters(device);
+    MapRegisters();
+    Claims(DriverObject, device);
     IoDeleteDevice(device);
     Speaker();
     KtestDone();
