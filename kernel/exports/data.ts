@@ -16,8 +16,9 @@ const byte = (name: string, doc: string, value: number): NtExport =>
 /** A free build of 19045. */
 const BUILD = (0xf0000000 | 19045) >>> 0;
 
-/** Bytes of the security identifiers in SE_EXPORTS, in their order: authority and sub-authorities. */
-const WELL_KNOWN_SIDS: readonly (readonly [authority: number, ...sub: number[]])[] = [
+/** A security identifier: authority and sub-authorities. */
+type Sid = readonly [authority: number, ...sub: number[]];
+const SIDS: readonly Sid[] = [
   [0, 0], // null
   [1, 0], // world
   [2, 0], // local
@@ -37,43 +38,57 @@ const WELL_KNOWN_SIDS: readonly (readonly [authority: number, ...sub: number[]])
   [5, 32, 549], // system operators
   [5, 32, 550], // print operators
   [5, 32, 551], // backup operators
-];
-const SIDS_AFTER: readonly (readonly [authority: number, ...sub: number[]])[] = [
   [5, 11], // authenticated users
   [5, 12], // restricted
   [5, 7], // anonymous
 ];
-/** Numbers of the privileges at the start of SE_EXPORTS (LUIDs), SeCreateTokenPrivilege first. */
-const PRIVILEGES = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24];
+const LATER_SIDS: readonly Sid[] = [
+  [5, 17], // the anonymous user of the web server
+  [16, 0], // integrity levels: untrusted, low, medium, high, system
+  [16, 0x1000],
+  [16, 0x2000],
+  [16, 0x3000],
+  [16, 0x4000],
+  [3, 4], // owner rights
+  [15, 2, 1], // all application packages
+  [5, 84, 0, 0, 0, 0, 0], // user-mode drivers
+  [19, 512, 8192], // a protected process of the trusted computing base
+  [5, 80, 956008885, 3418522649, 1831038044, 1853292631, 2271478464], // the installer of system files
+];
 
-function writeSid(k: Kernel, at: number, [authority, ...sub]: readonly [number, ...number[]]): void {
+const numbers = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+/** SE_EXPORTS (ntifs.h) as it grew: numbers are privileges (LUIDs), SeCreateTokenPrivilege first; the rest are identifiers, whose addresses the table has. */
+const SE_EXPORTS: readonly (number | Sid)[] = [
+  ...numbers(2, 24),
+  ...SIDS,
+  ...numbers(25, 27),
+  [5, 19], // local service
+  [5, 20], // network service
+  ...numbers(28, 35),
+  ...LATER_SIDS,
+  36,
+];
+
+function writeSid(k: Kernel, at: number, [authority, ...sub]: Sid): void {
   k.mem.fill(at, 8, 0);
   k.mem.write8(at, 1);
   k.mem.write8(at + 1, sub.length);
-  k.mem.write8(at + 7, authority);
+  k.mem.write8(at + 7, authority!);
   sub.forEach((s, i) => k.mem.write32(at + 8 + i * 4, s));
 }
 
-/** SE_EXPORTS: privileges, then the addresses of well-known security identifiers, then the privileges and identifiers that came later. */
+/** The table, and the identifiers behind it. */
 function buildSeExports(k: Kernel, at: number): void {
-  const all = [...WELL_KNOWN_SIDS, ...SIDS_AFTER];
-  const privileges = PRIVILEGES.length * 8;
-  const later = [25, 26, 27]; // undock, sync agent, enable delegation
-  const size = privileges + WELL_KNOWN_SIDS.length * 8 + later.length * 8 + SIDS_AFTER.length * 8;
-  const table = exAllocatePool(k, NonPagedPoolNx, size + all.length * 16, 0x78456553);
+  const sidBytes = (sid: Sid): number => Math.ceil((4 + sid.length * 4) / 8) * 8;
+  const size = SE_EXPORTS.reduce<number>((sum, e) => sum + 8 + (typeof e === 'number' ? 0 : sidBytes(e)), 0);
+  const table = exAllocatePool(k, NonPagedPoolNx, size, 0x78456553);
   if (!table) throw new Error('there is no pool for SeExports');
-  PRIVILEGES.forEach((p, i) => k.mem.write64(table + i * 8, BigInt(p)));
-  let pointers = table + privileges;
-  all.forEach((sid, i) => {
-    if (i === WELL_KNOWN_SIDS.length)
-      for (const p of [...later]) {
-        k.mem.write64(pointers, BigInt(p));
-        pointers += 8;
-      }
-    const to = table + size + i * 16;
-    writeSid(k, to, sid);
-    k.mem.writePtr(pointers, to);
-    pointers += 8;
+  let behind = table + SE_EXPORTS.length * 8;
+  SE_EXPORTS.forEach((e, i) => {
+    if (typeof e === 'number') return k.mem.write64(table + i * 8, BigInt(e));
+    writeSid(k, behind, e);
+    k.mem.writePtr(table + i * 8, behind);
+    behind += sidBytes(e);
   });
   k.mem.writePtr(at, table);
 }
@@ -103,8 +118,7 @@ export const exports: NtExport[] = [
     name: 'SeExports',
     doc: 'Address of a table of privileges and well-known security identifiers (SE_EXPORTS).',
     size: 8,
-    status: 'partial',
-    missing: 'privileges and identifiers that came after Windows 2000',
+    status: 'full',
     init: buildSeExports,
   }),
 ];

@@ -8,12 +8,13 @@ import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
 import { psCreateSystemProcess } from '../ps/process.ts';
 import { KTHREAD, ProcessObject, ThreadObject } from '../types/ke.ts';
 import { CTF_TERMINATED, EPROCESS, ETHREAD, PSF_CREATE_REPORTED } from '../types/ps.ts';
+import { acquireRundown, releaseRundown } from './exrundown.ts';
 import { notifyExports } from './psnotify.ts';
 import { BOOLEAN, type ArgType, HANDLE, LONG, type NtExport, ntData, ntExport, NTSTATUS, type Outcome, pointer, PVOID, UCHAR, ULONG, VOID } from './declare.ts';
 
 const P = EPROCESS.f, E = ETHREAD.f, T = KTHREAD.f;
 const PEPROCESS = pointer('PEPROCESS'), PETHREAD = pointer('PETHREAD');
-const STATUS_SUCCESS = 0, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_CID = 0xc000000b, STATUS_INVALID_PARAMETER = 0xc000000d;
+const STATUS_SUCCESS = 0, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_CID = 0xc000000b, STATUS_PROCESS_IS_TERMINATING = 0xc000010a, STATUS_INVALID_PARAMETER = 0xc000000d;
 const PROCESS_ALL_ACCESS = 0x1fffff, OBJ_KERNEL_HANDLE = 0x200;
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 
@@ -64,13 +65,9 @@ const processes: NtExport[] = [
   ofProcess('PsIsSystemProcess', 'TRUE for the system process.', BOOLEAN, (k, p) => p === k.mem.readPtr(k.address('nt!PsInitialSystemProcess'))),
   ofProcess('PsIsProtectedProcess', 'TRUE for a protected process.', BOOLEAN, (k, p) => (P.Protection.get(k.mem, p) & 7) !== 0),
   ofProcess('PsIsProtectedProcessLight', 'TRUE for a lightly protected process.', BOOLEAN, (k, p) => (P.Protection.get(k.mem, p) & 7) === 1),
-  ofProcess('PsAcquireProcessExitSynchronization', 'Keeps a process from exiting; fails when it has begun to.', NTSTATUS, (k, p) => {
-    const STATUS_PROCESS_IS_TERMINATING = 0xc000010a;
-    const rundown = P.RundownProtect.get(k.mem, p);
-    if ((rundown & 1n) !== 0n) return STATUS_PROCESS_IS_TERMINATING;
-    P.RundownProtect.set(k.mem, p, rundown + 2n);
-    return 0;
-  }),
+  ofProcess('PsAcquireProcessExitSynchronization', 'Keeps a process from exiting; fails when it has begun to.', NTSTATUS, (k, p) =>
+    acquireRundown(k, p + P.RundownProtect.offset, 1) ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING,
+  ),
   ntExport({
     name: 'PsReleaseProcessExitSynchronization',
     doc: 'Ends PsAcquireProcessExitSynchronization.',
@@ -78,7 +75,7 @@ const processes: NtExport[] = [
     returns: VOID,
     cycles: 20,
     status: 'full',
-    impl: (k, { Process }) => P.RundownProtect.set(k.mem, Process, P.RundownProtect.get(k.mem, Process) - 2n),
+    impl: (k, { Process }) => releaseRundown(k, Process + P.RundownProtect.offset, 1),
   }),
 ];
 

@@ -6,7 +6,7 @@ import { obReferenceObject } from '../ob/object.ts';
 import { KTHREAD, ProcessObject, ThreadObject } from '../types/ke.ts';
 import { HANDLE_TABLE } from '../types/ob.ts';
 import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
-import { STATUS_INVALID_CID, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_INVALID_CID, STATUS_SUCCESS, STATUS_UNSUCCESSFUL } from '../types/status.ts';
 import { u64 } from '../types/struct.ts';
 import {
   BOOLEAN,
@@ -64,6 +64,24 @@ export const moreProcessExports: NtExport[] = [
       }
       obReferenceObject(k, thread);
       mem.writePtr(a.Thread, thread);
+      return STATUS_SUCCESS;
+    },
+  }),
+  ntExport({
+    name: 'PsReferenceProcessFilePointer',
+    doc: 'The file object of the image that a process was made of, with a reference; STATUS_UNSUCCESSFUL for one that was not made of a file.',
+    irql: { max: 'APC_LEVEL' },
+    args: { Process: pointer('PEPROCESS'), FileObject: PVOID },
+    returns: NTSTATUS,
+    cycles: 60,
+    status: 'partial',
+    missing: 'no process here is made of a file (programs lie in the kernel), so there is no file to return',
+    impl(k, a) {
+      k.mem.probe(a.FileObject, 8, true);
+      const file = P.ImageFilePointer.get(k.mem, a.Process);
+      if (!file) return STATUS_UNSUCCESSFUL;
+      obReferenceObject(k, file);
+      k.mem.writePtr(a.FileObject, file);
       return STATUS_SUCCESS;
     },
   }),

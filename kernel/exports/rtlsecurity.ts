@@ -186,6 +186,7 @@ function addAce(k: Kernel, acl: number, revision: number, flags: number, mask: n
   k.mem.write32(at + 4, mask);
   k.mem.copy(at + 8, sid, size - 8);
   ACL.f.AceCount.set(k.mem, acl, ACL.f.AceCount.get(k.mem, acl) + 1);
+  if (revision > ACL.f.AclRevision.get(k.mem, acl)) ACL.f.AclRevision.set(k.mem, acl, revision);
   return STATUS_SUCCESS;
 }
 

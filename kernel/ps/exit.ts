@@ -130,8 +130,11 @@ export const exitRoutines: readonly NtExport[] = [
     steps: {
       start(k, f) {
         f.set('Cursor', 0);
-        return closeNext(k, f);
+        // Who has PsAcquireProcessExitSynchronization looks into the process: it stays until they are done.
+        const rundown = k.currentThreadProcess() + P.RundownProtect.offset;
+        return call(k.address('nt!ExWaitForRundownProtectionRelease'), [rundown], 'alone');
       },
+      alone: (k, f) => closeNext(k, f),
       next: (k, f) => closeNext(k, f),
       closed(k, _f, _rax, { ExitStatus }) {
         const { mem } = k;
