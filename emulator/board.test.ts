@@ -22,7 +22,18 @@ function boardMachine(): Machine {
 describe('the standard board', () => {
   it('has the devices that it says, and nothing overlaps', () => {
     const { devices } = createBoard(completeConfig());
-    expect(devices.map(d => d.id)).toEqual(['uart0', 'i8042', 'pit', 'rtc', 'pci0', 'edu0', 'requestport', 'pagestore', 'acpipm', 'sysctl']);
+    expect(devices.map(d => d.id)).toEqual([
+      'uart0',
+      'i8042',
+      'pit',
+      'rtc',
+      'pci0',
+      'edu0',
+      'requestport',
+      'pagestore',
+      'acpipm',
+      'sysctl',
+    ]);
   });
 
   it('comes back to the same state from a checkpoint, devices and all', () => {

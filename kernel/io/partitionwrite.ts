@@ -148,7 +148,17 @@ export const exports: NtExport[] = [
         // Number counts the tables here.
         for (const name of ['Sector', 'Base', 'Number'] as const) f.set(name, 0);
         keInitializeEvent(k, f.get('Event'), 0, false);
-        const args = [IOCTL_DISK_GET_DRIVE_GEOMETRY, a.DeviceObject, 0, 0, buffer, GEOMETRY_SIZE, 0, f.get('Event'), f.get('Iosb')];
+        const args = [
+          IOCTL_DISK_GET_DRIVE_GEOMETRY,
+          a.DeviceObject,
+          0,
+          0,
+          buffer,
+          GEOMETRY_SIZE,
+          0,
+          f.get('Event'),
+          f.get('Iosb'),
+        ];
         return call(k.address('nt!IoBuildDeviceIoControlRequest'), args, 'builtGeometry');
       },
       builtGeometry(k, f, _rax, a) {

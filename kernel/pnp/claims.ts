@@ -51,7 +51,8 @@ export function claimedIn(bytes: Uint8Array): Claimed[] {
         length = view.getUint32(at + 12, true);
       const start = low + view.getUint32(at + 8, true) * 0x100000000;
       const share = bytes[at + 1]!;
-      if (type === CmResourceTypePort || type === CmResourceTypeMemory) found.push({ type, share, first: start, last: start + length - 1 });
+      if (type === CmResourceTypePort || type === CmResourceTypeMemory)
+        found.push({ type, share, first: start, last: start + length - 1 });
       else if (type === CmResourceTypeInterrupt) {
         const vector = view.getUint32(at + 8, true);
         found.push({ type, share, first: vector, last: vector });
