@@ -1,5 +1,5 @@
 import type { CpuView } from '../hal/bus/cpu.ts';
-import { RCX, RSP } from '../hal/bus/cpu.ts';
+import { R9, RCX, RSP } from '../hal/bus/cpu.ts';
 import { GuestFault } from '../hal/bus/memory.ts';
 import type { ArgTypes, ArgValues, ExportInfo, IrqlName, IrqlRule, Outcome, ReturnValue } from './exports/declare.ts';
 import type { BuiltImage, Gate, KernelImages } from './image/build.ts';
@@ -123,7 +123,7 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
     const rsp = cpu.gprPtr(RSP);
     const args = readEntryArgs(gate, cpu, rsp);
     // Variadic routines walk their arguments in memory, and the stub stores only three of the four registers.
-    if (e.variadic) cpu.mem.write64(rsp + 0x20, cpu.gpr(9));
+    if (e.variadic) cpu.mem.write64(rsp + 0x20, cpu.gpr(R9));
     const hook = k.config.verifier ? gate.hook : undefined;
     if (gate.service) probeArguments(k, gate, args);
     if (e.irql !== undefined && k.config.verifier) checkIrql(k, gate, args);

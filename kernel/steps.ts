@@ -19,6 +19,9 @@ const ARGUMENT_REGISTERS = [RCX, RDX, R8, R9] as const;
 
 const FAST_FAIL_STACK_COOKIE_CHECK_FAILURE = 2;
 
+/** Multiplying by this is exact, and quicker than a division. */
+const PER_TWO_32 = 1 / 0x100000000;
+
 /** Cycles of the PAUSE that a retried gate stands for. */
 const RETRY_CYCLES = 40;
 
@@ -83,7 +86,7 @@ export function readHomeArgs(gate: Gate, mem: VirtualMemory, rsp: number): ArgVa
 /** Sets a register to a number (sign-extended when negative) or to a 64-bit value. */
 function setRegister(cpu: CpuView, r: number, value: number | bigint): void {
   if (typeof value === 'bigint') cpu.setGpr(r, BigInt.asUintN(64, value));
-  else cpu.setGpr32(r, value >>> 0, Math.floor(value / 0x100000000) >>> 0);
+  else cpu.setGpr32(r, value >>> 0, Math.floor(value * PER_TWO_32) >>> 0);
 }
 
 /** What a routine returns, into RAX. */
@@ -95,7 +98,11 @@ export function setReturnValue(cpu: CpuView, value: ReturnValue): void {
 
 /** Puts arguments where a routine expects them: `home` is the address of its home area. */
 function passArguments(cpu: CpuView, args: readonly (number | bigint)[], home: number): void {
-  for (let i = 4; i < args.length; i++) cpu.mem.write64(home + i * 8, BigInt.asUintN(64, BigInt(args[i]!)));
+  for (let i = 4; i < args.length; i++) {
+    const value = args[i]!;
+    if (typeof value === 'bigint') cpu.mem.write64(home + i * 8, BigInt.asUintN(64, value));
+    else cpu.mem.writePtr(home + i * 8, value);
+  }
   for (let i = 0; i < args.length && i < 4; i++) setRegister(cpu, ARGUMENT_REGISTERS[i]!, args[i]!);
 }
 
@@ -125,7 +132,8 @@ export function runStep(
   if (gate.kind === 'start') {
     args = entry ?? readEntryArgs(gate, cpu, returnSlot);
     // The stub stores three of the four registers; later steps read the fourth argument from its home too.
-    cpu.mem.write64(returnSlot + 0x20, cpu.gpr(R9));
+    cpu.mem.write32(returnSlot + 0x20, cpu.gprLo(R9));
+    cpu.mem.write32(returnSlot + 0x24, cpu.gprHi(R9));
     cpu.mem.write32(rsp + FRAME_STEP, 0);
     name = 'start';
   } else {

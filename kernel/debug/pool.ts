@@ -1,5 +1,5 @@
 import { POOL_DESCRIPTOR } from '../mm/globals.ts';
-import { PAGE_SIZE } from '../mm/layout.ts';
+import { PAGE_SIZE, pageBase } from '../mm/layout.ts';
 import { poolBlockAt } from '../mm/pool.ts';
 import type { DebugCommand } from './command.ts';
 import { poolBlocks } from './poolwalk.ts';
@@ -22,7 +22,7 @@ export const pool: DebugCommand = {
     const at = parseAddress(k, args[0]);
     const block = poolBlockAt(k, at);
     if (!block) return [`${address(at)} is not in a pool block.`];
-    const page = block.big ? block.start : block.start - 16 - ((((block.start - 16) % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
+    const page = block.big ? block.start : pageBase(block.start - 16);
     const rows = [...poolBlocks(k)]
       .filter(b => (block.big ? b.start === block.start : b.start >= page && b.start < page + PAGE_SIZE))
       .map(b => [

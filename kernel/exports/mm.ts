@@ -2,7 +2,7 @@
 import type { Kernel } from '../kernel.ts';
 import { mmAllocateContiguous, mmAllocateNonCached, mmFreeContiguous } from '../mm/contiguous.ts';
 import { mmMapIoSpace, mmUnmapIoSpace } from '../mm/iospace.ts';
-import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, isKernelAddress } from '../mm/layout.ts';
+import { PAGE_SIZE, pageOffset, PTE_NO_EXECUTE, PTE_WRITE, isKernelAddress } from '../mm/layout.ts';
 import { mmIsPageable } from '../mm/paging.ts';
 import { mmGetPhysicalAddress, mmIsAddressValid } from '../mm/pte.ts';
 import { resolveExport } from '../ldr/bind.ts';
@@ -295,7 +295,7 @@ export const exports: NtExport[] = [
       while (done < a.NumberOfBytes) {
         const source = Number(a.SourceAddress) + done;
         const pa = a.Flags === MM_COPY_MEMORY_PHYSICAL ? source : mmIsAddressValid(k, source) ? k.mem.translate(source) : -1;
-        const chunk = Math.min(a.NumberOfBytes - done, PAGE_SIZE - (((source % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
+        const chunk = Math.min(a.NumberOfBytes - done, PAGE_SIZE - (pageOffset(source)));
         if (pa < 0 || pa + chunk > k.platform.memory.size) break;
         k.mem.writeBytes(a.TargetAddress + done, k.platform.memory.readBytes(pa, chunk));
         done += chunk;

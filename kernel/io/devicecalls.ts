@@ -446,10 +446,13 @@ export function relatedDevice(k: Kernel, file: number): number {
   const hint = deviceHint(k, file);
   if (hint) return hint;
   const device = f.DeviceObject.get(k.mem, file);
-  const volume = (vpb: number): number => (vpb ? VPB.f.DeviceObject.get(k.mem, vpb) : 0);
   const direct = (f.Flags.get(k.mem, file) & FO_DIRECT_DEVICE_OPEN) !== 0;
-  return attachedDevice(k, volume(f.Vpb.get(k.mem, file)) || (direct ? 0 : volume(D.Vpb.get(k.mem, device))) || device);
+  const volume = mountedOn(k, f.Vpb.get(k.mem, file)) || (direct ? 0 : mountedOn(k, D.Vpb.get(k.mem, device)));
+  return attachedDevice(k, volume || device);
 }
+
+/** The device of the volume that a VPB stands for; 0 for none. */
+const mountedOn = (k: Kernel, vpb: number): number => (vpb ? VPB.f.DeviceObject.get(k.mem, vpb) : 0);
 
 const linkRoutine = (name: string, doc: string): NtExport =>
   ntExport({

@@ -119,8 +119,9 @@ export const pxeAddress = (address: number): number => PXE_BASE + down(low48(add
 export const low48 = (address: number): number => (address < 0 ? address + 0x1000000000000 : address);
 
 export const isKernelAddress = (address: number): boolean => address < 0;
-export const pageBase = (address: number): number => address - (((address % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
-export const pageOffset = (address: number): number => ((address % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE;
+/** Where in its page an address lies; of a negative number too, since `>>>` takes the low bits of its two's complement. */
+export const pageOffset = (address: number): number => (address >>> 0) & (PAGE_SIZE - 1);
+export const pageBase = (address: number): number => address - pageOffset(address);
 /** Pages that [address, address + length) touches (ADDRESS_AND_SIZE_TO_SPAN_PAGES). */
 export const spanPages = (address: number, length: number): number => Math.ceil((pageOffset(address) + length) / PAGE_SIZE);
 

@@ -23,7 +23,7 @@ import {
 import type { Kernel } from '../kernel.ts';
 import { fillBits, findBits } from '../rtl/bits.ts';
 import { MMPFN, ModifiedPageList } from '../types/mm.ts';
-import { PAGE_SIZE, PFN_DATABASE, PTE_NO_EXECUTE, PTE_PFN_MASK, PTE_VALID, PTE_WRITE } from './layout.ts';
+import { pageBase, PFN_DATABASE, PTE_NO_EXECUTE, PTE_PFN_MASK, PTE_VALID, PTE_WRITE } from './layout.ts';
 import { isRam, LIST_END, mmAllocatePage, mmFreePage, mmPageReferences, pageToFreeList, takeActive } from './pfn.ts';
 import { mmMapPage, mmUnmapPage, pteLocation } from './pte.ts';
 
@@ -209,7 +209,7 @@ function discard(k: Kernel, slot: number): void {
 export function mmPageIn(k: Kernel, va: number): boolean {
   const pte = rawPte(k, va);
   const bits = protectionOf(pte) | (pte & PTE_KEY_MASK);
-  const page = va - (((va % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
+  const page = pageBase(va);
   if (isTransition(pte)) {
     const pfn = Number((pte & PTE_PFN_MASK) >> 12n);
     fromModifiedList(k, pfn);

@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel.ts';
 import { PFN_LIST_CORRUPT } from '../types/bugcodes.ts';
 import { ActiveAndValid, BadPageList, FreePageList, MMPFN } from '../types/mm.ts';
-import { PAGE_SIZE, PFN_DATABASE } from './layout.ts';
+import { PAGE_SIZE, pageBase, PFN_DATABASE } from './layout.ts';
 import { mmReclaimPage, mmWriteModifiedPage } from './paging.ts';
 
 /*
@@ -45,7 +45,7 @@ export const takeActive = (k: Kernel, pfn: number): void => makeActive(k, pfn);
 export function noteMapping(k: Kernel, pfn: number, va: number): void {
   if (!isRam(k, pfn)) return;
   const at = pfnEntry(pfn) + PTE_ADDRESS;
-  if (k.mem.read32(at) === 0 && k.mem.read32(at + 4) === 0) k.mem.writePtr(at, va - (((va % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
+  if (k.mem.read32(at) === 0 && k.mem.read32(at + 4) === 0) k.mem.writePtr(at, pageBase(va));
 }
 
 function unlink(k: Kernel, pfn: number): void {

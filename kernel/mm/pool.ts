@@ -97,7 +97,8 @@ const isPageStart = (address: number): boolean => pageOffset(address) === 0;
 
 function bump(k: Kernel, pool: number, field: 'RunningAllocs' | 'RunningDeAllocs', bytes: number): void {
   F[field].set(k.mem, pool, F[field].get(k.mem, pool) + 1);
-  F.TotalBytes.set(k.mem, pool, F.TotalBytes.get(k.mem, pool) + BigInt(bytes));
+  const total = pool + F.TotalBytes.offset;
+  k.mem.writePtr(total, k.mem.readPtr(total) + bytes);
 }
 
 /**

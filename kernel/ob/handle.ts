@@ -16,6 +16,7 @@ import {
 import { EPROCESS } from '../types/ps.ts';
 import { PagedPool } from '../types/mm.ts';
 import { KernelMode } from '../types/ke.ts';
+import { pageBase } from '../mm/layout.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import {
   STATUS_ACCESS_DENIED,
@@ -197,7 +198,7 @@ export function obCreateHandle(k: Kernel, body: number, access: number, attribut
     if (!grow(k, t)) return { status: STATUS_INSUFFICIENT_RESOURCES, handle: 0 };
     entry = mem.readPtr(t + FREE);
   }
-  const page = entry - (((entry % PAGE) + PAGE) % PAGE);
+  const page = pageBase(entry);
   const handle = (mem.read32(page + 8) + (entry - page) / ENTRY_SIZE) * 4;
   const free = mem.readPtr(entry + E.NextFreeHandleEntry.offset);
   mem.writePtr(t + FREE, free);
