@@ -9,7 +9,7 @@ import { previousMode } from '../ob/mode.ts';
 import { readString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
 import { REG_LINK } from '../types/cm.ts';
-import { KernelMode } from '../types/ke.ts';
+import { KernelMode, KEVENT } from '../types/ke.ts';
 import {
   STATUS_ACCESS_DENIED,
   STATUS_BUFFER_OVERFLOW,
@@ -24,7 +24,7 @@ import {
 } from '../types/status.ts';
 import { BOOLEAN, HANDLE, type NtExport, pointer, PVOID, ULONG } from '../exports/declare.ts';
 import { give, keyInformation, valueInformation } from './information.ts';
-import { REG_NOTIFY_CHANGE_ATTRIBUTES, watchKey } from './notify.ts';
+import { notifyRoutines, REG_NOTIFY_CHANGE_ATTRIBUTES, watchKey } from './notify.ts';
 import { keyService } from './operation.ts';
 import {
   CM_KEY_CONTROL_BLOCK,
@@ -349,11 +349,15 @@ interface NotifyArguments {
   Asynchronous: boolean;
 }
 
-/** Begins to watch; an asynchronous caller has an event or, from kernel mode, a work item that is queued (ApcRoutine, with its queue in ApcContext). */
+/**
+ * Begins to watch. An asynchronous caller has an event and, from kernel mode, a work item that is queued (ApcRoutine, with its queue in ApcContext), from user mode a routine
+ * that its thread calls.
+ */
 function beginNotify(k: Kernel, body: number, a: NotifyArguments, own: number): number {
   if (!a.CompletionFilter || a.CompletionFilter & ~0x1000000f) return STATUS_INVALID_PARAMETER;
   k.mem.probe(a.IoStatusBlock, 16, true);
   let event = own;
+  const program = previousMode(k) !== KernelMode && a.Asynchronous;
   const item = previousMode(k) === KernelMode && a.Asynchronous ? a.ApcRoutine : 0;
   if (a.Asynchronous && a.Event) {
     const r = obReferenceObjectByHandle(k, a.Event, 2, exportedType(k, 'ExEventObjectType'), previousMode(k));
@@ -371,7 +375,11 @@ function beginNotify(k: Kernel, body: number, a: NotifyArguments, own: number): 
     held,
     workItem: item,
     queueType: item ? a.ApcContext : 0,
-    iosb: a.IoStatusBlock,
+    // Who waits finds the status behind its event, in its frame, and copies it by itself.
+    iosb: own ? own + KEVENT.size : a.IoStatusBlock,
+    thread: program ? k.currentThread() : 0,
+    apcRoutine: program ? a.ApcRoutine : 0,
+    apcContext: program ? a.ApcContext : 0,
   });
   if (begun) return STATUS_PENDING;
   if (held) obDereferenceDeferred(k, event);
@@ -394,8 +402,6 @@ const notifying: NtExport[] = keyService({
     Asynchronous: BOOLEAN,
   },
   cycles: 600,
-  status: 'partial',
-  missing: 'user-mode APCs',
   access: KEY_NOTIFY,
   // Callbacks are not told of this one.
   pre: 9999,
@@ -411,7 +417,10 @@ const notifying: NtExport[] = keyService({
   },
   wait: (_k, f, a) => ({ event: !a.Asynchronous && f.get('Status') === STATUS_PENDING ? f.address('Extra') : 0 }),
   waitFor: (k, event) => keWait(k, [event]),
-  afterWait: (k, _f, a) => k.mem.read32(a.IoStatusBlock),
+  afterWait(k, f, a) {
+    k.mem.copy(a.IoStatusBlock, f.address('Extra') + KEVENT.size, 16);
+    return k.mem.read32(a.IoStatusBlock);
+  },
 });
 
-export const exports: NtExport[] = [...querying, ...changing, ...notifying];
+export const exports: NtExport[] = [...querying, ...changing, ...notifying, ...notifyRoutines];

@@ -1,20 +1,19 @@
 /** Synchronization objects with handles: the Zw services for events, semaphores, mutants and timers, and IoCreate*Event. Source: the WDK page of each. */
 import { keClearEvent, keInitializeEvent, keInitializeMutant, keInitializeSemaphore, keReleaseMutant, keReleaseSemaphore, keResetEvent, keSetEvent } from '../ke/event.ts';
-import { keCancelTimer, keInitializeTimerEx, keSetTimer } from '../ke/timer.ts';
+import { cancelTimerObject, ETIMER, initializeTimerObject, setTimerObject, timerApcRoutines } from '../ex/timerapc.ts';
 import type { Kernel } from '../kernel.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
 import { insertAndOpen, openNamed } from '../ob/named.ts';
 import { obCreateObject, obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
-import { DISPATCHER_HEADER, KEVENT, KMUTANT, KSEMAPHORE, KTIMER } from '../types/ke.ts';
+import { DISPATCHER_HEADER, KEVENT, KMUTANT, KSEMAPHORE } from '../types/ke.ts';
 import {
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PARAMETER,
   STATUS_INVALID_PARAMETER_4,
   STATUS_INVALID_PARAMETER_6,
   STATUS_MUTANT_NOT_OWNED,
-  STATUS_NOT_IMPLEMENTED,
   STATUS_SEMAPHORE_LIMIT_EXCEEDED,
   STATUS_SUCCESS,
 } from '../types/status.ts';
@@ -185,7 +184,7 @@ const timers: NtExport[] = [
     returns: VOID,
     cycles: 100,
     status: 'full',
-    impl: (k, { Object }) => void keCancelTimer(k, Object),
+    impl: (k, { Object }) => void cancelTimerObject(k, Object),
   }),
   ...service({
     name: 'CreateTimer',
@@ -197,27 +196,25 @@ const timers: NtExport[] = [
     status: 'full',
     impl(k, a) {
       if (a.TimerType > 1) return STATUS_INVALID_PARAMETER_4;
-      return create(k, 'ExTimerObjectType', KTIMER.size, t => keInitializeTimerEx(k, t, a.TimerType === 1), a.ObjectAttributes, a.DesiredAccess, a.TimerHandle);
+      return create(k, 'ExTimerObjectType', ETIMER.size, t => initializeTimerObject(k, t, a.TimerType === 1), a.ObjectAttributes, a.DesiredAccess, a.TimerHandle);
     },
   }),
   ...open('OpenTimer', 'ExTimerObjectType', 'Opens a handle to a named timer.'),
   ...service({
     name: 'SetTimer',
-    doc: 'Starts a timer object.',
+    doc: 'Starts a timer object; with a routine, the calling thread runs it each time the timer expires.',
     irql: PASSIVE,
     args: { TimerHandle: HANDLE, DueTime: PVOID, TimerApcRoutine: PVOID, TimerContext: PVOID, WakeTimer: BOOLEAN, Period: LONG, PreviousState: PVOID },
     returns: NTSTATUS,
     cycles: 500,
-    status: 'partial',
-    missing: 'a timer APC routine is refused with STATUS_NOT_IMPLEMENTED',
+    status: 'full',
     impl(k, a) {
-      if (a.TimerApcRoutine) return STATUS_NOT_IMPLEMENTED;
       if (a.Period < 0) return STATUS_INVALID_PARAMETER_6;
       const due = BigInt.asIntN(64, k.mem.read64(a.DueTime));
       if (a.PreviousState) k.mem.probe(a.PreviousState, 1, true);
       return withObject(k, a.TimerHandle, TIMER_MODIFY_STATE, 'ExTimerObjectType', t => {
         const signaled = DISPATCHER_HEADER.f.SignalState.get(k.mem, t) !== 0;
-        keSetTimer(k, t, due, a.Period, 0);
+        setTimerObject(k, t, { due, period: a.Period, routine: a.TimerApcRoutine, context: a.TimerContext, mode: previousMode(k) });
         if (a.PreviousState) k.mem.write8(a.PreviousState, signaled ? 1 : 0);
         return STATUS_SUCCESS;
       });
@@ -234,7 +231,7 @@ const timers: NtExport[] = [
     impl(k, { TimerHandle, CurrentState }) {
       if (CurrentState) k.mem.probe(CurrentState, 1, true);
       return withObject(k, TimerHandle, TIMER_MODIFY_STATE, 'ExTimerObjectType', t => {
-        keCancelTimer(k, t);
+        cancelTimerObject(k, t);
         if (CurrentState) k.mem.write8(CurrentState, DISPATCHER_HEADER.f.SignalState.get(k.mem, t) !== 0 ? 1 : 0);
         return STATUS_SUCCESS;
       });
@@ -242,4 +239,4 @@ const timers: NtExport[] = [
   }),
 ];
 
-export const objectExports: NtExport[] = [...events, ...others, ...timers];
+export const objectExports: NtExport[] = [...events, ...others, ...timers, ...timerApcRoutines];

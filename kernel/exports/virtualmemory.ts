@@ -23,6 +23,8 @@ import {
   STATUS_INVALID_PARAMETER,
   STATUS_INVALID_PARAMETER_2,
   STATUS_INVALID_PARAMETER_3,
+  STATUS_INVALID_PARAMETER_5,
+  STATUS_INVALID_PARAMETER_6,
   STATUS_NOT_MAPPED_VIEW,
   STATUS_SUCCESS,
 } from '../types/status.ts';
@@ -68,6 +70,8 @@ function withRange(
 const MemoryBasicInformation = 0,
   BASIC_INFORMATION_SIZE = 48;
 const RESERVE = 0x2000;
+/** VIRTUAL_MEMORY_INFORMATION_CLASS. */
+const VmPrefetchInformation = 0;
 
 const rangeArgs = { ProcessHandle: HANDLE, BaseAddress: PVOID, RegionSize: PVOID } as const;
 
@@ -180,7 +184,7 @@ export const virtualMemoryExports: NtExport[] = [
   }),
   ...service({
     name: 'SetInformationVirtualMemory',
-    doc: 'Does something with a list of address ranges of a process: here, makes their pages resident.',
+    doc: 'Does something with a list of address ranges of a process: makes their pages resident.',
     irql: PASSIVE,
     args: {
       ProcessHandle: HANDLE,
@@ -192,11 +196,15 @@ export const virtualMemoryExports: NtExport[] = [
     },
     returns: NTSTATUS,
     cycles: 1500,
-    status: 'partial',
-    missing: 'classes other than VmPrefetchInformation are STATUS_INVALID_PARAMETER_2',
+    status: 'full',
     impl(k, a) {
-      if (a.VmInformationClass !== 0) return STATUS_INVALID_PARAMETER_2;
+      if (a.VmInformationClass !== VmPrefetchInformation) return STATUS_INVALID_PARAMETER_2;
       if (!a.NumberOfEntries || a.NumberOfEntries > 0x1000) return STATUS_INVALID_PARAMETER_3;
+      // A ULONG of flags, of which there are none.
+      if (!a.VmInformation) return STATUS_INVALID_PARAMETER_5;
+      if (a.VmInformationLength !== 4) return STATUS_INVALID_PARAMETER_6;
+      probeCaller(k, a.VmInformation);
+      if (k.mem.read32(a.VmInformation) !== 0) return STATUS_INVALID_PARAMETER_5;
       probeCaller(k, a.VirtualAddresses);
       const ranges = Array.from({ length: a.NumberOfEntries }, (_, i) => ({
         base: k.mem.readPtr(a.VirtualAddresses + i * 16),

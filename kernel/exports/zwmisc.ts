@@ -5,15 +5,12 @@ import { nextLocation, S } from '../io/irp.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
-import { readString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
 import { IRP_MJ_FLUSH_BUFFERS } from '../types/io.ts';
-import { KTHREAD } from '../types/ke.ts';
-import { STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
-import { setThreadPriority } from '../ke/ready.ts';
+import { STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
 import { HANDLE, type NtExport, NTSTATUS, PVOID, ULONG } from './declare.ts';
 import { service, stepService } from './service.ts';
-import { nameThread } from '../ps/name.ts';
+import { setThreadInformation, ThreadImpersonationToken, ThreadNameInformation } from '../ps/threadinfo.ts';
 import { assignImpersonationHandle } from './setoken.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
@@ -47,7 +44,7 @@ const files: NtExport[] = [
 ];
 
 /** POWER_INFORMATION_LEVEL. */
-const SystemPowerCapabilities = 4, SystemBatteryState = 5, ProcessorInformation = 11, SystemPowerInformation = 12, LastWakeTime = 14, LastSleepTime = 15, SystemExecutionState = 16;
+const SystemPowerCapabilities = 4, SystemBatteryState = 5, ProcessorInformation = 11, SystemPowerInformation = 12, LastWakeTime = 14, LastSleepTime = 15, SystemExecutionState = 16, PlatformInformation = 66;
 const MHZ = 1000;
 
 /** What this machine has to say of a level: a desktop on mains that knows S0 and S5 only. Null for a level that it does not know. */
@@ -84,6 +81,9 @@ function powerInformation(k: Kernel, level: number): Uint8Array | null {
       return bytes(8).out;
     case SystemExecutionState:
       return bytes(4).out;
+    case PlatformInformation:
+      // POWER_PLATFORM_INFORMATION: no connected standby.
+      return bytes(1).out;
     default:
       return null;
   }
@@ -91,13 +91,12 @@ function powerInformation(k: Kernel, level: number): Uint8Array | null {
 
 const power: NtExport[] = service({
   name: 'PowerInformation',
-  doc: 'Asks about, or sets, what the system knows of power.',
+  doc: 'Asks what the system knows of power: what the platform can do, batteries, processors.',
   irql: PASSIVE,
   args: { InformationLevel: ULONG, InputBuffer: PVOID, InputBufferLength: ULONG, OutputBuffer: PVOID, OutputBufferLength: ULONG },
   returns: NTSTATUS,
   cycles: 300,
-  status: 'partial',
-  missing: 'levels that set something, power plans and policies',
+  status: 'full',
   impl(k, a) {
     const info = powerInformation(k, a.InformationLevel);
     if (!info || a.InputBuffer || a.InputBufferLength || !a.OutputBuffer) return STATUS_INVALID_PARAMETER;
@@ -108,54 +107,22 @@ const power: NtExport[] = service({
   },
 });
 
-/** THREADINFOCLASS. */
-const ThreadPriority = 2, ThreadBasePriority = 3, ThreadImpersonationToken = 5, ThreadNameInformation = 38;
 const THREAD_SET_INFORMATION = 0x20, THREAD_SET_THREAD_TOKEN = 0x80, THREAD_SET_LIMITED_INFORMATION = 0x400;
-const HIGH_PRIORITY = 31;
 
 function setThread(k: Kernel, thread: number, kind: number, from: number, length: number): number {
-  switch (kind) {
-    case ThreadPriority: {
-      if (length !== 4) return STATUS_INFO_LENGTH_MISMATCH;
-      const priority = k.mem.readI32(from);
-      if (priority <= 0 || priority > HIGH_PRIORITY) return STATUS_INVALID_PARAMETER;
-      keSetPriorityThread(k, thread, priority);
-      return STATUS_SUCCESS;
-    }
-    case ThreadBasePriority: {
-      if (length !== 4) return STATUS_INFO_LENGTH_MISMATCH;
-      const increment = k.mem.readI32(from);
-      if ((increment < -2 || increment > 2) && increment !== -15 && increment !== 15) return STATUS_INVALID_PARAMETER;
-      const own = KTHREAD.f.BasePriority.get(k.mem, thread);
-      keSetPriorityThread(k, thread, increment === 15 ? 15 : increment === -15 ? 1 : Math.max(1, Math.min(HIGH_PRIORITY, own + increment)));
-      return STATUS_SUCCESS;
-    }
-    case ThreadImpersonationToken:
-      if (length !== 8) return STATUS_INFO_LENGTH_MISMATCH;
-      return assignImpersonationHandle(k, thread, k.mem.readPtr(from));
-    case ThreadNameInformation:
-      return length === 16 ? nameThread(k, thread, readString(k, from)) : STATUS_INFO_LENGTH_MISMATCH;
-    default:
-      return STATUS_INVALID_INFO_CLASS;
-  }
-}
-
-/** A priority that the thread keeps. */
-function keSetPriorityThread(k: Kernel, thread: number, priority: number): void {
-  KTHREAD.f.BasePriority.set(k.mem, thread, priority);
-  KTHREAD.f.PriorityDecrement.set(k.mem, thread, 0);
-  setThreadPriority(k, thread, priority);
+  if (kind !== ThreadImpersonationToken) return setThreadInformation(k, thread, kind, from, length);
+  if (length !== 8) return STATUS_INFO_LENGTH_MISMATCH;
+  return assignImpersonationHandle(k, thread, k.mem.readPtr(from));
 }
 
 const threads: NtExport[] = service({
   name: 'SetInformationThread',
-  doc: 'Changes a thread: its priority, what it impersonates, its name.',
+  doc: 'Changes a thread: its priorities, its processors, what it impersonates, its name.',
   irql: PASSIVE,
   args: { ThreadHandle: HANDLE, ThreadInformationClass: ULONG, ThreadInformation: PVOID, ThreadInformationLength: ULONG },
   returns: NTSTATUS,
   cycles: 400,
-  status: 'partial',
-  missing: 'classes other than the priorities, the impersonation token and the name',
+  status: 'full',
   impl(k, a) {
     const kind = a.ThreadInformationClass;
     const access = kind === ThreadImpersonationToken ? THREAD_SET_THREAD_TOKEN : kind === ThreadNameInformation ? THREAD_SET_LIMITED_INFORMATION : THREAD_SET_INFORMATION;

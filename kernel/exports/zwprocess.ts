@@ -7,6 +7,7 @@ import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
 import { wide } from '../ob/string.ts';
 import { exportedType, obTypeOf } from '../ob/type.ts';
 import { lookupCid } from '../ps/cid.ts';
+import { threadInformation } from '../ps/threadinfo.ts';
 import { processImageName } from '../ps/name.ts';
 import { currentSubject, effectiveToken } from '../se/subject.ts';
 import { hasPrivilege, SeDebugPrivilege } from '../se/token.ts';
@@ -86,8 +87,6 @@ function give(k: Kernel, to: number, length: number, returned: number, size: num
 
 /** PROCESSINFOCLASS. */
 const ProcessBasicInformation = 0, ProcessWow64Information = 26, ProcessImageFileName = 27;
-/** THREADINFOCLASS. */
-const ThreadBasicInformation = 0;
 
 function processInformation(k: Kernel, process: number, kind: number, to: number, length: number, returned: number): number {
   const { mem } = k;
@@ -118,29 +117,21 @@ function processInformation(k: Kernel, process: number, kind: number, to: number
   }
 }
 
-function threadInformation(k: Kernel, thread: number, kind: number, to: number, length: number, returned: number): number {
-  const { mem } = k;
-  if (kind !== ThreadBasicInformation) return STATUS_INVALID_INFO_CLASS;
-  return give(k, to, length, returned, 0x30, () => {
-    mem.write32(to, ETHREAD.f.ExitStatus.get(mem, thread) >>> 0);
-    mem.writePtr(to + 8, KTHREAD.f.Teb.get(mem, thread));
-    mem.copy(to + 16, thread + ETHREAD.f.Cid.offset, CLIENT_ID.size);
-    mem.write64(to + 32, (1n << BigInt(k.platform.cpus.length)) - 1n);
-    mem.write32(to + 40, KTHREAD.f.Priority.get(mem, thread) >>> 0);
-    mem.write32(to + 44, KTHREAD.f.BasePriority.get(mem, thread) >>> 0);
-  });
+function queryThread(k: Kernel, thread: number, kind: number, to: number, length: number, returned: number): number {
+  const answer = threadInformation(k, thread, kind);
+  return typeof answer === 'number' ? answer : give(k, to, length, returned, answer.size, () => answer.write(to));
 }
 
 type Query = (k: Kernel, object: number, kind: number, to: number, length: number, returned: number) => number;
 
-const query = (name: string, doc: string, variable: string, missing: string, work: Query): NtExport[] =>
+const query = (name: string, doc: string, variable: string, missing: string | null, work: Query): NtExport[] =>
   service({
-    name, doc, missing,
+    name, doc, ...(missing === null ? {} : { missing }),
     irql: PASSIVE,
     args: { Handle: HANDLE, InformationClass: ULONG, Information: PVOID, Length: ULONG, ReturnLength: PVOID },
     returns: NTSTATUS,
     cycles: 500,
-    status: 'partial',
+    status: missing === null ? 'full' : 'partial',
     impl(k, a) {
       const r = obReferenceObjectByHandle(k, a.Handle, 0, exportedType(k, variable), previousMode(k));
       if (r.status !== STATUS_SUCCESS) return r.status;
@@ -154,5 +145,5 @@ export const exports: NtExport[] = [
   ...openService('OpenProcess', 'Opens the process of an id.', 'PsProcessType'),
   ...openService('OpenThread', 'Opens the thread of an id.', 'PsThreadType'),
   ...query('QueryInformationProcess', 'Asks about a process.', 'PsProcessType', 'classes other than the basic, WOW64 and image name ones', processInformation),
-  ...query('QueryInformationThread', 'Asks about a thread.', 'PsThreadType', 'classes other than the basic one', threadInformation),
+  ...query('QueryInformationThread', 'Asks about a thread.', 'PsThreadType', null, queryThread),
 ];

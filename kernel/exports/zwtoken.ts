@@ -11,17 +11,17 @@ import { integrityLevel, readSid, sidBytes, sidLength } from '../se/sid.ts';
 import { currentSubject, effectiveToken, impersonation, primaryToken } from '../se/subject.ts';
 import {
   allocateLuid, defaultPrivileges, duplicateToken, enabledPrivileges, hasPrivilege, presentPrivileges, SeTcbPrivilege, setDynamicPart, setGroupAttributes, setPrivileges, T, tokenDefaultDacl, tokenGroups,
-  tokenIntegrity, tokenModified, tokenPrimaryGroup,
+  tokenIntegrity, tokenModified, tokenPrimaryGroup, dynamicPartFits,
 } from '../se/token.ts';
 import { tokenInformation, writePrivileges } from '../se/tokeninfo.ts';
 import { isValidAcl } from '../se/descriptor.ts';
 import { KernelMode } from '../types/ke.ts';
 import {
-  ACL, SE_GROUP_ENABLED, SE_GROUP_ENABLED_BY_DEFAULT, SE_GROUP_MANDATORY, SE_GROUP_OWNER, SE_GROUP_USE_FOR_DENY_ONLY, SE_PRIVILEGE_ENABLED, SE_PRIVILEGE_REMOVED, SecurityAnonymous, TokenImpersonation, TokenPrimary,
+  ACL, SE_GROUP_ENABLED, SE_GROUP_ENABLED_BY_DEFAULT, SE_GROUP_MANDATORY, SE_GROUP_OWNER, SE_GROUP_USE_FOR_DENY_ONLY, SE_PRIVILEGE_ENABLED, SE_PRIVILEGE_REMOVED, SecurityAnonymous, TokenImpersonation, TokenPrimary, TOKEN_UIACCESS, TOKEN_VIRTUALIZE_ALLOWED, TOKEN_VIRTUALIZE_ENABLED,
 } from '../types/se.ts';
 import {
-  STATUS_ACCESS_DENIED, STATUS_BAD_IMPERSONATION_LEVEL, STATUS_BUFFER_TOO_SMALL, STATUS_CANT_DISABLE_MANDATORY, STATUS_CANT_OPEN_ANONYMOUS, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES,
-  STATUS_INVALID_ACL, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_OWNER, STATUS_INVALID_PARAMETER, STATUS_INVALID_PRIMARY_GROUP, STATUS_NO_TOKEN, STATUS_NOT_ALL_ASSIGNED, STATUS_PRIVILEGE_NOT_HELD, STATUS_SUCCESS,
+  STATUS_ACCESS_DENIED, STATUS_ALLOTTED_SPACE_EXCEEDED, STATUS_BAD_IMPERSONATION_LEVEL, STATUS_BUFFER_TOO_SMALL, STATUS_CANT_DISABLE_MANDATORY, STATUS_CANT_OPEN_ANONYMOUS, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_ACL, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_OWNER, STATUS_INVALID_PARAMETER, STATUS_INVALID_PRIMARY_GROUP, STATUS_INVALID_SID, STATUS_NO_SUCH_LOGON_SESSION, STATUS_NO_TOKEN, STATUS_NOT_ALL_ASSIGNED, STATUS_PRIVILEGE_NOT_HELD, STATUS_SUCCESS,
 } from '../types/status.ts';
 import { BOOLEAN, HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from './declare.ts';
 import { service } from './service.ts';
@@ -130,17 +130,20 @@ function duplicate(k: Kernel, token: number, oldAccess: number, a: { DesiredAcce
   return status;
 }
 
+const TokenLinkedToken = 19;
+
 /** Classes whose length must be exact, or at least that of the structure. */
 const query: NtExport[] = service({
   name: 'QueryInformationToken', doc: 'What a token says of one class.', irql: PASSIVE,
-  args: { TokenHandle: HANDLE, TokenInformationClass: ULONG, TokenInformation: PVOID, TokenInformationLength: ULONG, ReturnLength: PVOID }, returns: NTSTATUS, cycles: 600, status: 'partial',
-  missing: 'claims, capabilities, app containers, linked tokens',
+  args: { TokenHandle: HANDLE, TokenInformationClass: ULONG, TokenInformation: PVOID, TokenInformationLength: ULONG, ReturnLength: PVOID }, returns: NTSTATUS, cycles: 600, status: 'full',
   impl(k, a) {
     if (a.ReturnLength) k.mem.probe(a.ReturnLength, 4, true);
     const kind = a.TokenInformationClass;
     // The source needs a right of its own.
     return withToken(k, a.TokenHandle, kind === 7 ? TOKEN_QUERY_SOURCE : TOKEN_QUERY, token => {
       if (kind === 9 && T.TokenType.get(k.mem, token) !== TokenImpersonation) return STATUS_INVALID_INFO_CLASS;
+      // TokenLinkedToken: a logon has another token only where user account control splits an administrator's.
+      if (kind === TokenLinkedToken) return STATUS_NO_SUCH_LOGON_SESSION;
       const info = tokenInformation(k, token, kind);
       if (!info) return STATUS_INVALID_INFO_CLASS;
       if (a.ReturnLength) k.mem.write32(a.ReturnLength, info.size);
@@ -152,6 +155,17 @@ const query: NtExport[] = service({
   },
 });
 
+/** The SID at an address; null when it is none. */
+function givenSid(k: Kernel, at: number): string | null {
+  const REVISION = 1, MOST = 15;
+  return at && k.mem.read8(at) === REVISION && k.mem.read8(at + 1) <= MOST ? readSid(k, at) : null;
+}
+
+function setFlag(k: Kernel, token: number, flag: number, on: boolean): void {
+  const flags = T.TokenFlags.get(k.mem, token);
+  T.TokenFlags.set(k.mem, token, on ? flags | flag : flags & ~flag);
+}
+
 function setInformation(k: Kernel, token: number, kind: number, from: number, length: number): number {
   const { mem } = k;
   const modified = (): number => {
@@ -162,7 +176,8 @@ function setInformation(k: Kernel, token: number, kind: number, from: number, le
     case 4: {
       // TokenOwner: one of the groups that may be an owner, or the user.
       if (length < 8) return STATUS_INFO_LENGTH_MISMATCH;
-      const sid = readSid(k, mem.readPtr(from));
+      const sid = givenSid(k, mem.readPtr(from));
+      if (sid === null) return STATUS_INVALID_SID;
       const index = tokenGroups(k, token).findIndex((g, i) => g.sid === sid && (i === 0 || g.attributes & SE_GROUP_OWNER) && !(g.attributes & SE_GROUP_USE_FOR_DENY_ONLY));
       if (index < 0) return STATUS_INVALID_OWNER;
       T.DefaultOwnerIndex.set(mem, token, index);
@@ -171,8 +186,10 @@ function setInformation(k: Kernel, token: number, kind: number, from: number, le
     case 5: {
       // TokenPrimaryGroup: any group of the token.
       if (length < 8) return STATUS_INFO_LENGTH_MISMATCH;
-      const sid = readSid(k, mem.readPtr(from));
+      const sid = givenSid(k, mem.readPtr(from));
+      if (sid === null) return STATUS_INVALID_SID;
       if (!tokenGroups(k, token).some(g => g.sid === sid)) return STATUS_INVALID_PRIMARY_GROUP;
+      if (!dynamicPartFits(sid, tokenDefaultDacl(k, token))) return STATUS_ALLOTTED_SPACE_EXCEEDED;
       return setDynamicPart(k, token, sid, tokenDefaultDacl(k, token)) ? modified() : STATUS_INSUFFICIENT_RESOURCES;
     }
     case 6: {
@@ -180,6 +197,7 @@ function setInformation(k: Kernel, token: number, kind: number, from: number, le
       if (length < 8) return STATUS_INFO_LENGTH_MISMATCH;
       const at = mem.readPtr(from);
       if (at && (ACL.f.AclSize.get(mem, at) < ACL.size || !isValidAcl(k, at))) return STATUS_INVALID_ACL;
+      if (!dynamicPartFits(tokenPrimaryGroup(k, token), at ? readAcl(k, at) : null)) return STATUS_ALLOTTED_SPACE_EXCEEDED;
       return setDynamicPart(k, token, tokenPrimaryGroup(k, token), at ? readAcl(k, at) : null) ? modified() : STATUS_INSUFFICIENT_RESOURCES;
     }
     case 12: // TokenSessionId
@@ -206,6 +224,17 @@ function setInformation(k: Kernel, token: number, kind: number, from: number, le
       mem.writeBytes(to, sidBytes(sid));
       return modified();
     }
+    case 23: // TokenVirtualizationAllowed
+    case 26: // TokenUIAccess
+      if (length !== 4) return STATUS_INFO_LENGTH_MISMATCH;
+      if (!tcb(k)) return STATUS_PRIVILEGE_NOT_HELD;
+      setFlag(k, token, kind === 23 ? TOKEN_VIRTUALIZE_ALLOWED : TOKEN_UIACCESS, mem.read32(from) !== 0);
+      return modified();
+    case 24: // TokenVirtualizationEnabled: only where it is allowed.
+      if (length !== 4) return STATUS_INFO_LENGTH_MISMATCH;
+      if (mem.read32(from) !== 0 && !(T.TokenFlags.get(mem, token) & TOKEN_VIRTUALIZE_ALLOWED)) return STATUS_INVALID_PARAMETER;
+      setFlag(k, token, TOKEN_VIRTUALIZE_ENABLED, mem.read32(from) !== 0);
+      return modified();
     case 27: // TokenMandatoryPolicy
       if (length < 4) return STATUS_INFO_LENGTH_MISMATCH;
       if (!tcb(k)) return STATUS_PRIVILEGE_NOT_HELD;
@@ -255,8 +284,7 @@ function adjustPrivileges(k: Kernel, token: number, disableAll: boolean, list: n
 const setting: NtExport[] = [
   ...service({
     name: 'SetInformationToken', doc: 'Changes what a token says of one class.', irql: PASSIVE,
-    args: { TokenHandle: HANDLE, TokenInformationClass: ULONG, TokenInformation: PVOID, TokenInformationLength: ULONG }, returns: NTSTATUS, cycles: 600, status: 'partial',
-    missing: 'virtualization, UI access, audit policy, linked tokens',
+    args: { TokenHandle: HANDLE, TokenInformationClass: ULONG, TokenInformation: PVOID, TokenInformationLength: ULONG }, returns: NTSTATUS, cycles: 600, status: 'full',
     impl: (k, a) =>
       withToken(k, a.TokenHandle, a.TokenInformationClass === 12 ? TOKEN_ADJUST_DEFAULT | TOKEN_ADJUST_SESSIONID : TOKEN_ADJUST_DEFAULT, token =>
         setInformation(k, token, a.TokenInformationClass, a.TokenInformation, a.TokenInformationLength),

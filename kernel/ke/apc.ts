@@ -121,6 +121,27 @@ export function keInsertQueueApc(k: Kernel, apc: number, argument1: bigint, argu
   return true;
 }
 
+/** KeRemoveQueueApc: takes an APC that has not been delivered out of its thread's queue. False when it is not queued. */
+export function keRemoveQueueApc(k: Kernel, apc: number): boolean {
+  const m = k.mem;
+  if (A.Inserted.get(m, apc) === 0) return false;
+  const thread = A.Thread.get(m, apc);
+  removeEntryList(k, apc + A.ApcListEntry.offset);
+  A.Inserted.set(m, apc, 0);
+  if (A.ApcMode.get(m, apc) !== KernelMode) {
+    if (isListEmpty(m, userList(thread))) S.UserApcPendingAll.set(m, state(thread), 0);
+  } else if (isListEmpty(m, kernelList(thread))) S.KernelApcPending.set(m, state(thread), 0);
+  return true;
+}
+
+/** The thread ends: takes the next user APC that was not delivered out of the queue, for its rundown routine; 0 when there is none. */
+export function takeUndeliveredApc(k: Kernel, thread: number): number {
+  const link = k.mem.readPtr(userList(thread));
+  if (link === userList(thread)) return 0;
+  keRemoveQueueApc(k, apcOf(link));
+  return apcOf(link);
+}
+
 /** Enters (`by` -1) or leaves (1) a critical region, or with `SpecialApcDisable` a guarded one; a mutex with ApcDisable is a critical region while it is held. */
 export function changeApcDisable(
   k: Kernel,

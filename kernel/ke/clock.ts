@@ -3,7 +3,7 @@ import { DISPATCH_LEVEL, jump, type NtExport, ntExport, pointer, ULONG, VOID } f
 import type { Kernel } from '../kernel.ts';
 import { KUSER_SHARED_DATA as SHARED_PAGE } from '../mm/layout.ts';
 import { DPC_WATCHDOG_VIOLATION } from '../types/bugcodes.ts';
-import { KTHREAD, KUSER_SHARED_DATA } from '../types/ke.ts';
+import { KernelMode, KTHREAD, KUSER_SHARED_DATA } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { ETHREAD } from '../types/ps.ts';
 import { KTRAP_FRAME } from '../types/trap.ts';
@@ -78,12 +78,13 @@ function watchDpcs(k: Kernel, trapFrame: number, irql: number): void {
 }
 
 /** Charges the tick to who was interrupted, and ends the quantum of a thread that has used it up. */
-function chargeTick(k: Kernel, irql: number): void {
+function chargeTick(k: Kernel, irql: number, mode: number): void {
   const { mem, prcb } = k;
   const thread = P.CurrentThread.get(mem, prcb);
-  P.KernelTime.set(mem, prcb, P.KernelTime.get(mem, prcb) + 1);
+  const time = mode === KernelMode ? 'KernelTime' : 'UserTime';
+  P[time].set(mem, prcb, P[time].get(mem, prcb) + 1);
   if (irql > DISPATCH_LEVEL) P.InterruptTime.set(mem, prcb, P.InterruptTime.get(mem, prcb) + 1);
-  if (irql < DISPATCH_LEVEL) T.KernelTime.set(mem, thread, T.KernelTime.get(mem, thread) + 1);
+  if (irql < DISPATCH_LEVEL) T[time].set(mem, thread, T[time].get(mem, thread) + 1);
   if (thread === P.IdleThread.get(mem, prcb)) return;
   chargeThread(k, thread);
   if (T.CycleTime.get(mem, thread) < T.QuantumTarget.get(mem, thread) || P.QuantumEnd.get(mem, prcb) !== 0) return;
@@ -115,7 +116,7 @@ export const clockRoutines: readonly NtExport[] = [
       checkTimers(k, interruptTime(k));
       requestQueuedDpcs(k);
       const irql = KTRAP_FRAME.f.PreviousIrql.get(mem, TrapFrame);
-      chargeTick(k, irql);
+      chargeTick(k, irql, previousMode(k, TrapFrame));
       watchDpcs(k, TrapFrame, irql);
       endOfInterrupt(k.cpu);
       const notify = k.global.get('KiTimeUpdateNotifyRoutine');

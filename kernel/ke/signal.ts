@@ -7,6 +7,7 @@ import {
   KWAIT_BLOCK,
   MutantObject,
   SemaphoreObject,
+  THREAD_DISABLE_BOOST,
   TimerSynchronizationObject,
   WaitAll,
 } from '../types/ke.ts';
@@ -92,7 +93,8 @@ export function unwaitThread(k: Kernel, thread: number, status: number, incremen
   T.WaitStatus.set(m, thread, BigInt(status >>> 0));
   const base = T.BasePriority.get(m, thread);
   if (base < LOW_REALTIME_PRIORITY && T.Priority.get(m, thread) < LOW_REALTIME_PRIORITY) {
-    const boosted = Math.min(base + increment, LOW_REALTIME_PRIORITY - 1);
+    const boost = (T.ThreadFlags.get(m, thread) & THREAD_DISABLE_BOOST) !== 0 ? 0 : increment;
+    const boosted = Math.min(base + boost, LOW_REALTIME_PRIORITY - 1);
     if (boosted > T.Priority.get(m, thread)) {
       T.PriorityDecrement.set(m, thread, boosted - base);
       T.Priority.set(m, thread, boosted);

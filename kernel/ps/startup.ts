@@ -18,13 +18,15 @@ import {
 } from '../exports/declare.ts';
 import { hasOutstandingIrps } from '../io/threadio.ts';
 import { abortFrames } from '../ke/abort.ts';
+import { takeUndeliveredApc } from '../ke/apc.ts';
 import { readyThread } from '../ke/ready.ts';
 import type { Kernel } from '../kernel.ts';
+import { exFreePool } from '../mm/pool.ts';
 import { obCreateHandle, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
 import { IRQL_GT_ZERO_AT_SYSTEM_SERVICE } from '../types/bugcodes.ts';
-import { KTHREAD, MISC_SYSTEM_THREAD } from '../types/ke.ts';
+import { KAPC, KTHREAD, MISC_SYSTEM_THREAD } from '../types/ke.ts';
 import { CTF_THREAD_INSERTED, EPROCESS, ETHREAD, PSF_CREATE_REPORTED, PSF_PROCESS_EXITING } from '../types/ps.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
 import { ptr } from '../types/struct.ts';
@@ -141,6 +143,8 @@ export const systemThreadRoutines: NtExport[] = [
           : { do: 'next', then: 'cancelled', cycles: 0 },
       // Only now is it certain who is the last: the others are gone.
       cancelled(k, _f, _rax, { ExitStatus }) {
+        const apc = takeUndeliveredApc(k, k.currentThread());
+        if (apc) return runDown(k, apc, 'cancelled');
         const process = k.currentThreadProcess();
         const flags = P.Flags.get(k.mem, process);
         if (P.ActiveThreads.get(k.mem, process) !== 1) return end(k, ExitStatus);
@@ -149,7 +153,11 @@ export const systemThreadRoutines: NtExport[] = [
         return call(k.address('nt!PspCallProcessNotifyRoutines'), [process, 0, 0, 0, 0], 'left');
       },
       left: (k, _f, _rax, { ExitStatus }) => leaveProcess(k, ExitStatus),
-      gone: (k, _f, _rax, { ExitStatus }) => end(k, ExitStatus),
+      // The handles that were closed may have queued more.
+      gone(k, _f, _rax, { ExitStatus }) {
+        const apc = takeUndeliveredApc(k, k.currentThread());
+        return apc ? runDown(k, apc, 'gone') : end(k, ExitStatus);
+      },
       never: () => {
         throw new Error('a thread that has ended ran again');
       },
@@ -218,6 +226,14 @@ const leaveProcess = (k: Kernel, status: number): Outcome =>
   P.Peb.get(k.mem, k.currentThreadProcess()) !== 0 ? call(k.address('nt!PspExitProcess'), [status], 'gone') : end(k, status);
 
 /** The last step of a thread. */
+/** A user APC that its thread does not live to run: its owner's routine has it back; without one it was from pool and is freed. */
+function runDown(k: Kernel, apc: number, then: string): Outcome {
+  const routine = KAPC.f.RundownRoutine.get(k.mem, apc);
+  if (routine) return call(routine, [apc], then);
+  exFreePool(k, apc, 0);
+  return { do: 'next', then, cycles: 0 };
+}
+
 function end(k: Kernel, status: number): Outcome {
   psExitCurrentThread(k, status);
   return wait('never');

@@ -9,6 +9,8 @@ import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
 import { keInitializeThread } from '../ke/thread.ts';
 import { systemTime } from '../ke/time.ts';
 import { freeThreadState } from '../ke/xstate.ts';
+import { abandonWatches } from '../cm/notify.ts';
+import { rundownThreadTimers } from '../ex/timerapc.ts';
 import type { Kernel } from '../kernel.ts';
 import { pcrAddress, IDLE_STACK_TOP, prcbAddress } from '../mm/layout.ts';
 import { freeObject, obCreateObject, obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
@@ -16,7 +18,7 @@ import { exportedType } from '../ob/type.ts';
 import { KERNEL_APC_PENDING_DURING_EXIT, THREAD_TERMINATE_HELD_MUTEX } from '../types/bugcodes.ts';
 import { KMUTANT, KPROCESS, KTHREAD, MISC_SYSTEM_THREAD, Running, Terminated } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
-import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
+import { CTF_IO_PRIORITY_SHIFT, CTF_PAGE_PRIORITY_SHIFT, CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
 import { isDriverAddress } from '../verifier/state.ts';
 import { threadDiscarded, threadEnds, threadStarts } from '../verifier/thread.ts';
 import { setImpersonation } from '../se/subject.ts';
@@ -27,6 +29,9 @@ const E = ETHREAD.f;
 const T = KTHREAD.f;
 const P = EPROCESS.f;
 
+/** ETHREAD.CrossThreadFlags of a new thread: IoPriorityNormal, MEMORY_PRIORITY_NORMAL. */
+const NORMAL_PRIORITIES = (2 << CTF_IO_PRIORITY_SHIFT) | (5 << CTF_PAGE_PRIORITY_SHIFT);
+
 function fillThread(k: Kernel, thread: number, process: number, start: number): void {
   const m = k.mem;
   for (const list of [E.IrpList, E.ActiveTimerListHead, E.PostBlockList, E.KeyedWaitChain, E.ThreadListEntry])
@@ -35,6 +40,7 @@ function fillThread(k: Kernel, thread: number, process: number, start: number): 
   E.StartAddress.set(m, thread, start);
   E.Win32StartAddress.set(m, thread, start);
   E.ExitStatus.set(m, thread, 0x103);
+  E.CrossThreadFlags.set(m, thread, NORMAL_PRIORITIES);
   m.writePtr(thread + E.Cid.offset, P.UniqueProcessId.get(m, process));
 }
 
@@ -102,6 +108,8 @@ function releaseWhatItHolds(k: Kernel, thread: number): void {
       'a thread ended inside a critical or guarded region: KeLeaveCriticalRegion or KeLeaveGuardedRegion is missing (or was called too often)',
     );
   leaveQueue(k, thread);
+  rundownThreadTimers(k, thread);
+  abandonWatches(k, thread);
   freeThreadState(k, thread);
 }
 

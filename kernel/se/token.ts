@@ -15,6 +15,7 @@ import {
   SE_GROUP_USE_FOR_DENY_ONLY,
   SecurityImpersonation,
   TOKEN,
+  TOKEN_DYNAMIC_CHARGE,
   TOKEN_HAS_TRAVERSE_PRIVILEGE,
   TOKEN_IS_RESTRICTED,
   TokenPrimary,
@@ -41,6 +42,7 @@ export const SeCreateTokenPrivilege = 2,
   SeSecurityPrivilege = 8,
   SeTakeOwnershipPrivilege = 9,
   SeLoadDriverPrivilege = 10,
+  SeIncreaseBasePriorityPrivilege = 14,
   SeCreatePermanentPrivilege = 16,
   SeBackupPrivilege = 17,
   SeRestorePrivilege = 18,
@@ -102,6 +104,10 @@ function writeGroups(k: Kernel, at: number, groups: readonly Group[]): number {
   return text;
 }
 
+/** Whether a primary group and a default DACL fit into what a token has room for. */
+export const dynamicPartFits = (primaryGroup: string, dacl: Acl | null): boolean =>
+  sidBytes(primaryGroup).length + (dacl ? aclBytes(dacl).length : 0) <= TOKEN_DYNAMIC_CHARGE;
+
 /** Replaces a token's primary group and default DACL. False without pool; then it is as it was. */
 export function setDynamicPart(k: Kernel, token: number, primaryGroup: string, dacl: Acl | null): boolean {
   const sid = sidBytes(primaryGroup);
@@ -114,7 +120,8 @@ export function setDynamicPart(k: Kernel, token: number, primaryGroup: string, d
   T.DynamicPart.set(k.mem, token, at);
   T.PrimaryGroup.set(k.mem, token, at);
   T.DefaultDacl.set(k.mem, token, list ? at + sid.length : 0);
-  T.DynamicCharged.set(k.mem, token, sid.length + (list?.length ?? 0));
+  T.DynamicCharged.set(k.mem, token, TOKEN_DYNAMIC_CHARGE);
+  T.DynamicAvailable.set(k.mem, token, Math.max(0, TOKEN_DYNAMIC_CHARGE - sid.length - (list?.length ?? 0)));
   if (old) exFreePool(k, old, 0);
   return true;
 }

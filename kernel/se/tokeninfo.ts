@@ -2,10 +2,14 @@
 import type { Kernel } from '../kernel.ts';
 import {
   SE_GROUP_INTEGRITY,
+  SE_GROUP_LOGON_ID,
   SE_PRIVILEGE_ENABLED,
   SE_PRIVILEGE_ENABLED_BY_DEFAULT,
   TOKEN_IS_RESTRICTED,
   TOKEN_SANDBOX_INERT,
+  TOKEN_UIACCESS,
+  TOKEN_VIRTUALIZE_ALLOWED,
+  TOKEN_VIRTUALIZE_ENABLED,
 } from '../types/se.ts';
 import { aclBytes } from './acl.ts';
 import { ADMINISTRATORS, sidBytes } from './sid.ts';
@@ -92,6 +96,47 @@ export function writePrivileges(k: Kernel, to: number, list: readonly { number: 
   });
 }
 
+/** CLAIM_SECURITY_ATTRIBUTES_INFORMATION with no attributes: nobody here issues claims. */
+const noAttributes = (k: Kernel): TokenInformation => ({
+  size: 16,
+  write(to) {
+    k.mem.fill(to, 16, 0);
+    k.mem.write16(to, 1);
+  },
+});
+
+/** TOKEN_GROUPS_AND_PRIVILEGES: lists of groups, restricting groups and privileges behind it; lengths in bytes with the SIDs. */
+function groupsAndPrivileges(k: Kernel, token: number): TokenInformation {
+  const { mem } = k;
+  const HEADER = 0x38;
+  const groups = tokenGroups(k, token),
+    restricted = restrictedSids(k, token),
+    privileges = privilegeList(k, token);
+  const bytes = (list: readonly Group[]): number => list.reduce((n, g) => n + 16 + sidBytes(g.sid).length, 0);
+  const [ours, theirs] = [bytes(groups), bytes(restricted)];
+  const aligned = Math.ceil(ours / 8) * 8,
+    second = Math.ceil(theirs / 8) * 8;
+  return {
+    size: HEADER + aligned + second + privileges.length * 12,
+    write(to) {
+      const lists = [
+        { at: to, count: groups.length, bytes: ours, data: to + HEADER },
+        { at: to + 0x10, count: restricted.length, bytes: theirs, data: restricted.length ? to + HEADER + aligned : 0 },
+        { at: to + 0x20, count: privileges.length, bytes: privileges.length * 12, data: to + HEADER + aligned + second },
+      ];
+      for (const l of lists) {
+        mem.write32(l.at, l.count);
+        mem.write32(l.at + 4, l.bytes);
+        mem.writePtr(l.at + 8, l.data);
+      }
+      mem.write64(to + 0x30, T.AuthenticationId.get(mem, token));
+      writeGroupList(k, to + HEADER, to + HEADER + groups.length * 16, groups);
+      writeGroupList(k, to + HEADER + aligned, to + HEADER + aligned + restricted.length * 16, restricted);
+      writePrivileges(k, to + HEADER + aligned + second, privileges);
+    },
+  };
+}
+
 /** The information of a class, or null for a class that there is not. */
 export function tokenInformation(k: Kernel, token: number, kind: number): TokenInformation | null {
   const { mem } = k;
@@ -149,6 +194,8 @@ export function tokenInformation(k: Kernel, token: number, kind: number): TokenI
       return groupInformation(k, restrictedSids(k, token));
     case 12: // TokenSessionId
       return number(k, T.SessionId.get(mem, token));
+    case 13: // TokenGroupsAndPrivileges
+      return groupsAndPrivileges(k, token);
     case 15: // TokenSandBoxInert
       return number(k, flag(TOKEN_SANDBOX_INERT));
     case 17: // TokenOrigin
@@ -160,19 +207,45 @@ export function tokenInformation(k: Kernel, token: number, kind: number): TokenI
     case 21: // TokenHasRestrictions
       return number(k, flag(TOKEN_IS_RESTRICTED));
     case 23: // TokenVirtualizationAllowed
-      return number(k, flag(0x200));
+      return number(k, flag(TOKEN_VIRTUALIZE_ALLOWED));
     case 24: // TokenVirtualizationEnabled
-      return number(k, flag(0x400));
+      return number(k, flag(TOKEN_VIRTUALIZE_ENABLED));
     case 25: {
       // TokenIntegrityLevel
       const index = T.IntegrityLevelIndex.get(mem, token);
       return oneSid(k, index === 0xffffffff ? { sid: 'S-1-16-8192', attributes: SE_GROUP_INTEGRITY } : groups[index]!);
     }
     case 26: // TokenUIAccess
-      return number(k, flag(0x1000));
+      return number(k, flag(TOKEN_UIACCESS));
     case 27: // TokenMandatoryPolicy
       return number(k, T.MandatoryPolicy.get(mem, token));
-    case 29: // TokenIsAppContainer
+    case 28: {
+      // TokenLogonSid
+      const logon = groups.filter(g => (g.attributes & SE_GROUP_LOGON_ID) >>> 0 === SE_GROUP_LOGON_ID);
+      return logon.length ? groupInformation(k, logon) : null;
+    }
+    case 30: // TokenCapabilities
+    case 37: // TokenDeviceGroups
+    case 38: // TokenRestrictedDeviceGroups
+      return groupInformation(k, []);
+    case 31: // TokenAppContainerSid
+    case 41: // TokenProcessTrustLevel
+      return pointed(k, null);
+    case 33: // TokenUserClaimAttributes
+    case 34: // TokenDeviceClaimAttributes
+    case 35: // TokenRestrictedUserClaimAttributes
+    case 36: // TokenRestrictedDeviceClaimAttributes
+    case 39: // TokenSecurityAttributes
+      return noAttributes(k);
+    case 40: // TokenIsRestricted
+      return number(k, flag(TOKEN_IS_RESTRICTED));
+    // TokenIsAppContainer, TokenAppContainerNumber, TokenPrivateNameSpace, TokenSingletonAttributes, TokenIsLessPrivilegedAppContainer, TokenIsSandboxed: what there are no app containers for.
+    case 29:
+    case 32:
+    case 42:
+    case 43:
+    case 46:
+    case 47:
       return number(k, 0);
     default:
       return null;

@@ -105,6 +105,8 @@ export const KTHREAD = struct('_KTHREAD', {
 }, { size: 0x430, align: 16 });
 /** KTHREAD.ThreadFlags: EnableStackSwap: the kernel stack may be paged out during a wait in user mode. */
 export const THREAD_ENABLE_STACK_SWAP = 1 << 4;
+/** KTHREAD.ThreadFlags: DisableBoost: waking gives the thread no more than its base priority. */
+export const THREAD_DISABLE_BOOST = 1 << 1;
 /** KTHREAD.MiscFlags */
 export const MISC_WAIT_NEXT = 1 << 2, MISC_SYSTEM_AFFINITY_ACTIVE = 1 << 3;
 export const MISC_ALERTABLE = 1 << 4, MISC_TIMER_ACTIVE = 1 << 9, MISC_SYSTEM_THREAD = 1 << 10, MISC_APC_QUEUEABLE = 1 << 14;

@@ -17,6 +17,9 @@ export const ETHREAD = struct('_ETHREAD', {
 }, { size: 0x898, align: 16 });
 /** ETHREAD.CrossThreadFlags */
 export const CTF_TERMINATED = 1, CTF_THREAD_INSERTED = 2;
+export const CTF_HIDE_FROM_DEBUGGER = 4, CTF_BREAK_ON_TERMINATION = 0x20;
+/** ETHREAD.CrossThreadFlags: three bits each from here: IO_PRIORITY_HINT, and the priority of the thread's pages. */
+export const CTF_IO_PRIORITY_SHIFT = 9, CTF_PAGE_PRIORITY_SHIFT = 12;
 /** ETHREAD.SameThreadPassiveFlags: a worker thread is carrying out a work item. */
 export const STF_ACTIVE_EX_WORKER = 1;
 

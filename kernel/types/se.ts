@@ -38,6 +38,9 @@ export const TokenPrimary = 1, TokenImpersonation = 2;
 export const SecurityAnonymous = 0, SecurityIdentification = 1, SecurityImpersonation = 2, SecurityDelegation = 3;
 /** TOKEN.TokenFlags. */
 export const TOKEN_HAS_TRAVERSE_PRIVILEGE = 1, TOKEN_HAS_BACKUP_PRIVILEGE = 2, TOKEN_HAS_RESTORE_PRIVILEGE = 4, TOKEN_WRITE_RESTRICTED = 8, TOKEN_IS_RESTRICTED = 0x10, TOKEN_SANDBOX_INERT = 0x40;
+export const TOKEN_VIRTUALIZE_ALLOWED = 0x200, TOKEN_VIRTUALIZE_ENABLED = 0x400, TOKEN_UIACCESS = 0x1000;
+/** TOKEN.DynamicCharged: what a token has room for, of its primary group and default DACL together. */
+export const TOKEN_DYNAMIC_CHARGE = 0x1000;
 
 export const SEP_TOKEN_PRIVILEGES = struct('_SEP_TOKEN_PRIVILEGES', { Present: u64, Enabled: u64, EnabledByDefault: u64 });
 export const TOKEN_SOURCE = struct('_TOKEN_SOURCE', { SourceName: array(u8, 8), SourceIdentifier: [8, u64] });

@@ -178,6 +178,7 @@ static NTSTATUS Protect(PVOID base, SIZE_T bytes, ULONG protect, PULONG old)
 
 static VOID Virtual(VOID)
 {
+    ULONG flags = 0;
     PVOID base = (PVOID)0x23451234;
     SIZE_T size = 10, length = 0;
     BASIC_INFORMATION info;
@@ -217,9 +218,12 @@ static VOID Virtual(VOID)
 
     range.Address = a;
     range.Bytes = 2 * PAGE_SIZE;
-    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_SUCCESS for a prefetch", ZwSetInformationVirtualMemory(NtCurrentProcess(), 0, 1, &range, NULL, 0) == STATUS_SUCCESS && MmIsAddressValid(a));
-    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_INVALID_PARAMETER_2 for a class that there is not", ZwSetInformationVirtualMemory(NtCurrentProcess(), 0x55, 1, &range, NULL, 0) == STATUS_INVALID_PARAMETER_2);
-    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_INVALID_PARAMETER_3 without ranges", ZwSetInformationVirtualMemory(NtCurrentProcess(), 0, 0, &range, NULL, 0) == STATUS_INVALID_PARAMETER_3);
+    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_SUCCESS for a prefetch", ZwSetInformationVirtualMemory(NtCurrentProcess(), 0, 1, &range, &flags, sizeof flags) == STATUS_SUCCESS && MmIsAddressValid(a));
+    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_INVALID_PARAMETER_2 for a class that there is not", ZwSetInformationVirtualMemory(NtCurrentProcess(), 0x55, 1, &range, &flags, sizeof flags) == STATUS_INVALID_PARAMETER_2);
+    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_INVALID_PARAMETER_3 without ranges", ZwSetInformationVirtualMemory(NtCurrentProcess(), 0, 0, &range, &flags, sizeof flags) == STATUS_INVALID_PARAMETER_3);
+    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_INVALID_PARAMETER_5 without flags, or with some", ZwSetInformationVirtualMemory(NtCurrentProcess(), 0, 1, &range, NULL, sizeof flags) == STATUS_INVALID_PARAMETER_5 && (flags = 1, ZwSetInformationVirtualMemory(NtCurrentProcess(), 0, 1, &range, &flags, sizeof flags)) == STATUS_INVALID_PARAMETER_5);
+    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_INVALID_PARAMETER_6 for flags of another size", ZwSetInformationVirtualMemory(NtCurrentProcess(), 0, 1, &range, &flags, 8) == STATUS_INVALID_PARAMETER_6);
+    OUTCOME(ZwSetInformationVirtualMemory, "STATUS_INVALID_HANDLE for a process handle that is none", (flags = 0, ZwSetInformationVirtualMemory(NOT_A_HANDLE, 0, 1, &range, &flags, sizeof flags)) == STATUS_INVALID_HANDLE);
 
     OUTCOME(ZwFreeVirtualMemory, "MEM_DECOMMIT takes pages back and leaves the range reserved", Free(r + 4 * PAGE_SIZE, PAGE_SIZE, MEM_DECOMMIT) == STATUS_SUCCESS && Touches(r + 4 * PAGE_SIZE, FALSE) == STATUS_ACCESS_VIOLATION && Touches(r + 5 * PAGE_SIZE, FALSE) == STATUS_SUCCESS);
     OUTCOME(ZwFreeVirtualMemory, "STATUS_FREE_VM_NOT_AT_BASE with size 0 inside of the range", Free(r + PAGE_SIZE, 0, MEM_RELEASE) == STATUS_FREE_VM_NOT_AT_BASE);

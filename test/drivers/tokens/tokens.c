@@ -17,6 +17,9 @@ static SID Low = {1, 1, {{0, 0, 0, 0, 0, 16}}, {0x1000}};
 static UCHAR Buffer[1024] __attribute__((aligned(8)));
 static ULONG Length;
 
+static VOID MoreClasses(HANDLE token);
+static VOID MoreChanges(HANDLE token);
+
 static VOID Asking(VOID)
 {
     HANDLE token;
@@ -44,6 +47,8 @@ static VOID Asking(VOID)
     OUTCOME(ZwQueryInformationToken, "an unknown class: STATUS_INVALID_INFO_CLASS", ZwQueryInformationToken(token, 9999, Buffer, sizeof(Buffer), &Length) == STATUS_INVALID_INFO_CLASS);
     OUTCOME(ZwQueryInformationToken, "a handle that is none: STATUS_INVALID_HANDLE", ZwQueryInformationToken(NO_HANDLE, TokenUser, Buffer, sizeof(Buffer), &Length) == STATUS_INVALID_HANDLE);
     OUTCOME(ZwQueryInformationToken, "another type: STATUS_OBJECT_TYPE_MISMATCH", ZwQueryInformationToken(ZwCurrentProcess(), TokenUser, Buffer, sizeof(Buffer), &Length) == STATUS_OBJECT_TYPE_MISMATCH);
+    MoreClasses(token);
+    MoreChanges(token);
     ZwClose(token);
 }
 
@@ -119,6 +124,51 @@ static VOID Threads(VOID)
         OUTCOME(ZwPowerInformation, "too small a buffer: STATUS_BUFFER_TOO_SMALL", ZwPowerInformation(SystemPowerCapabilities, NULL, 0, power, 3) == STATUS_BUFFER_TOO_SMALL);
         OUTCOME(ZwPowerInformation, "an input that the level does not have: STATUS_INVALID_PARAMETER", ZwPowerInformation(SystemPowerCapabilities, power, sizeof(power), power, sizeof(power)) == STATUS_INVALID_PARAMETER);
     }
+}
+
+/* What a token says of itself beyond the classes that the WDK's page names: the flags, and the lists that are empty where there are no app containers and claims. */
+static VOID MoreClasses(HANDLE token)
+{
+    struct { ULONG SidCount, SidLength; SID_AND_ATTRIBUTES *Sids; ULONG RestrictedCount, RestrictedLength; SID_AND_ATTRIBUTES *Restricted; ULONG PrivilegeCount, PrivilegeLength; PVOID Privileges; LUID Id; } *all = (PVOID)Buffer;
+    ULONG number = 9, i, empty = 0;
+    static const ULONG Lists[] = {30, 37, 38}, Claims[] = {33, 34, 35, 36, 39}, Numbers[] = {29, 32, 40, 42, 43, 46, 47};
+    OUTCOME(ZwQueryInformationToken, "TokenGroupsAndPrivileges", ZwQueryInformationToken(token, 13, Buffer, sizeof(Buffer), &Length) == STATUS_SUCCESS && all->SidCount >= 4 && RtlEqualSid(all->Sids[0].Sid, &System) && all->PrivilegeCount > 20 && all->PrivilegeLength == all->PrivilegeCount * 12 && all->Id.LowPart == 0x3e7);
+    for (i = 0; i < 3; i++) empty += ZwQueryInformationToken(token, Lists[i], Buffer, sizeof(Buffer), &Length) == STATUS_SUCCESS && *(PULONG)Buffer == 0;
+    for (i = 0; i < 5; i++) empty += ZwQueryInformationToken(token, Claims[i], Buffer, sizeof(Buffer), &Length) == STATUS_SUCCESS && Length == 16 && *(PUSHORT)Buffer == 1 && ((PULONG)Buffer)[1] == 0;
+    for (i = 0; i < 7; i++) empty += ZwQueryInformationToken(token, Numbers[i], &number, 4, &Length) == STATUS_SUCCESS && number == 0;
+    OUTCOME(ZwQueryInformationToken, "claims, capabilities and app containers: there are none", empty == 15);
+    OUTCOME(ZwQueryInformationToken, "TokenLinkedToken: STATUS_NO_SUCH_LOGON_SESSION where no logon was split", ZwQueryInformationToken(token, 19, Buffer, sizeof(Buffer), &Length) == STATUS_NO_SUCH_LOGON_SESSION);
+    OUTCOME(ZwQueryInformationToken, "TokenSessionId", ZwQueryInformationToken(token, TokenSessionId, &number, 4, &Length) == STATUS_SUCCESS && number == 0);
+    OUTCOME(ZwQueryInformationToken, "TokenPrimaryGroup", ZwQueryInformationToken(token, TokenPrimaryGroup, Buffer, sizeof(Buffer), &Length) == STATUS_SUCCESS && RtlValidSid(((PTOKEN_PRIMARY_GROUP)Buffer)->PrimaryGroup));
+    OUTCOME(ZwQueryInformationToken, "TokenImpersonationLevel fails for a token that is not for impersonation", ZwQueryInformationToken(token, TokenImpersonationLevel, &number, 4, &Length) == STATUS_INVALID_INFO_CLASS);
+}
+
+static VOID MoreChanges(HANDLE token)
+{
+    static const ULONG ReadOnly[] = {TokenUser, TokenGroups, TokenPrivileges, TokenSource, TokenStatistics};
+    static UCHAR space[0x2000] __attribute__((aligned(8)));
+    static ULONG one = 1, none = 0;
+    ULONG i, refused = 0, seen = 9;
+    PACL acl = (PACL)space, given = acl;
+    SID bad = {7, 1, {SECURITY_NT_AUTHORITY}, {18}};
+    PSID sid = &bad;
+    HANDLE copy;
+    OBJECT_ATTRIBUTES a;
+    InitializeObjectAttributes(&a, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
+    CHECK(ZwDuplicateToken(token, TOKEN_ALL_ACCESS, &a, FALSE, TokenPrimary, &copy) == STATUS_SUCCESS);
+    for (i = 0; i < 5; i++) refused += ZwSetInformationToken(copy, ReadOnly[i], Buffer, sizeof(Buffer)) == STATUS_INVALID_INFO_CLASS;
+    OUTCOME(ZwSetInformationToken, "classes that can only be read: STATUS_INVALID_INFO_CLASS", refused == 5);
+    OUTCOME(ZwSetInformationToken, "a SID that is none: STATUS_INVALID_SID", ZwSetInformationToken(copy, TokenOwner, &sid, 8) == STATUS_INVALID_SID && ZwSetInformationToken(copy, TokenPrimaryGroup, &sid, 8) == STATUS_INVALID_SID);
+    RtlCreateAcl(acl, sizeof(space), ACL_REVISION);
+    while (RtlAddAccessAllowedAce(acl, ACL_REVISION, GENERIC_READ, &World) == STATUS_SUCCESS && acl->AceCount < 250) continue;
+    OUTCOME(ZwSetInformationToken, "a default DACL that the token has no room for: STATUS_ALLOTTED_SPACE_EXCEEDED", ZwSetInformationToken(copy, TokenDefaultDacl, &given, 8) == STATUS_ALLOTTED_SPACE_EXCEEDED);
+    OUTCOME(ZwSetInformationToken, "another type: STATUS_OBJECT_TYPE_MISMATCH", ZwSetInformationToken(ZwCurrentProcess(), TokenSessionId, &one, 4) == STATUS_OBJECT_TYPE_MISMATCH);
+    OUTCOME(ZwSetInformationToken, "TokenVirtualizationEnabled: only where it is allowed", ZwSetInformationToken(copy, 24, &one, 4) == STATUS_INVALID_PARAMETER);
+    OUTCOME(ZwSetInformationToken, "TokenVirtualizationAllowed", ZwSetInformationToken(copy, 23, &one, 4) == STATUS_SUCCESS && ZwQueryInformationToken(copy, 23, &seen, 4, &Length) == STATUS_SUCCESS && seen == 1 && ZwSetInformationToken(copy, 24, &one, 4) == STATUS_SUCCESS);
+    OUTCOME(ZwQueryInformationToken, "TokenVirtualizationEnabled", ZwQueryInformationToken(copy, 24, &seen, 4, &Length) == STATUS_SUCCESS && seen == 1 && ZwSetInformationToken(copy, 24, &none, 4) == STATUS_SUCCESS && ZwQueryInformationToken(copy, 24, &seen, 4, &Length) == STATUS_SUCCESS && seen == 0);
+    OUTCOME(ZwSetInformationToken, "TokenUIAccess", ZwSetInformationToken(copy, 26, &one, 4) == STATUS_SUCCESS && ZwQueryInformationToken(copy, 26, &seen, 4, &Length) == STATUS_SUCCESS && seen == 1);
+    OUTCOME(ZwSetInformationToken, "TokenMandatoryPolicy", ZwSetInformationToken(copy, 27, &one, 4) == STATUS_SUCCESS && ZwQueryInformationToken(copy, 27, &seen, 4, &Length) == STATUS_SUCCESS && seen == 1);
+    ZwClose(copy);
 }
 
 static VOID Drivers(VOID)
