@@ -22,6 +22,8 @@ const RSP = 4,
   GS = 5;
 /** Cycles that are run again in no time. */
 const NEAR = 200_000;
+/** Cycles before a recorded moment in which the instruction that led to it is looked for, one instruction after the other. */
+const CAUSE_REACH = 1_000_000;
 /** How far a command looks before it gives up, in cycles: ten guest seconds at 100 MHz. */
 const DEFAULT_REACH = 1_000_000_000;
 
@@ -163,7 +165,71 @@ export class RunControl {
     }
   }
 
+  /**
+   * From a bug check to its cause: processor `cpu` of the stop stands before the instruction of the driver that made the mistake (BugCheck.cause says which that is), with reason
+   * `step`. Where that cannot be found, to the last instruction of the driver's before. Throws an Error without a bug check; reason `limit` when no driver is at fault or none was found.
+   */
+  toCause(): ControlStop {
+    const { machine } = this;
+    const bug = machine.bugCheck();
+    if (bug === null) throw new Error('there is no bug check to go back from');
+    const { cause } = bug;
+    if (cause === undefined)
+      return { ...this.timeline.goTo(Math.max(this.timeline.start, bug.cycle - 1)), cpu: bug.cpu, reason: 'limit' };
+    let { cpu, cycle } = cause;
+    if (cause.written !== undefined) {
+      const stop = this.lastWrite(cause.written.start, cause.written.end - cause.written.start);
+      if (stop.reason === 'watch') {
+        cpu = stop.cpu;
+        cycle = machine.cpus[cpu].cycle;
+      }
+    }
+    const inDriver = (p: CpuView): boolean =>
+      p.rip >= cause.code.start &&
+      p.rip < cause.code.end &&
+      (cause.irql === undefined || p.cr8 <= cause.irql) &&
+      !isImportJump(p);
+    if (cause.returns !== undefined) {
+      const exact = this.lastBoundary(cpu, cycle, p => {
+        if (!inDriver(p)) return false;
+        const { length, call } = this.instruction(p, p.rip);
+        return call && p.rip + length === cause.returns;
+      });
+      if (exact.reason === 'step') return exact;
+    }
+    return this.lastBoundary(cpu, cycle, inDriver);
+  }
+
   // ---- parts ----
+
+  /** To the last boundary before its cycle `before` at which processor `own` was about to execute an instruction for which `holds`; reason `limit` when there is none near. */
+  private lastBoundary(own: number, before: number, holds: (cpu: CpuView) => boolean): ControlStop {
+    const { machine, timeline } = this;
+    const cpu = machine.cpus[own];
+    return machine.withoutStops(() => {
+      for (let window = 256; ; window *= 16) {
+        const from = Math.max(timeline.start, before - window);
+        timeline.goTo(from);
+        let found = -1;
+        for (let seen = -1; cpu.cycle < before;) {
+          // With several processors the others come in between: the boundary counts at which this one came to its instruction.
+          if (cpu.cycle !== seen) {
+            seen = cpu.cycle;
+            if (holds(cpu)) found = machine.position;
+          }
+          if (this.stepOnce(Infinity, null).reason !== 'step') break;
+        }
+        if (found >= 0) {
+          timeline.goToPosition(found);
+          return this.at('step', own);
+        }
+        if (from === timeline.start || window >= CAUSE_REACH) {
+          timeline.goTo(Math.max(timeline.start, Math.min(before, timeline.branch.end) - 1));
+          return this.at('limit', own);
+        }
+      }
+    });
+  }
 
   /** Leaves a checkpoint a little before `cycle`, if the last one is far: whoever steps back once will do it again. */
   private approach(cycle: number): void {
@@ -270,6 +336,11 @@ export class RunControl {
       machine.setWatches(watches);
     }
   }
+}
+
+/** `jmp [rip+...]`, by which an image goes to an imported routine (FF /4): the call is the instruction before it. */
+function isImportJump(cpu: CpuView): boolean {
+  return cpu.mem.translate(cpu.rip) >= 0 && cpu.mem.translate(cpu.rip + 1) >= 0 && cpu.mem.read16(cpu.rip) === 0x25ff;
 }
 
 /** Whether the stack's top is an interrupt frame that returns to `rip` (SDM vol. 3, figure 6-9). */

@@ -28,6 +28,17 @@ export interface BugCheckReport {
   kept?: { component: string; reason: number; address: string; length: number }[];
   /** The rule that was broken, in words; null for a bug check that is about none. */
   card: CardReport | null;
+  /** Where the driver made the mistake; null when it is not known. */
+  cause: CauseReport | null;
+}
+
+/** The instruction that led to the stop, and when it is executed: a debugger can go back to that cycle. */
+export interface CauseReport {
+  what: string;
+  cycle: number;
+  cpu: number;
+  address: string;
+  symbol: string | null;
 }
 
 export interface EventReport {
@@ -68,7 +79,7 @@ const hex = (v: bigint | number): string => `0x${v.toString(16)}`;
 export const hexBytes = (bytes: Uint8Array): string => Array.from(bytes, b => b.toString(16).padStart(2, '0')).join('');
 export const statusText = (status: number): string => `0x${(status >>> 0).toString(16).padStart(8, '0')}`;
 
-export function bugCheckReport(b: BugCheck): BugCheckReport {
+export function bugCheckReport(b: BugCheck, cause: CauseReport | null = null): BugCheckReport {
   return {
     code: hex(b.code),
     name: b.name,
@@ -81,6 +92,7 @@ export function bugCheckReport(b: BugCheck): BugCheckReport {
     text: b.text ?? null,
     stack: b.stack.map(f => ({ address: formatAddress(f.address), symbol: f.symbol })),
     card: b.card === undefined ? null : cardReport(b.card),
+    cause,
     ...(b.kept === undefined
       ? {}
       : {
@@ -149,6 +161,10 @@ export function bugCheckText(b: BugCheckReport): string {
     if (b.card.injected.length > 0) lines.push('    injected failures', ...b.card.injected.flatMap(eventLines));
     lines.push(`    mend        ${b.card.mend}`);
   }
+  if (b.cause !== null)
+    lines.push(
+      `    cause       ${b.cause.symbol ?? b.cause.address} at cycle ${b.cause.cycle}, processor ${b.cause.cpu}: ${b.cause.what}`,
+    );
   if (b.kept !== undefined)
     lines.push(
       "    data of the drivers' bug check routines",

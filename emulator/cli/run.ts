@@ -1,15 +1,17 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describeImage } from '../board.ts';
-import { Machine, OperationError } from '../index.ts';
-import type { OpenFile, OperationResult } from '../index.ts';
+import { formatAddress, Machine, OperationError } from '../index.ts';
+import type { BugCheck, OpenFile, OperationResult } from '../index.ts';
 import type { Operation, RunCommand } from './args.ts';
 import { readInput } from './input.ts';
 import { bugCheckReport, bugCheckText, hexBytes, statusText } from './report.ts';
-import type { OperationReport, RunReport } from './report.ts';
+import type { CauseReport, OperationReport, RunReport } from './report.ts';
 
 /** Guest seconds after which a run ends that nobody limited. */
 export const DEFAULT_LIMIT_SECONDS = 60;
+/** Guest cycles between checkpoints, for the way back from a bug check. */
+const CHECKPOINT_INTERVAL = 20_000_000;
 const STATUS_OBJECT_NAME_NOT_FOUND = 0xc0000034,
   STATUS_NO_SUCH_DEVICE = 0xc000000e;
 
@@ -58,6 +60,7 @@ export function runDriver(command: RunCommand): RunReport {
     injectLower: inject.lower,
     injectSeed,
     limitSeconds: DEFAULT_LIMIT_SECONDS,
+    timeline: { interval: CHECKPOINT_INTERVAL },
   });
   const limit = command.cycles ?? machine.cycle + DEFAULT_LIMIT_SECONDS * machine.config.tscHz;
   const trace = command.trace === null ? null : { file: openOutput(command.trace), collector: machine.startTrace() };
@@ -132,12 +135,21 @@ export function runDriver(command: RunCommand): RunReport {
   report.stateHash = machine.stateHash();
   report.debug = machine.debugLines();
   report.missingOpcodes = machine.missingOpcodes();
-  report.bugcheck = bugCheck === null ? null : bugCheckReport(bugCheck);
+  report.bugcheck = bugCheck === null ? null : bugCheckReport(bugCheck, findCause(machine, bugCheck));
   if (trace !== null) {
     writeFileSync(trace.file, JSON.stringify(machine.chromeTrace(trace.collector)));
     closeSync(trace.file);
   }
   return report;
+}
+
+/** Goes back from the bug check to the instruction that led to it, and says where and when that is. The machine stands there afterwards. */
+function findCause(machine: Machine, { cause }: BugCheck): CauseReport | null {
+  if (cause === undefined) return null;
+  const stop = machine.control.toCause();
+  if (stop.reason !== 'step') return null;
+  const { rip, cycle } = machine.cpus[stop.cpu]!;
+  return { what: cause.what, cycle, cpu: stop.cpu, address: formatAddress(rip), symbol: machine.guest.symbolAt(rip) };
 }
 
 /** Where the machine stands, for a message about something that does not end. */

@@ -93,6 +93,25 @@ export interface CrashCard {
   injected: readonly (CardEvent & { number: number })[];
 }
 
+/**
+ * Where a stop has its cause: the last instruction of a driver's before `cycle` on processor `cpu` for which the rest holds. `RunControl.toCause` goes there.
+ */
+export interface CrashCause {
+  /** `64 bytes of nonpaged pool at 0xffff..., tag 'Crsh', allocated` */
+  what: string;
+  /** That processor's cycle. */
+  cycle: number;
+  cpu: number;
+  /** The driver's image, [start, end). */
+  code: { start: number; end: number };
+  /** The instruction is the call that returns to here. */
+  returns?: number;
+  /** The instruction is executed at this IRQL or below: it is the one that raised it. */
+  irql?: number;
+  /** The instruction is the last one that wrote these physical addresses, [start, end), on any processor. */
+  written?: { start: number; end: number };
+}
+
 export interface BugCheck {
   code: number;
   /** `DRIVER_IRQL_NOT_LESS_OR_EQUAL` */
@@ -116,6 +135,8 @@ export interface BugCheck {
   text?: string;
   /** The rule that was broken and what led to it; absent for a bug check that is about none. */
   card?: CrashCard;
+  /** Where to go back to; absent when no driver is at fault. */
+  cause?: CrashCause;
 }
 
 /** A loaded image as the guest's own loaded-module list has it. */

@@ -176,8 +176,7 @@ export function bugCheckReport(k: Kernel): BugCheck | null {
     ...(k.global.get('KiBugCheckKeptCount') === 0 ? {} : { kept: keptAtStop(k) }),
     ...(text === 0 ? {} : { text: readText(k, text) }),
   };
-  const card = cardOf(k, report, modules);
-  return card === null ? report : { ...report, card };
+  return { ...report, ...cardOf(k, report, modules) };
 }
 
 function readText(k: Kernel, at: number): string {

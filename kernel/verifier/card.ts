@@ -9,6 +9,7 @@ import { specialBlockAt } from '../mm/specialpool.ts';
 import { prcbAddress } from '../mm/layout.ts';
 import { DRIVER_OBJECT } from '../types/io.ts';
 import { KPRCB } from '../types/prcb.ts';
+import { causeOf, type Evidence } from './cause.ts';
 import { INJECT_NAMES } from './inject.ts';
 import { LOCK_NAMES } from './lock.ts';
 import { RULES, ruleOf } from './rules.ts';
@@ -163,32 +164,26 @@ function evidenceFor(k: Kernel, b: BugCheck): Recorded[] {
 }
 
 /** What special pool knows of the blocks that a violation is about: for those that the kernel allocated, as IRPs are. */
-function blockEvents(k: Kernel, b: BugCheck, modules: readonly ModuleInfo[], known: readonly CardEvent[]): CardEvent[] {
+function blockEvents(k: Kernel, b: BugCheck, modules: readonly ModuleInfo[], known: readonly Evidence[]): Evidence[] {
   const found = ruleOf(b.code, b.parameters);
-  const out: CardEvent[] = [];
+  const out: Evidence[] = [];
   for (const e of found?.rule.evidence ?? []) {
     const block = specialBlockAt(k, Number(BigInt.asIntN(64, b.parameters[e.of - 1]!)));
-    if (block === null || known.some(x => x.object === block.start && x.what.includes('allocated'))) continue;
+    if (block === null || known.some(x => x.event.object === block.start && x.event.what.includes('allocated'))) continue;
     const what = `${block.bytes} bytes of pool at ${hex(block.start)}, tag '${tagText(block.tag)}'`;
     const frames = (stack: readonly number[]): CardEvent['stack'] =>
       stack.map(address => ({ address, symbol: symbolAt(k, modules, address) ?? hex(address) }));
     const { allocated, released } = block;
     const common = { object: block.start, cpu: allocated.cpu, irql: 0 };
-    out.push({
+    const event = (act: string, who: { cycle: number; thread: number; stack: readonly number[] }): CardEvent => ({
       ...common,
-      what: `${what}, allocated`,
-      cycle: allocated.cycle,
-      thread: allocated.thread,
-      stack: frames(allocated.stack),
+      what: `${what}, ${act}`,
+      cycle: who.cycle,
+      thread: who.thread,
+      stack: frames(who.stack),
     });
-    if (released !== null && released.cycle !== b.cycle)
-      out.push({
-        ...common,
-        what: `${what}, freed`,
-        cycle: released.cycle,
-        thread: released.thread,
-        stack: frames(released.stack),
-      });
+    out.push({ kind: kinds.POOL, event: event('allocated', allocated) });
+    if (released !== null && released.cycle !== b.cycle) out.push({ kind: kinds.FREED, event: event('freed', released) });
   }
   return out;
 }
@@ -216,11 +211,15 @@ export function eventOf(k: Kernel, modules: readonly ModuleInfo[], r: Recorded):
   };
 }
 
-/** The card of the stop; null for a bug check that is about no rule we know. */
-export function cardOf(k: Kernel, b: BugCheck, modules: readonly ModuleInfo[]): CrashCard | null {
+/** The card of the stop, absent for a bug check that is about no rule we know; and where it has its cause. */
+export function cardOf(k: Kernel, b: BugCheck, modules: readonly ModuleInfo[]): Pick<BugCheck, 'card' | 'cause'> {
   const found = ruleOf(b.code, b.parameters);
   const injected = [...logged(k)].map(at => readRecord(k, at)).filter(r => r.kind === kinds.INJECTED);
-  if (found === null && injected.length === 0) return null;
+  const recorded = evidenceFor(k, b).map(r => ({ kind: r.kind, event: eventOf(k, modules, r) }));
+  const evidence = [...recorded, ...blockEvents(k, b, modules, recorded)].sort((x, y) => x.event.cycle - y.event.cycle);
+  const cause = causeOf(k, b, modules, found?.key ?? null, evidence);
+  const known = cause === null ? {} : { cause };
+  if (found === null && injected.length === 0) return known;
   const thread = threadOf(k, b);
   const where = [
     `${b.routine ?? 'unknown code'}${b.driver === null ? '' : ` of ${b.driver}`}`,
@@ -229,21 +228,20 @@ export function cardOf(k: Kernel, b: BugCheck, modules: readonly ModuleInfo[]): 
     ...(b.irp === null ? [] : [`IRP ${hex(b.irp)}`]),
     `processor ${b.cpu}`,
   ].join(', ');
-  const recorded = evidenceFor(k, b).map(r => eventOf(k, modules, r));
-  const before = [...recorded, ...blockEvents(k, b, modules, recorded)].sort((x, y) => x.cycle - y.cycle);
-  return {
+  const card: CrashCard = {
     id: found?.key ?? b.code.toString(16),
     title: found?.rule.title ?? b.name,
     rule: found?.rule.rule ?? 'The driver does not survive a failure that was injected.',
     where,
     thread,
-    before,
+    before: evidence.map(e => e.event),
     mend: found?.rule.mend ?? 'Check the result of every call that can fail.',
     injected: injected
       .slice(0, MOST_EVENTS)
       .reverse()
       .map(r => ({ ...eventOf(k, modules, r), number: r.size })),
   };
+  return { ...known, card };
 }
 
 /** Every rule there is, for documentation and tests. */

@@ -101,14 +101,43 @@ static VOID DpcFreed(VOID)
     KeLowerIrql(irql);
 }
 
+/* On several processors a worker thread may begin the work before it is freed, which is allowed: a DPC on each of the others keeps every thread from running. */
+static KDPC Stop[32];
+static volatile LONG Standing, GoOn;
+
+static VOID NTAPI StandStill(PKDPC Dpc, PVOID Context, PVOID One, PVOID Two)
+{
+    NoDpc(Dpc, Context, One, Two);
+    InterlockedIncrement(&Standing);
+    while (!GoOn)
+        YieldProcessor();
+}
+
+static VOID StopOthers(VOID)
+{
+    LONG own = (LONG)KeGetCurrentProcessorNumberEx(NULL), count = (LONG)KeQueryActiveProcessorCount(NULL), n;
+    for (n = 0; n < count; n++) {
+        if (n == own)
+            continue;
+        KeInitializeDpc(&Stop[n], StandStill, NULL);
+        KeSetTargetProcessorDpc(&Stop[n], (CCHAR)n);
+        KeSetImportanceDpc(&Stop[n], HighImportance);
+        KeInsertQueueDpc(&Stop[n], NULL, NULL);
+    }
+    while (Standing < count - 1)
+        YieldProcessor();
+}
+
 static VOID WorkItemFreed(VOID)
 {
     PWORK_QUEUE_ITEM item = (PWORK_QUEUE_ITEM)Allocate(sizeof(WORK_QUEUE_ITEM));
     KIRQL irql;
     ExInitializeWorkItem(item, NoWork, NULL);
     KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    StopOthers();
     ExQueueWorkItem(item, DelayedWorkQueue);
     ExFreePoolWithTag(item, TAG);
+    GoOn = TRUE;
     KeLowerIrql(irql);
 }
 

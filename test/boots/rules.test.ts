@@ -1,31 +1,13 @@
-import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Machine } from '../../emulator/index.ts';
+import { crashCases } from '../crashcases.ts';
+import type { CrashCase } from '../crashcases.ts';
 import { kmode, machineWith, sample } from './support.ts';
 
-// Every rule that the verifier checks, broken by the `crash` sample: the table of its README is what is compared.
+// Every rule that the verifier checks, broken by the `crash` sample: the tables of its README are what is compared.
 
-interface Row {
-  ioctl: number;
-  what: string;
-  code: number;
-  name: string;
-  parameter: string;
-  title: string;
-}
-
-const README = readFileSync(new URL('../../samples/crash/README.md', import.meta.url), 'utf8');
-const rows: Row[] = README.slice(README.indexOf('## Rules'))
-  .split('\n')
-  .filter(line => line.startsWith('| 0x2220'))
-  .map(line => {
-    const [ioctl, what, stop, parameter, title] = line
-      .split('|')
-      .slice(1, 6)
-      .map(cell => cell.trim());
-    const [code, name] = stop!.split(' ');
-    return { ioctl: Number(ioctl), what: what!, code: Number(code), name: name!, parameter: parameter!, title: title! };
-  });
+const all = crashCases();
+const rows = all.filter(row => row.title !== null);
 
 /** Cases about things that were made, acquired or given back before: their cards say by whom. */
 const WITH_PAST =
@@ -41,14 +23,19 @@ describe.each([1, 4])('the rules of drivers, on %i processors', cpus => {
     before = machine.checkpoint();
   });
 
-  it.each(rows.filter(row => cpus === 1 || !row.what.includes('(one processor')))('$what: $name', row => {
+  /** Stops the machine in the way of the case. */
+  function die(row: CrashCase): void {
     machine.restore(before);
-    const result = file.ioctl(row.ioctl);
-    if (result.outcome !== 'bugcheck') {
-      expect(row.what).toContain('--unload');
-      file.close();
-      expect(machine.unload('crash').outcome).toBe('bugcheck');
-    }
+    void machine.timeline;
+    const result = file.ioctl(Number(row.ioctl));
+    if (!row.unload) return expect(result.outcome).toBe('bugcheck');
+    expect(result.outcome).toBe('done');
+    file.close();
+    expect(machine.unload('crash').outcome).toBe('bugcheck');
+  }
+
+  it.each(rows)('$what: $name', row => {
+    die(row);
     const b = machine.bugCheck()!;
     expect(b.code).toBe(row.code);
     expect(b.name).toBe(row.name);
@@ -61,7 +48,7 @@ describe.each([1, 4])('the rules of drivers, on %i processors', cpus => {
     expect(card.rule).not.toBe('');
     expect(card.mend).not.toBe('');
     expect(card.where).toContain('crash!');
-    if (WITH_PAST.test(row.title)) {
+    if (WITH_PAST.test(row.title!)) {
       for (const e of card.before) {
         expect(e.cycle).toBeLessThanOrEqual(b.cycle);
         expect(e.stack.length).toBeGreaterThan(0);
@@ -70,6 +57,19 @@ describe.each([1, 4])('the rules of drivers, on %i processors', cpus => {
     const told = machine.command('!analyze').join('\n');
     expect(told).toContain(`BROKEN RULE: ${row.title}`);
     for (const e of card.before) expect(told).toContain(e.what);
+  });
+
+  it.each(all)('the way back from "$what" leads to $back', row => {
+    die(row);
+    const stop = machine.bugCheck()!;
+    expect(machine.control.toCause()).toMatchObject({ reason: 'step' });
+    expect(machine.bugCheck()).toBeNull();
+    const { rip, cycle } = machine.cpus[stop.cause!.cpu]!;
+    expect(machine.guest.symbolAt(rip)!.replace(/\+.*/, '')).toBe(`crash!${row.back}`);
+    expect(cycle).toBeLessThan(stop.cycle);
+    // And forward again to the same stop.
+    machine.timeline.run(stop.cycle + 1_000_000);
+    expect(machine.bugCheck()).toEqual(stop);
   });
 });
 

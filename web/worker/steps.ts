@@ -89,23 +89,10 @@ export async function runTo(c: StepContext, address: number, holds: () => boolea
   });
 }
 
-/** Instructions between a driver's mistake and the end of the bug check that are looked through. */
-const CAUSE_REACH = 2000;
-
 /** From a bug check back to before the instruction of the driver that led to it; without a driver, to before the bug check began. */
 function stepBackToCause(c: StepContext): ControlStop {
-  const { machine, control } = c;
-  const bug = machine.bugCheck();
-  if (bug === null) throw new Error('there is no bug check to go back from');
-  c.cpu = bug.cpu;
-  const module = bug.driver?.replace(/\.sys$/i, '').toLowerCase();
-  let stop = control.toCycle(Math.max(c.timeline.start, Math.min(bug.cycle, machine.cycle)));
-  for (let n = 0; n < CAUSE_REACH && stop.reason !== 'start'; n++) {
-    const inDriver = module === undefined || machine.guest.symbolAt(processor(c).rip)?.toLowerCase().startsWith(module) === true;
-    if (machine.bugCheck() === null && inDriver) return { ...stop, reason: 'step' };
-    stop = control.stepBack(c.cpu);
-  }
-  return stop;
+  const stop = c.control.toCause();
+  return stop.reason === 'limit' ? { ...stop, reason: 'address' } : stop;
 }
 
 /** Back to the instruction before this one of the same function: when a call has just returned, to that call. */
