@@ -12,7 +12,6 @@ import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS
 import { array, ptr, u64 } from '../types/struct.ts';
 import { call, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG, ULONG64, VOID, wait } from './declare.ts';
 
-const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const APC = { max: 'APC_LEVEL' } as const;
 /** Where callbacks of the old kind (CmRegisterCallback) stand among the others. */
 const OLD_ALTITUDE = '425000';
@@ -74,7 +73,7 @@ export const cmCallbackExports: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'CmGetCallbackVersion', doc: 'Version of the registry callbacks: 1.1.', irql: PASSIVE, args: { Major: PVOID, Minor: PVOID }, returns: VOID, cycles: 20, status: 'full',
+    name: 'CmGetCallbackVersion', doc: 'Version of the registry callbacks: 1.1.', irql: APC, args: { Major: PVOID, Minor: PVOID }, returns: VOID, cycles: 20, status: 'full',
     impl(k, { Major, Minor }) {
       if (Major) k.mem.write32(Major, 1);
       if (Minor) k.mem.write32(Minor, 1);

@@ -147,7 +147,7 @@ const misc: NtExport[] = [
   ntExport({
     name: 'ExSetTimerResolution',
     doc: 'Asks for another period of the clock interrupt; returns the period in 100 ns units.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DesiredTime: ULONG, SetResolution: BOOLEAN },
     returns: ULONG,
     cycles: 60,
@@ -158,7 +158,6 @@ const misc: NtExport[] = [
   ntExport({
     name: 'ExQueryTimerResolution',
     doc: 'Returns the longest, shortest and current period of the clock interrupt, in 100 ns units.',
-    irql: PASSIVE,
     args: { MaximumTime: PULONG, MinimumTime: PULONG, CurrentTime: PULONG },
     returns: VOID,
     cycles: 20,
@@ -170,7 +169,7 @@ const misc: NtExport[] = [
   ntExport({
     name: 'ExGetFirmwareType',
     doc: 'Tells how the system was started: BIOS.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: {},
     returns: LONG,
     cycles: 8,
@@ -180,7 +179,7 @@ const misc: NtExport[] = [
   ntExport({
     name: 'ExIsSoftBoot',
     doc: 'Tells whether the system was started without a reset of the hardware.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: {},
     returns: BOOLEAN,
     cycles: 8,

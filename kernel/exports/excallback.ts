@@ -112,7 +112,7 @@ export const callbackExports: NtExport[] = [
   ntExport({
     name: 'ExCreateCallback',
     doc: 'Opens a callback object, or creates it.',
-    irql: { max: 'PASSIVE_LEVEL' },
+    irql: { max: 'APC_LEVEL' },
     args: { CallbackObject: PVOID, ObjectAttributes: pointer('POBJECT_ATTRIBUTES'), Create: BOOLEAN, AllowMultipleCallbacks: BOOLEAN },
     returns: NTSTATUS,
     cycles: 600,

@@ -119,7 +119,7 @@ const rundown: NtExport[] = [
   ntSteps({
     name: 'ExWaitForRundownProtectionRelease',
     doc: 'Begins the run-down of an object: no new protection, and waits until the old ones have ended.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { RunRef: PEX_RUNDOWN_REF },
     returns: VOID,
     cycles: 60,

@@ -113,7 +113,7 @@ const events: NtExport[] = [
     ntExport({
       name,
       doc: 'Returns the signal state of the object.',
-      irql: DISPATCH,
+      ...(name === 'KeReadStateSemaphore' ? {} : { irql: DISPATCH }),
       args: { Object: PVOID },
       returns: name === 'KeReadStateTimer' ? BOOLEAN : LONG,
       cycles: 10,

@@ -335,7 +335,7 @@ const names: NtExport[] = [
   ntExport({
     name: 'ObQueryNameString',
     doc: 'Writes the full name of an object as an OBJECT_NAME_INFORMATION with its buffer behind it.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { Object: PVOID, ObjectNameInfo: PVOID, Length: ULONG, ReturnLength: PVOID },
     returns: NTSTATUS,
     cycles: 500,

@@ -162,7 +162,7 @@ const opening: NtExport[] = [
     return ntSteps({
       name,
       doc: `Opens a handle to an object that the caller has a pointer to${tagged ? ', with a tag for tracing' : ''}.`,
-      irql: PASSIVE,
+      irql: { max: 'APC_LEVEL' },
       args: {
         Object: PVOID, HandleAttributes: ULONG, PassedAccessState: PVOID, DesiredAccess: ULONG, ObjectType: POBJECT_TYPE, AccessMode: CCHAR, ...(tagged ? { Tag: ULONG } : {}), Handle: PVOID,
       },

@@ -170,7 +170,7 @@ const threads: NtExport[] = [
     ntSteps({
       name,
       doc: `Removes a ${table.toLowerCase()} notify routine, once it is not running; STATUS_PROCEDURE_NOT_FOUND when it is not registered.`,
-      irql: PASSIVE,
+      irql: { max: 'APC_LEVEL' },
       args: { NotifyRoutine: PVOID },
       returns: NTSTATUS,
       cycles: 60,

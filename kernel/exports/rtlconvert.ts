@@ -60,7 +60,7 @@ const toWide = (name: string): NtExport =>
   ntExport({
     name,
     doc: 'Converts a counted string of bytes to a wide one.',
-    irql: PASSIVE,
+    irql: name.includes('Oem') ? { max: 'APC_LEVEL' } : PASSIVE,
     args: { DestinationString: PUNICODE_STRING, SourceString: PSTRING, AllocateDestinationString: BOOLEAN },
     returns: NTSTATUS,
     cycles: 250,
@@ -72,7 +72,7 @@ const toNarrow = (name: string, upper: boolean): NtExport =>
   ntExport({
     name,
     doc: `Converts a counted wide string to one of ${upper ? 'upper-case ' : ''}bytes.`,
-    irql: PASSIVE,
+    irql: name.includes('Oem') ? { max: 'APC_LEVEL' } : PASSIVE,
     args: { DestinationString: PSTRING, SourceString: PUNICODE_STRING, AllocateDestinationString: BOOLEAN },
     returns: NTSTATUS,
     cycles: 250,
@@ -162,7 +162,7 @@ const conversions: NtExport[] = [
     ntExport({
       name,
       doc: 'Converts wide characters to bytes.',
-      irql: PASSIVE,
+      irql: { max: 'APC_LEVEL' },
       args: { Destination: PSTR, MaxBytes: ULONG, BytesWritten: PULONG, Source: PWSTR, BytesInSource: ULONG },
       returns: NTSTATUS,
       cycles: 100,
@@ -181,7 +181,7 @@ const conversions: NtExport[] = [
     ntExport({
       name,
       doc: 'Converts bytes to wide characters.',
-      irql: PASSIVE,
+      irql: { max: 'APC_LEVEL' },
       args: { Destination: PWSTR, MaxBytes: ULONG, BytesWritten: PULONG, Source: PSTR, BytesInSource: ULONG },
       returns: NTSTATUS,
       cycles: 100,
@@ -193,7 +193,7 @@ const conversions: NtExport[] = [
   ntExport({
     name: 'RtlMultiByteToUnicodeSize',
     doc: 'Bytes that a string of bytes takes as wide characters.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { Size: PULONG, Source: PSTR, BytesInSource: ULONG },
     returns: NTSTATUS,
     cycles: 20,
@@ -206,7 +206,7 @@ const conversions: NtExport[] = [
   ntExport({
     name: 'RtlUnicodeToMultiByteSize',
     doc: 'Bytes that wide characters take as bytes.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { Size: PULONG, Source: PWSTR, BytesInSource: ULONG },
     returns: NTSTATUS,
     cycles: 20,

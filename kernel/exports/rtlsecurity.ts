@@ -135,7 +135,7 @@ const sids: NtExport[] = [
   ntExport({
     name: 'RtlConvertSidToUnicodeString',
     doc: 'Text of a security identifier: S-1-5-18.',
-    irql: { max: 'PASSIVE_LEVEL' },
+    irql: { max: 'APC_LEVEL' },
     args: { UnicodeString: pointer('PUNICODE_STRING'), Sid: PSID, AllocateDestinationString: BOOLEAN },
     returns: NTSTATUS,
     cycles: 200,

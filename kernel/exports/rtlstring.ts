@@ -127,7 +127,7 @@ const initializers: NtExport[] = [
     ntExport({
       name,
       doc: 'Frees the buffer of a string that an Rtl routine allocated.',
-      irql: PASSIVE,
+      irql: { max: 'APC_LEVEL' },
       args: { String: PSTRING },
       returns: VOID,
       cycles: 160,
@@ -335,7 +335,7 @@ const comparisons: NtExport[] = [
   ntExport({
     name: 'RtlHashUnicodeString',
     doc: 'Computes a hash of a counted string.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { String: PUNICODE_STRING, CaseInSensitive: BOOLEAN, HashAlgorithm: ULONG, HashValue: PULONG },
     returns: NTSTATUS,
     cycles: 80,
@@ -382,7 +382,7 @@ const cases: NtExport[] = [
   ntExport({
     name: 'RtlUpcaseUnicodeString',
     doc: 'Makes an upper-case copy of a counted string.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DestinationString: PUNICODE_STRING, SourceString: PUNICODE_STRING, AllocateDestinationString: BOOLEAN },
     returns: NTSTATUS,
     cycles: 200,
@@ -392,7 +392,7 @@ const cases: NtExport[] = [
   ntExport({
     name: 'RtlDowncaseUnicodeString',
     doc: 'Makes a lower-case copy of a counted string.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DestinationString: PUNICODE_STRING, SourceString: PUNICODE_STRING, AllocateDestinationString: BOOLEAN },
     returns: NTSTATUS,
     cycles: 200,

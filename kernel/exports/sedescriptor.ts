@@ -78,7 +78,7 @@ const assigning: NtExport[] = [
   ntExport({ name: 'SeValidSecurityDescriptor', doc: 'Whether a self-relative security descriptor of a length is well formed.', args: { Length: ULONG, SecurityDescriptor: PSD }, irql: PASSIVE, returns: BOOLEAN, cycles: 100, status: 'full', impl: (k, a) => validFor(k, a.SecurityDescriptor, a.Length) }),
   ntExport({
     name: 'RtlValidRelativeSecurityDescriptor', doc: 'Whether a self-relative security descriptor lies in its buffer and has the parts that are required.', args: { SecurityDescriptorInput: PSD, SecurityDescriptorLength: ULONG, RequiredInformation: ULONG },
-    irql: PASSIVE, returns: BOOLEAN, cycles: 100, status: 'full',
+    irql: APC, returns: BOOLEAN, cycles: 100, status: 'full',
     impl(k, a) {
       if (!isValidRelative(k, a.SecurityDescriptorInput, a.SecurityDescriptorLength)) return false;
       const d = readDescriptor(k, a.SecurityDescriptorInput);

@@ -183,8 +183,7 @@ export function impersonateToken(k: Kernel, thread: number, token: number, level
 const clientArgs = { ClientContext: pointer('PSECURITY_CLIENT_CONTEXT') } as const;
 const clients: NtExport[] = [
   ntExport({
-    name: 'SeFilterToken', doc: 'Makes a copy of a token that has less: groups for denials only, privileges removed, restricting identifiers added.', irql: PASSIVE,
-    args: { ExistingToken: PACCESS_TOKEN, Flags: ULONG, SidsToDisable: PVOID, PrivilegesToDelete: PVOID, RestrictedSids: PVOID, FilteredToken: PVOID }, returns: NTSTATUS, cycles: 1500, status: 'partial',
+    name: 'SeFilterToken', doc: 'Makes a copy of a token that has less: groups for denials only, privileges removed, restricting identifiers added.', irql: APC,     args: { ExistingToken: PACCESS_TOKEN, Flags: ULONG, SidsToDisable: PVOID, PrivilegesToDelete: PVOID, RestrictedSids: PVOID, FilteredToken: PVOID }, returns: NTSTATUS, cycles: 1500, status: 'partial',
     missing: 'LUA_TOKEN makes no difference',
     impl(k, a) {
       k.mem.probe(a.FilteredToken, 8, true);

@@ -228,7 +228,7 @@ const building: NtExport[] = [
   ntExport({
     name: 'IoBuildSynchronousFsdRequest',
     doc: 'Makes an IRP whose end the calling thread waits for by an event.',
-    irql: PASSIVE,
+    irql: APC,
     args: {
       MajorFunction: ULONG,
       DeviceObject: PDEVICE_OBJECT,
@@ -249,7 +249,7 @@ const building: NtExport[] = [
   ntExport({
     name: 'IoBuildDeviceIoControlRequest',
     doc: 'Makes an IRP with a control code, whose end the calling thread waits for by an event.',
-    irql: PASSIVE,
+    irql: APC,
     args: {
       IoControlCode: ULONG,
       DeviceObject: PDEVICE_OBJECT,
@@ -364,7 +364,7 @@ const building: NtExport[] = [
   ntSteps({
     name: 'IoForwardIrpSynchronously',
     doc: 'Sends an IRP to the next lower driver and waits until that has done with it.',
-    irql: PASSIVE,
+    irql: APC,
     args: { DeviceObject: PDEVICE_OBJECT, Irp: PIRP },
     returns: BOOLEAN,
     cycles: 150,
@@ -450,7 +450,6 @@ const asking: NtExport[] = [
   ntExport({
     name: 'IoIsOperationSynchronous',
     doc: 'Whether the issuer of a request waits for it.',
-    irql: DISPATCH,
     args: { Irp: PIRP },
     returns: BOOLEAN,
     cycles: 40,
@@ -474,7 +473,7 @@ const asking: NtExport[] = [
   ntExport({
     name: 'IoSetTopLevelIrp',
     doc: "Sets the current thread's top-level IRP.",
-    irql: APC,
+    irql: DISPATCH,
     args: { Irp: PIRP },
     returns: VOID,
     cycles: 20,

@@ -133,7 +133,6 @@ export const exports: NtExport[] = [
     ntExport({
       name,
       doc: "Sets up a cancel-safe IRP queue with the driver's callbacks.",
-      irql: DISPATCH,
       args: {
         Csq: PIO_CSQ,
         CsqInsertIrp: PVOID,

@@ -237,7 +237,7 @@ const devices: NtExport[] = [
   ntExport({
     name: 'IoAllocateDriverObjectExtension',
     doc: 'Adds a memory block to a driver object under an identification address.',
-    irql: APC,
+    irql: DISPATCH,
     args: {
       DriverObject: PDRIVER_OBJECT,
       ClientIdentificationAddress: PVOID,
@@ -415,7 +415,7 @@ const stacks: NtExport[] = [
   ntExport({
     name: 'IoEnumerateDeviceObjectList',
     doc: 'The devices of a driver, each with a reference.',
-    irql: APC,
+    irql: DISPATCH,
     args: {
       DriverObject: PDRIVER_OBJECT,
       DeviceObjectList: PVOID,

@@ -570,7 +570,7 @@ function streamFile(name: string, doc: string, handle: boolean): NtExport {
   return ntSteps({
     name,
     doc,
-    irql: PASSIVE,
+    irql: { max: handle ? 'DISPATCH_LEVEL' : 'APC_LEVEL' },
     args: { FileObject: PVOID, DeviceObject: PVOID },
     returns: PVOID,
     cycles: 600,

@@ -85,7 +85,7 @@ const registration: NtExport[] = [
   ntSteps({
     name: 'IoRegisterFileSystem',
     doc: "Makes a file system's control device known: filters that asked for it are told.",
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DeviceObject: PDEVICE_OBJECT },
     returns: VOID,
     cycles: 300,
@@ -111,7 +111,7 @@ const registration: NtExport[] = [
   ntSteps({
     name: 'IoUnregisterFileSystem',
     doc: "Takes a file system's control device back: filters that asked for it are told.",
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DeviceObject: PDEVICE_OBJECT },
     returns: VOID,
     cycles: 300,
@@ -138,7 +138,7 @@ const registration: NtExport[] = [
     ntSteps({
       name,
       doc: 'Has a filter told of every file system that registers or goes; of those that there are at once.',
-      irql: PASSIVE,
+      irql: { max: 'APC_LEVEL' },
       args: { DriverObject: PDRIVER_OBJECT, DriverNotificationRoutine: PVOID },
       returns: NTSTATUS,
       cycles: 300,
@@ -170,7 +170,7 @@ const registration: NtExport[] = [
   ntExport({
     name: 'IoUnregisterFsRegistrationChange',
     doc: 'Ends what IoRegisterFsRegistrationChange began.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DriverObject: PDRIVER_OBJECT, DriverNotificationRoutine: PVOID },
     returns: VOID,
     cycles: 150,
@@ -189,7 +189,7 @@ const registration: NtExport[] = [
   ntExport({
     name: 'IoEnumerateRegisteredFiltersList',
     doc: 'The drivers that asked for changes of file systems, the farthest from the file system first, each with a reference.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DriverObjectList: PVOID, DriverObjectListSize: ULONG, ActualNumberDriverObjects: PVOID },
     returns: NTSTATUS,
     cycles: 150,
@@ -351,7 +351,7 @@ const volumes: NtExport[] = [
   ntExport({
     name: 'IoCheckEaBufferValidity',
     doc: 'Whether a list of extended attributes (FILE_FULL_EA_INFORMATION) is well formed; if not, where it goes wrong.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { EaBuffer: PVOID, EaLength: ULONG, ErrorOffset: PVOID },
     returns: NTSTATUS,
     cycles: 80,

@@ -42,7 +42,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'IoSetThreadHardErrorMode',
     doc: 'Turns hard errors of the current thread on or off; returns whether they were on.',
-    irql: APC,
+    irql: DISPATCH,
     args: { EnableHardErrors: BOOLEAN },
     returns: BOOLEAN,
     cycles: 30,
@@ -129,7 +129,6 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'IoValidateDeviceIoControlAccess',
     doc: 'Whether the sender of a control request from user mode opened the device for reading or writing.',
-    irql: DISPATCH,
     args: { Irp: PIRP, RequiredAccess: ULONG },
     returns: NTSTATUS,
     cycles: 40,

@@ -232,7 +232,7 @@ const rest: NtExport[] = [
   ntExport({
     name: 'IoWMIOpenBlock',
     doc: 'Opens a WMI class by its GUID.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DataBlockGuid: PVOID, DesiredAccess: ULONG, DataBlockObject: PVOID },
     returns: NTSTATUS,
     cycles: 100,
@@ -243,7 +243,7 @@ const rest: NtExport[] = [
   ntExport({
     name: 'IoWMIQueryAllData',
     doc: 'Asks for all data of a WMI class that IoWMIOpenBlock opened.',
-    irql: PASSIVE,
+    irql: { max: 'APC_LEVEL' },
     args: { DataBlockObject: PVOID, InOutBufferSize: PVOID, OutBuffer: PVOID },
     returns: NTSTATUS,
     cycles: 100,

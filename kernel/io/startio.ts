@@ -299,7 +299,6 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'IoSetStartIoAttributes',
     doc: 'Says whether StartIo calls are put off until the last returned, and whether IRPs in StartIo can be cancelled.',
-    irql: { max: 'DISPATCH_LEVEL' },
     args: { DeviceObject: PDEVICE_OBJECT, DeferredStartIo: BOOLEAN, NonCancelable: BOOLEAN },
     returns: VOID,
     cycles: 30,

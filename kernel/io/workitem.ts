@@ -68,7 +68,6 @@ const workItems: NtExport[] = [
   ntExport({
     name: 'IoInitializeWorkItem',
     doc: 'Makes a work item of memory that the caller has.',
-    irql: DISPATCH,
     args: { IoObject: PVOID, IoWorkItem: PIO_WORKITEM },
     returns: VOID,
     cycles: 60,
@@ -78,7 +77,6 @@ const workItems: NtExport[] = [
   ntExport({
     name: 'IoUninitializeWorkItem',
     doc: 'Ends the use of a work item that IoInitializeWorkItem made.',
-    irql: DISPATCH,
     args: { IoWorkItem: PIO_WORKITEM },
     returns: VOID,
     cycles: 20,
@@ -88,7 +86,6 @@ const workItems: NtExport[] = [
   ntExport({
     name: 'IoSizeofWorkItem',
     doc: 'Bytes of a work item.',
-    irql: DISPATCH,
     args: {},
     returns: ULONG,
     cycles: 10,
