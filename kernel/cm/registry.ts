@@ -326,6 +326,9 @@ const text = (data: Uint8Array): string => {
   return s;
 };
 
+/** The names of a key's values. */
+export const keyValueNames = (k: Kernel, key: number): string[] => keyValues(k, key).map(v => readString(k, v + V.Name.offset));
+
 /** A string value without its terminator, or null. */
 export function cmQueryString(k: Kernel, key: number, name: string): string | null {
   const v = cmQueryValue(k, key, name);

@@ -177,7 +177,7 @@ const devices: NtExport[] = [
     steps: {
       start(k, f, _rax, { DeviceObject }) {
         const node = removalDue(k, DeviceObject);
-        if (node) startSystemThread(k, 'nt!PipCompleteRemoval', node);
+        if (node) startSystemThread(k, 'nt!PipCompleteRemovalThread', node);
         const flags = extensionFlags(k, DeviceObject);
         f.set('Driver', flags & DOE_UNLOAD_PENDING ? D.DriverObject.get(k.mem, DeviceObject) : 0);
         if (!(flags & DOE_DELETE_PENDING) || !deletable(k, DeviceObject)) return unloadIfIdle(k, f.get('Driver'));

@@ -39,6 +39,7 @@ import { statusName } from '../types/statusname.ts';
 import { i32, ptr, struct, u32, u8 } from '../types/struct.ts';
 import { call, type NtExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, VOID, wait } from '../exports/declare.ts';
 import { stepService } from '../exports/service.ts';
+import { withTree } from '../pnp/tree.ts';
 import { checkUnloadedDriver } from '../verifier/unload.ts';
 import { D, driverDevices, setExtensionFlags, unloadable } from './device.ts';
 import { createDriverObject, DRV, DRX, fillMajorFunctions, nextReinitialization } from './driver.ts';
@@ -150,7 +151,10 @@ function ready(k: Kernel, driver: number): void {
 /** Calls the routines that wait for a second chance; after them the Plug and Play manager brings devices. */
 function reinitialize(k: Kernel, driver: number): Outcome {
   const next = nextReinitialization(k);
-  if (!next) return call(k.address('nt!PipDriverLoaded'), [driver], 'devices');
+  if (!next)
+    return DRX.AddDevice.get(k.mem, DRV.DriverExtension.get(k.mem, driver))
+      ? withTree(k, 'PipDriverLoaded', driver, 0, 'devices')
+      : ret(STATUS_SUCCESS);
   const extension = DRV.DriverExtension.get(k.mem, next.driver);
   const count = DRX.Count.get(k.mem, extension) + 1;
   DRX.Count.set(k.mem, extension, count);

@@ -251,28 +251,6 @@ const rest: NtExport[] = [
     missing: 'no class can be opened (IoWMIOpenBlock), so there is nothing to ask',
     impl: () => STATUS_WMI_GUID_NOT_FOUND,
   }),
-  ntExport({
-    name: 'IoInvalidateDeviceRelations',
-    doc: 'Tells the Plug and Play manager that the children of a device have changed.',
-    irql: DISPATCH,
-    args: { DeviceObject: PDEVICE_OBJECT, Type: ULONG },
-    returns: VOID,
-    cycles: 60,
-    status: 'partial',
-    missing: 'children that drivers report are not enumerated, so the change has no effect',
-    impl: () => undefined,
-  }),
-  ntExport({
-    name: 'IoInvalidateDeviceState',
-    doc: 'Has the Plug and Play manager ask for the state of a device again.',
-    irql: DISPATCH,
-    args: { PhysicalDeviceObject: PDEVICE_OBJECT },
-    returns: VOID,
-    cycles: 60,
-    status: 'partial',
-    missing: 'the state is asked for when the device starts only',
-    impl: () => undefined,
-  }),
 ];
 
 export const exports: NtExport[] = [...sharing, ...rest];

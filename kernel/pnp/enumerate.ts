@@ -20,6 +20,7 @@ import { Internal, PCIBus, PNPBus } from '../types/pnp.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 import { children, createNode, DeviceNodeStarted, N } from './node.ts';
 import { becomeBusDriver } from './pdo.ts';
+import { initializeTreeLock } from './tree.ts';
 import { buildResourceList, deviceResources } from './resources.ts';
 
 const FILE_DEVICE_BUS_EXTENDER = 0x2a,
@@ -140,6 +141,7 @@ export function createRootDevice(k: Kernel, service: string, ids: readonly strin
 
 /** Builds the tree: the root, the PCI bus, its functions. Runs at boot, after the registry and the I/O manager. */
 export function pnpInit(k: Kernel): void {
+  initializeTreeLock(k);
   const driver = (path: string, service: string): number => {
     const made = createDriverObject(k, path, service);
     if (!made.driver) throw new Error(`${path} could not be made: 0x${made.status.toString(16)}`);

@@ -30,7 +30,7 @@ import { NonPagedPoolNx } from '../types/mm.ts';
 import { LIST_ENTRY, UNICODE_STRING } from '../types/rtl.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
 import { array, ptr, struct, u16, u32, u64, u8 } from '../types/struct.ts';
-import { enabledInterfaces, guidText } from './property.ts';
+import { guidText, interfaceLinks } from './interface.ts';
 
 /** IO_NOTIFICATION_EVENT_CATEGORY */
 export const EventCategoryHardwareProfileChange = 1,
@@ -255,7 +255,7 @@ export const exports: NtExport[] = [
         insertTailList(mem, head(k), entry);
         mem.writePtr(a.NotificationEntry, entry);
         if (a.EventCategory === EventCategoryDeviceInterfaceChange && a.EventCategoryFlags & INCLUDE_EXISTING_INTERFACES)
-          for (const link of enabledInterfaces(k, guidText(k, a.EventCategoryData), 0))
+          for (const link of interfaceLinks(k, guidText(k, a.EventCategoryData), 0, false))
             postInterfaceChange(k, DEVICE_INTERFACE_ARRIVAL, mem.readBytes(a.EventCategoryData, 16), link, entry);
         return ret(STATUS_SUCCESS);
       },

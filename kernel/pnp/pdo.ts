@@ -101,8 +101,8 @@ export function pciAddressOf(k: Kernel, node: number): PciAddress | null {
   return { bus: N.BusNumber.get(k.mem, node), device: address >>> 16, function: address & 0xffff };
 }
 
-type Answer = { status: number; information?: number };
-const keep = (k: Kernel, irp: number): Answer => ({ status: irpStatus(k, irp), information: Number(irpInformation(k, irp)) });
+type Answer = { status: number; information?: number | bigint };
+const keep = (k: Kernel, irp: number): Answer => ({ status: irpStatus(k, irp), information: irpInformation(k, irp) });
 
 function give(k: Kernel, bytes: Uint8Array): Answer {
   const block = exAllocatePool(k, PagedPool, bytes.length, TAG);

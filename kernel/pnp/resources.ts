@@ -18,6 +18,7 @@ import {
   CM_RESOURCE_PORT_IO,
   CmResourceShareDeviceExclusive,
   CmResourceShareShared,
+  CmResourceTypeDeviceSpecific,
   CmResourceTypeInterrupt,
   CmResourceTypeMemory,
   CmResourceTypePort,
@@ -39,6 +40,32 @@ export const DESCRIPTORS =
   CM_RESOURCE_LIST.f.List.offset +
   CM_FULL_RESOURCE_DESCRIPTOR.f.PartialResourceList.offset +
   CM_PARTIAL_RESOURCE_LIST.f.PartialDescriptors.offset;
+
+/** Addresses of the partial descriptors of a CM_RESOURCE_LIST, whatever bus they are of. A device-specific descriptor, which must be the last, has its data after it. */
+export function resourceDescriptors(k: Kernel, list: number): number[] {
+  const out: number[] = [];
+  walkList(k, list, at => out.push(at));
+  return out;
+}
+
+/** Bytes that a CM_RESOURCE_LIST has. */
+export const resourceListBytes = (k: Kernel, list: number): number => walkList(k, list, () => undefined) - list;
+
+/** Goes through a list; the address after it. */
+function walkList(k: Kernel, list: number, each: (at: number) => void): number {
+  const { mem } = k;
+  let at = list + CM_RESOURCE_LIST.f.List.offset;
+  for (let full = mem.read32(list); full > 0; full--) {
+    const partial = at + CM_FULL_RESOURCE_DESCRIPTOR.f.PartialResourceList.offset;
+    at = partial + CM_PARTIAL_RESOURCE_LIST.f.PartialDescriptors.offset;
+    for (let i = CM_PARTIAL_RESOURCE_LIST.f.Count.get(mem, partial); i > 0; i--) {
+      each(at);
+      const more = D.Type.get(mem, at) === CmResourceTypeDeviceSpecific ? D.DataSize.get(mem, at) : 0;
+      at += CM_PARTIAL_RESOURCE_DESCRIPTOR.size + more;
+    }
+  }
+  return at;
+}
 
 /** Bytes of a CM_RESOURCE_LIST with one full descriptor and `count` partial ones. */
 export const resourceListSize = (count: number): number => DESCRIPTORS + count * CM_PARTIAL_RESOURCE_DESCRIPTOR.size;

@@ -53,6 +53,7 @@ import { SERVICES_PATH } from '../cm/registry.ts';
 import { answerInternalRequest, internalPending, REQUEST_PACKET, takeInternalRequest } from './internal.ts';
 import { fetchRequest, maskPort, portPending, readRequest, refuseRequest, type RequestFields, sendReply } from './port.ts';
 import { devicePath } from './path.ts';
+import { withTree } from '../pnp/tree.ts';
 import { createService } from './service.ts';
 import { createUserRequester } from './user.ts';
 
@@ -288,11 +289,11 @@ export function begin(k: Kernel, f: F, r: RequestFields): Outcome {
     case OP_UNLOAD: {
       const driver = driverOfService(k, serviceOf(r.name));
       if (!driver) return answer(k, f, STATUS_OBJECT_NAME_NOT_FOUND);
-      return call(k.address('nt!PipRemoveDriverDevices'), [driver], 'devicesRemoved');
+      return withTree(k, 'PipRemoveDriverDevices', driver, 0, 'devicesRemoved');
     }
     case OP_PNP:
       if (!allocateString(k, f.get('Name'), r.name, poolTag('Reqn'))) return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
-      return call(k.address('nt!PipDeviceAction'), [f.get('Name'), r.code], 'acted');
+      return withTree(k, 'PipDeviceAction', f.get('Name'), r.code, 'acted');
     case OP_SHUTDOWN:
       return call(k.address('nt!IopShutdownSystem'), [], 'ended');
     default:

@@ -1,5 +1,6 @@
 /*
- * Who is told of device interfaces that come and go. The driver registers an interface of its own device, and a routine for the class.
+ * Who is told of device interfaces that come and go. The driver registers an interface of its own device, and a routine for the class. It does so when the device has started:
+ * what it enables before is enabled, and told, then.
  */
 #include <ntddk.h>
 #include "../ktest.h"
@@ -36,10 +37,12 @@ static NTSTATUS NTAPI NotOurs(PVOID NotificationStructure, PVOID Context)
     return STATUS_SUCCESS;
 }
 
-static VOID RunTest(HARDWARE *hw)
+static VOID NTAPI Test(PVOID Hardware)
 {
+    HARDWARE *hw = Hardware;
     PVOID entry, other, existing;
     PDRIVER_OBJECT driver = hw->Self->DriverObject;
+    Sleep(5);
     CHECK(NT_SUCCESS(IoRegisterDeviceInterface(hw->Pdo, &Class, NULL, &N.Link)));
     OUTCOME(IoRegisterPlugPlayNotification, "an error for an unknown category", !NT_SUCCESS(IoRegisterPlugPlayNotification(77, 0, (PVOID)&Class, driver, Notified, &N, &entry)));
     OUTCOME(IoRegisterPlugPlayNotification, "STATUS_SUCCESS and an entry",
@@ -65,6 +68,14 @@ static VOID RunTest(HARDWARE *hw)
     OUTCOME(IoUnregisterPlugPlayNotification, "the routine is not called any more", N.Arrivals == 2 && N.Removals == 1);
     RtlFreeUnicodeString(&N.Link);
     KtestDone();
+    PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
+static VOID RunTest(HARDWARE *hw)
+{
+    HANDLE thread;
+    if (NT_SUCCESS(PsCreateSystemThread(&thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, Test, hw)))
+        ZwClose(thread);
 }
 
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)

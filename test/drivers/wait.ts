@@ -1,0 +1,9 @@
+/** For drivers whose test is a thread that sleeps: runs the machine until the driver says that it is done, or stops; at most ten guest seconds. */
+import type { Machine } from '../../emulator/index.ts';
+
+export function runUntilDone(machine: Machine): void {
+  for (let i = 0; i < 200 && machine.bugCheck() === null; i++) {
+    if (machine.debugLines().some(line => line.startsWith('KTEST done'))) return;
+    machine.runFor(0.05);
+  }
+}
