@@ -24,6 +24,7 @@ import { exports as fileInformation } from '../io/fileinformation.ts';
 import { exports as requests } from '../io/request.ts';
 import { exports as shutdown } from '../io/shutdown.ts';
 import { exports as startIo } from '../io/startio.ts';
+import { ioThreadExports } from '../io/systemthread.ts';
 import { exports as threadIo } from '../io/threadio.ts';
 import { exports as timer } from '../io/timer.ts';
 import { exports as workItems } from '../io/workitem.ts';
@@ -51,6 +52,7 @@ export const exports: NtExport[] = [
   ...partitionWriting,
   ...load,
   ...startIo,
+  ...ioThreadExports,
   ...shutdown,
   ...timer,
   ...misc,

@@ -239,6 +239,13 @@ const LINKS = [
   ['\\DosDevices', '\\??'],
   ['\\GLOBAL??\\GLOBALROOT', ''],
   ['\\GLOBAL??\\Global', '\\GLOBAL??'],
+  // What the session manager makes of its key `DOS Devices`; their targets are there when a driver is.
+  ['\\GLOBAL??\\AUX', '\\DosDevices\\COM1'],
+  ['\\GLOBAL??\\MAILSLOT', '\\Device\\MailSlot'],
+  ['\\GLOBAL??\\NUL', '\\Device\\Null'],
+  ['\\GLOBAL??\\PIPE', '\\Device\\NamedPipe'],
+  ['\\GLOBAL??\\PRN', '\\DosDevices\\LPT1'],
+  ['\\GLOBAL??\\UNC', '\\Device\\Mup'],
 ] as const;
 
 /** Phase 1: the namespace, and the handle table of the system process. `process` is its EPROCESS. */

@@ -28,7 +28,12 @@ import { exportedType } from '../ob/type.ts';
 import { IRQL_GT_ZERO_AT_SYSTEM_SERVICE } from '../types/bugcodes.ts';
 import { KAPC, KTHREAD, MISC_SYSTEM_THREAD } from '../types/ke.ts';
 import { CTF_THREAD_INSERTED, EPROCESS, ETHREAD, PSF_CREATE_REPORTED, PSF_PROCESS_EXITING } from '../types/ps.ts';
-import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_PROCESS_IS_TERMINATING,
+  STATUS_INVALID_PARAMETER,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { ptr } from '../types/struct.ts';
 import { EXTENDED, PLAIN, SUBSYSTEMS } from './notify.ts';
 import { deleteThread, psCreateThreadObject, psDiscardThread, psExitCurrentThread } from './thread.ts';
@@ -202,6 +207,10 @@ export const systemThreadRoutines: NtExport[] = [
           if (found.status !== STATUS_SUCCESS) return ret(found.status);
           process = found.object;
           f.set('Referenced', process);
+        }
+        if (P.Flags.get(k.mem, process) & PSF_PROCESS_EXITING) {
+          if (f.get('Referenced')) obDereferenceDeferred(k, process);
+          return ret(STATUS_PROCESS_IS_TERMINATING);
         }
         const thread = psCreateThreadObject(k, process, a.StartRoutine, a.StartContext);
         if (!thread) {
