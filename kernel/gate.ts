@@ -12,15 +12,19 @@ import type { Hook, HookArgs } from './verifier/hook.ts';
 import { verifierHooks } from './verifier/hooks.ts';
 import { irqlViolation } from './verifier/irql.ts';
 import { isKernelAddress } from './mm/layout.ts';
+import { missingPage } from './mm/view.ts';
 import { previousMode, probeCaller } from './ob/mode.ts';
 import { applyOutcome, costOf, frameAt, readEntryArgs, runStep, setReturnValue } from './steps.ts';
 import { UserMode } from './types/ke.ts';
-import { STATUS_ACCESS_VIOLATION } from './types/status.ts';
+import { ETHREAD } from './types/ps.ts';
+import { STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR } from './types/status.ts';
 import { STEP_EPILOGUE } from './image/build.ts';
 
 const GATE_LENGTH = 3;
 const VECTOR_UD = 6,
   VECTOR_PF = 14;
+/** Page-fault error code: a write. */
+const PF_WRITE = 2;
 
 /** The IRQLs that a name in a rule stands for: the lowest and the highest. */
 const LOWEST: { readonly [name in IrqlName]: number } = {
@@ -179,11 +183,19 @@ function failService(k: Kernel, gate: ReadyGate, cpu: CpuView, fault: GuestFault
   if (!gate.service || previousMode(k) !== UserMode) return false;
   const raised = fault instanceof RaiseSignal;
   if (!raised && fault.vector === VECTOR_PF && isKernelAddress(fault.address)) return false;
+  let status = raised ? fault.status : STATUS_ACCESS_VIOLATION;
+  if (!raised && missingPage(k, fault.address, { write: (fault.errorCode & PF_WRITE) !== 0 })) {
+    // A page of a file: the fault reads it, and the gate runs again; unless that was tried and failed.
+    const mark = ETHREAD.f.ActiveFaultCount;
+    if (mark.get(k.mem, k.currentThread()) === 0) return false;
+    mark.set(k.mem, k.currentThread(), 0);
+    status = STATUS_IN_PAGE_ERROR;
+  }
   if (gate.steps) {
     gate.steps.abort?.(k, frameAt(gate, cpu.mem, cpu.gprPtr(RSP)));
     cpu.rip = gate.stub + STEP_EPILOGUE;
   }
-  setReturnValue(cpu, raised ? fault.status : STATUS_ACCESS_VIOLATION);
+  setReturnValue(cpu, status);
   return true;
 }
 

@@ -18,6 +18,8 @@ import { exports as hardErrors } from '../io/harderror.ts';
 import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
 import { exports as misc } from '../io/misc.ts';
+import { exports as pagingIo } from '../io/pagingio.ts';
+import { exports as filePages } from '../mm/filepages.ts';
 import { exports as partitions } from '../io/partition.ts';
 import { exports as partitionWriting } from '../io/partitionwrite.ts';
 import { exports as fileInformation } from '../io/fileinformation.ts';
@@ -50,6 +52,8 @@ export const exports: NtExport[] = [
   ...fileInformation,
   ...partitions,
   ...partitionWriting,
+  ...pagingIo,
+  ...filePages,
   ...load,
   ...startIo,
   ...ioThreadExports,

@@ -1,45 +1,24 @@
 /** Section services. Source: the WDK pages of ZwCreateSection, ZwOpenSection, ZwMapViewOfSection, ZwUnmapViewOfSection. */
 import type { Kernel } from '../kernel.ts';
-import { mmCreateSection, mmDeleteSection, mmMapView, mmUnmapView } from '../mm/section.ts';
+import { mmDeleteSection, mmMapView, mmUnmapView } from '../mm/section.ts';
 import { CURRENT_PROCESS, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
-import { insertAndOpen, openNamed } from '../ob/named.ts';
+import { openNamed } from '../ob/named.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
-import {
-  STATUS_INVALID_FILE_FOR_SECTION,
-  STATUS_INVALID_PAGE_PROTECTION,
-  STATUS_INVALID_PARAMETER_4,
-  STATUS_INVALID_PARAMETER_6,
-  STATUS_SUCCESS,
-} from '../types/status.ts';
+import { STATUS_INVALID_PAGE_PROTECTION, STATUS_SUCCESS } from '../types/status.ts';
 import { inAddressSpace } from '../mm/process.ts';
 import { HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
+import { createSectionExports } from './createsection.ts';
 import { service } from './service.ts';
 
 const POBJECT_ATTRIBUTES = pointer('POBJECT_ATTRIBUTES');
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 
-const PAGE_READONLY = 0x02, PAGE_READWRITE = 0x04, PAGE_WRITECOPY = 0x08, PAGE_EXECUTE = 0x10, PAGE_EXECUTE_READ = 0x20, PAGE_EXECUTE_READWRITE = 0x40;
+const PAGE_READONLY = 0x02, PAGE_READWRITE = 0x04, PAGE_WRITECOPY = 0x08, PAGE_EXECUTE = 0x10, PAGE_EXECUTE_READ = 0x20, PAGE_EXECUTE_READWRITE = 0x40, PAGE_EXECUTE_WRITECOPY = 0x80;
 const PAGE_NOCACHE = 0x200, PAGE_WRITECOMBINE = 0x400;
 
-/** What a page protection allows; null for one that a view cannot have. */
-function protection(protect: number): { writable: boolean; executable: boolean } | null {
-  switch (protect & 0xff) {
-    case PAGE_READONLY:
-      return { writable: false, executable: false };
-    case PAGE_READWRITE:
-      return { writable: true, executable: false };
-    case PAGE_EXECUTE:
-    case PAGE_EXECUTE_READ:
-      return { writable: false, executable: true };
-    case PAGE_EXECUTE_READWRITE:
-      return { writable: true, executable: true };
-    case PAGE_WRITECOPY:
-    default:
-      return null;
-  }
-}
+const isProtection = (protect: number): boolean => [PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY, PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY].includes(protect & 0xff);
 
 /** Runs `work` in the address space of the process of a handle; a status when there is none. */
 function inProcess(k: Kernel, handle: number, work: () => number): number {
@@ -51,9 +30,6 @@ function inProcess(k: Kernel, handle: number, work: () => number): number {
   return status;
 }
 const PROCESS_VM_OPERATION = 0x8;
-const SEC_IMAGE = 0x1000000,
-  SEC_RESERVE = 0x4000000,
-  SEC_COMMIT = 0x8000000;
 
 export const sectionExports: NtExport[] = [
   ntExport({
@@ -76,32 +52,7 @@ export const sectionExports: NtExport[] = [
     status: 'full',
     impl: (k, a) => openNamed(k, a.ObjectAttributes, exportedType(k, 'MmSectionObjectType'), a.DesiredAccess, a.SectionHandle),
   }),
-  ...service({
-    name: 'CreateSection',
-    doc: 'Creates a section and opens a handle to it.',
-    irql: PASSIVE,
-    args: { SectionHandle: PVOID, DesiredAccess: ULONG, ObjectAttributes: POBJECT_ATTRIBUTES, MaximumSize: PVOID, SectionPageProtection: ULONG, AllocationAttributes: ULONG, FileHandle: HANDLE },
-    returns: NTSTATUS,
-    cycles: 3000,
-    status: 'partial',
-    missing: 'files of a file system driver (SECTION_OBJECT_POINTERS): every file gives STATUS_INVALID_FILE_FOR_SECTION, as a device does; SEC_RESERVE commits like SEC_COMMIT',
-    impl(k, a) {
-      const kind = a.AllocationAttributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE);
-      if (kind === 0 || (kind & (kind - 1)) !== 0) return STATUS_INVALID_PARAMETER_6;
-      if (protection(a.SectionPageProtection) === null) return STATUS_INVALID_PAGE_PROTECTION;
-      if (a.FileHandle) {
-        const file = obReferenceObjectByHandle(k, a.FileHandle, 0, exportedType(k, 'IoFileObjectType'), previousMode(k));
-        if (file.status !== STATUS_SUCCESS) return file.status;
-        obDereferenceDeferred(k, file.object);
-        return STATUS_INVALID_FILE_FOR_SECTION;
-      }
-      if (kind === SEC_IMAGE) return STATUS_INVALID_FILE_FOR_SECTION;
-      if (!a.MaximumSize || k.mem.read64(a.MaximumSize) === 0n) return STATUS_INVALID_PARAMETER_4;
-      k.mem.probe(a.SectionHandle, 8, true);
-      const made = mmCreateSection(k, Number(k.mem.read64(a.MaximumSize)), a.SectionPageProtection & 0xff);
-      return made.status === STATUS_SUCCESS ? insertAndOpen(k, made.section, a.ObjectAttributes, a.DesiredAccess, a.SectionHandle) : made.status;
-    },
-  }),
+  ...createSectionExports,
   ...service({
     name: 'MapViewOfSection',
     doc: 'Maps a view of a section into the current process.',
@@ -123,8 +74,7 @@ export const sectionExports: NtExport[] = [
     status: 'full',
     impl(k, a) {
       const { mem } = k;
-      const allowed = protection(a.Win32Protect);
-      if (allowed === null) return STATUS_INVALID_PAGE_PROTECTION;
+      if (!isProtection(a.Win32Protect)) return STATUS_INVALID_PAGE_PROTECTION;
       mem.probe(a.BaseAddress, 8, true);
       mem.probe(a.ViewSize, 8, true);
       if (a.SectionOffset) mem.probe(a.SectionOffset, 8, true);
@@ -136,7 +86,7 @@ export const sectionExports: NtExport[] = [
         base: mem.readPtr(a.BaseAddress),
         offset,
         size: Number(mem.read64(a.ViewSize)),
-        ...allowed,
+        protect: a.Win32Protect & 0xff,
         uncached: (a.Win32Protect & (PAGE_NOCACHE | PAGE_WRITECOMBINE)) !== 0,
       };
       let view = { status: STATUS_SUCCESS, base: 0, size: 0 };

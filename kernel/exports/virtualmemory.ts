@@ -1,9 +1,11 @@
 /** Virtual memory services, and what drivers do to user memory. Source: their WDK pages. */
 import type { Kernel } from '../kernel.ts';
-import { PAGE_SIZE } from '../mm/layout.ts';
+import { MM_HIGHEST_USER_ADDRESS, PAGE_SIZE } from '../mm/layout.ts';
 import { mmMakeResident } from '../mm/fault.ts';
-import { inAddressSpace } from '../mm/process.ts';
-import { viewRanges } from '../mm/section.ts';
+import { isFileArea, referenceView, releaseView } from '../mm/controlarea.ts';
+import { MM_VIEW, viewAt } from '../mm/view.ts';
+import { inProcess } from './inprocess.ts';
+import { moreMemoryInformation } from './memoryinfo.ts';
 import {
   mmAllocateVirtual,
   mmFreeVirtual,
@@ -12,14 +14,10 @@ import {
   mmSecureVirtual,
   mmUnsecureVirtual,
 } from '../mm/virtualmemory.ts';
-import { CURRENT_PROCESS, obReferenceObjectByHandle } from '../ob/handle.ts';
-import { previousMode, probeCaller } from '../ob/mode.ts';
-import { obDereferenceDeferred } from '../ob/object.ts';
-import { exportedType } from '../ob/type.ts';
+import { probeCaller } from '../ob/mode.ts';
 import { MEMORY_MANAGEMENT } from '../types/bugcodes.ts';
 import {
   STATUS_INFO_LENGTH_MISMATCH,
-  STATUS_INVALID_INFO_CLASS,
   STATUS_INVALID_PARAMETER,
   STATUS_INVALID_PARAMETER_2,
   STATUS_INVALID_PARAMETER_3,
@@ -28,23 +26,15 @@ import {
   STATUS_NOT_MAPPED_VIEW,
   STATUS_SUCCESS,
 } from '../types/status.ts';
-import { HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
-import { service } from './service.ts';
+import { IO_STATUS_BLOCK } from '../types/io.ts';
+import { ptr } from '../types/struct.ts';
+import { call, HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ret, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
+import { service, stepService } from './service.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const,
   APC = { max: 'APC_LEVEL' } as const;
 const PROCESS_VM_OPERATION = 0x8,
   PROCESS_QUERY_INFORMATION = 0x400;
-
-/** Runs `work` in the address space of the process of a handle: a status when there is none. */
-function inProcess(k: Kernel, handle: number, access: number, work: (process: number) => number): number {
-  if (handle === CURRENT_PROCESS) return work(k.currentProcess());
-  const found = obReferenceObjectByHandle(k, handle, access, exportedType(k, 'PsProcessType'), previousMode(k));
-  if (found.status !== STATUS_SUCCESS) return found.status;
-  const status = inAddressSpace(k, found.object, () => work(found.object));
-  obDereferenceDeferred(k, found.object);
-  return status;
-}
 
 /** Reads a range that is given by pointers to its base and size, and lets `work` write another one back. */
 function withRange(
@@ -64,6 +54,29 @@ function withRange(
   k.mem.writePtr(a.BaseAddress, result.base);
   k.mem.write64(a.RegionSize, BigInt(result.bytes));
   return STATUS_SUCCESS;
+}
+
+/** Pages of a control area that a part of a view shows. */
+interface ViewPart {
+  area: number;
+  file: boolean;
+  first: number;
+  count: number;
+  bytes: number;
+}
+
+/** The part of the view at `base` that is meant: `bytes` of it, or all the rest for 0. Null where no view is. */
+function viewPart(k: Kernel, process: number, base: number, bytes: number): ViewPart | null {
+  const view = viewAt(k, process, base);
+  if (!view) return null;
+  const V = MM_VIEW.f;
+  const start = V.Base.get(k.mem, view);
+  const from = Math.floor((base - start) / PAGE_SIZE),
+    pages = V.Pages.get(k.mem, view);
+  const to = bytes ? Math.min(pages, Math.ceil((base - start + bytes) / PAGE_SIZE)) : pages;
+  const area = V.Area.get(k.mem, view);
+  const first = V.First.get(k.mem, view) + from;
+  return { area, file: area !== 0 && isFileArea(k, area), first, count: to - from, bytes: bytes || pages * PAGE_SIZE - (base - start) };
 }
 
 /** MEMORY_INFORMATION_CLASS, and the size of MEMORY_BASIC_INFORMATION. */
@@ -134,10 +147,9 @@ export const virtualMemoryExports: NtExport[] = [
     },
     returns: NTSTATUS,
     cycles: 800,
-    status: 'partial',
-    missing: 'classes other than MemoryBasicInformation are STATUS_INVALID_INFO_CLASS',
+    status: 'full',
     impl(k, a) {
-      if (a.MemoryInformationClass !== MemoryBasicInformation) return STATUS_INVALID_INFO_CLASS;
+      if (a.MemoryInformationClass !== MemoryBasicInformation) return moreMemoryInformation(k, a);
       if (a.MemoryInformationLength < BASIC_INFORMATION_SIZE) return STATUS_INFO_LENGTH_MISMATCH;
       probeCaller(k, a.MemoryInformation);
       k.mem.probe(a.MemoryInformation, BASIC_INFORMATION_SIZE, true);
@@ -161,7 +173,7 @@ export const virtualMemoryExports: NtExport[] = [
       return STATUS_SUCCESS;
     },
   }),
-  ...service({
+  ...stepService({
     name: 'FlushVirtualMemory',
     doc: 'Writes changed pages of a view back to the file that the section is backed by.',
     irql: PASSIVE,
@@ -169,17 +181,34 @@ export const virtualMemoryExports: NtExport[] = [
     returns: NTSTATUS,
     cycles: 800,
     status: 'full',
-    impl(k, a) {
-      probeCaller(k, a.IoStatus);
-      k.mem.probe(a.IoStatus, 16, true);
-      // No section here is backed by a file: a view has nothing to write, as a view of the paging file on Windows.
-      const status = withRange(k, a, (process, base, bytes) => {
-        const view = viewRanges(k, process).find(v => base >= v.from && base < v.to);
-        return view ? { status: STATUS_SUCCESS, base, bytes: bytes || view.to - base } : { status: STATUS_NOT_MAPPED_VIEW, base, bytes };
-      });
-      k.mem.write64(a.IoStatus, BigInt(status));
-      k.mem.write64(a.IoStatus + 8, 0n);
-      return status;
+    frame: { Iosb: IO_STATUS_BLOCK, Area: ptr },
+    steps: {
+      start(k, f, _rax, a) {
+        k.mem.probe(a.IoStatus, 16, true);
+        let found: ViewPart | null = null;
+        const status = withRange(k, a, (process, base, bytes) => {
+          if (base < 0 || base > MM_HIGHEST_USER_ADDRESS) return { status: STATUS_INVALID_PARAMETER_2, base, bytes };
+          found = viewPart(k, process, base, bytes);
+          return { status: found ? STATUS_SUCCESS : STATUS_NOT_MAPPED_VIEW, base, bytes: found?.bytes ?? 0 };
+        });
+        k.mem.fill(f.address('Iosb'), 16, 0);
+        f.set('Area', 0);
+        const part = found as ViewPart | null;
+        // A view of pages of its own, or of physical memory, has no file to be written to.
+        if (status !== STATUS_SUCCESS || !part?.file) {
+          k.mem.write64(a.IoStatus, BigInt(status));
+          k.mem.write64(a.IoStatus + 8, 0n);
+          return ret(status);
+        }
+        referenceView(k, part.area);
+        f.set('Area', part.area);
+        return call(k.address('nt!MiFlushFilePages'), [part.area, part.first, part.count, f.address('Iosb')], 'flushed');
+      },
+      flushed(k, f, rax, a) {
+        releaseView(k, f.get('Area'));
+        k.mem.copy(a.IoStatus, f.address('Iosb'), 16);
+        return ret(rax);
+      },
     },
   }),
   ...service({

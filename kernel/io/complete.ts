@@ -10,6 +10,7 @@ import { keInitializeApc, keInsertQueueApc } from '../ke/apc.ts';
 import { keInsertQueue } from '../ke/queue.ts';
 import { ioFreeMdl, mmUnlockPages } from '../mm/mdl.ts';
 import { exFreePool } from '../mm/pool.ts';
+import { missingPage } from '../mm/view.ts';
 import { dereference, obDereferenceDeferred, pointerCount } from '../ob/object.ts';
 import { MULTIPLE_IRP_COMPLETE_REQUESTS } from '../types/bugcodes.ts';
 import {
@@ -228,6 +229,7 @@ export function completeInThread(k: Kernel, irp: number, file: number): number {
     const iosb = I.UserIosb.get(mem, irp);
     if (iosb && (!ntError(status) || !synchronous || pending))
       unlessUserFault(
+        k,
         iosb,
         () => mem.copy(iosb, irp + I.IoStatus.offset, 0x10),
         () => undefined,
@@ -278,6 +280,7 @@ function copyBack(k: Kernel, irp: number, flags: number): void {
   const wanted = flags & IRP_INPUT_OPERATION && information !== 0n && status !== STATUS_VERIFY_REQUIRED && !ntError(status);
   if (wanted && buffer && to)
     unlessUserFault(
+      k,
       to,
       () => mem.copy(to, buffer, Number(information)),
       () => setIrpStatus(k, irp, STATUS_ACCESS_VIOLATION, 0),
@@ -287,11 +290,12 @@ function copyBack(k: Kernel, irp: number, flags: number): void {
 }
 
 /** Does `work`, which writes memory of the requester at `to`; a fault in user memory is the requester's own and ends in `instead`. */
-function unlessUserFault(to: number, work: () => void, instead: () => void): void {
+function unlessUserFault(k: Kernel, to: number, work: () => void, instead: () => void): void {
   try {
     work();
   } catch (e) {
-    if (!(e instanceof GuestFault) || to < 0 || e.address < 0) throw e;
+    // A page of a file that is not there yet is no fault of the requester's: it is read, and this runs again.
+    if (!(e instanceof GuestFault) || to < 0 || e.address < 0 || missingPage(k, e.address, { write: true })) throw e;
     instead();
   }
 }

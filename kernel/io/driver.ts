@@ -70,6 +70,9 @@ export function freeDriverParts(k: Kernel, driver: number): void {
     at = next;
   }
   DRX.ClientDriverExtension.set(mem, extension, 0);
+  const callbacks = DRX.FsFilterCallbacks.get(mem, extension);
+  if (callbacks) exFreePool(k, callbacks, 0);
+  DRX.FsFilterCallbacks.set(mem, extension, 0);
   const section = DRV.DriverSection.get(mem, driver);
   if (section) ldrUnloadImage(k, section);
   DRV.DriverSection.set(mem, driver, 0);

@@ -14,6 +14,9 @@ import {
 } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import { mmAccessFault } from '../mm/fault.ts';
+import { missingPage } from '../mm/view.ts';
+import { previousMode } from '../ob/mode.ts';
+import { ETHREAD } from '../types/ps.ts';
 import { isKernelAddress } from '../mm/layout.ts';
 import { mmIsPageable } from '../mm/paging.ts';
 import { mmGetPte } from '../mm/pte.ts';
@@ -30,7 +33,7 @@ import {
   UNEXPECTED_KERNEL_MODE_TRAP,
 } from '../types/bugcodes.ts';
 import { CONTEXT, CONTEXT_FULL, EXCEPTION_RECORD, KTRAP_FRAME } from '../types/trap.ts';
-import { ptr, u8 } from '../types/struct.ts';
+import { ptr, u32, u8 } from '../types/struct.ts';
 import { R12, R13, R14, R15 } from '../../hal/bus/cpu.ts';
 import { freezeProcessor, isFreezing } from './bugcheck.ts';
 import { divideErrorStatus } from './divide.ts';
@@ -47,6 +50,7 @@ const X = EXCEPTION_RECORD.f;
 const C = CONTEXT.f;
 
 const STATUS_ACCESS_VIOLATION = 0xc0000005,
+  STATUS_IN_PAGE_ERROR = 0xc0000006,
   STATUS_ILLEGAL_INSTRUCTION = 0xc000001d,
   STATUS_PRIVILEGED_INSTRUCTION = 0xc0000096;
 const STATUS_BREAKPOINT = 0x80000003,
@@ -72,7 +76,7 @@ const PF_PRESENT = 1,
   PF_WRITE = 2,
   PF_INSTRUCTION = 16;
 
-const frame = { Record: EXCEPTION_RECORD, Context: CONTEXT, Callback: ptr, Handled: u8, OldIrql: u8 };
+const frame = { Record: EXCEPTION_RECORD, Context: CONTEXT, Callback: ptr, Handled: u8, OldIrql: u8, PageStatus: u32 };
 type Fr = Frame<typeof frame>;
 
 /** An exception as software sees it: status, address of the instruction, parameters. */
@@ -150,8 +154,7 @@ function failsService(k: Kernel, trapFrame: number): boolean {
 }
 
 /** An exception of a program is its own affair: ntdll is told, and if its stack cannot hold the record the process ends. */
-function userException(k: Kernel, trapFrame: number, vector: number): Outcome {
-  const e = describe(k, trapFrame, vector);
+function userException(k: Kernel, trapFrame: number, e: Exception): Outcome {
   if (dispatchUserException(k, trapFrame, e)) return ret();
   return call(k.address('nt!PspTerminateCurrentProcess'), [e.status], 'never');
 }
@@ -166,6 +169,45 @@ function repaired(k: Kernel, trapFrame: number): boolean {
     { write: (error & PF_WRITE) !== 0, execute: (error & PF_INSTRUCTION) !== 0 },
     F.PreviousIrql.get(k.mem, trapFrame),
   );
+}
+
+/**
+ * A page of a file that is to be read before the access can go on: the routine that reads it is called, in the thread that touched the page. Null when the fault is another, or comes
+ * where a thread cannot wait.
+ */
+function readsPage(k: Kernel, trapFrame: number): Outcome | null {
+  if ((F.EFlags.get(k.mem, trapFrame) & RFLAGS_IF) === 0 || F.PreviousIrql.get(k.mem, trapFrame) >= DISPATCH_LEVEL) return null;
+  const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
+  const va = address(k, trapFrame + F.FaultAddress.offset);
+  const missing = missingPage(k, va, { write: (error & PF_WRITE) !== 0, execute: (error & PF_INSTRUCTION) !== 0 });
+  return missing ? call(k.address('nt!MiReadFilePage'), [missing.area, missing.page], 'paged') : null;
+}
+
+/** A page could not be read: STATUS_IN_PAGE_ERROR with the access, the address and the status of the read. */
+function inPageError(k: Kernel, trapFrame: number, status: number): Exception {
+  const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
+  const va = address(k, trapFrame + F.FaultAddress.offset);
+  const access = error & PF_INSTRUCTION ? 8 : error & PF_WRITE ? 1 : 0;
+  return {
+    status: STATUS_IN_PAGE_ERROR,
+    address: address(k, trapFrame + F.Rip.offset),
+    parameters: [BigInt(access), BigInt.asUintN(64, BigInt(va)), BigInt(status >>> 0)],
+  };
+}
+
+/** The read is over. After one that failed a system service that a program called ends with the status (gate.ts looks at the mark); to everybody else it is an exception. */
+function paged(k: Kernel, f: Fr, trapFrame: number, status: number): Outcome {
+  if ((status | 0) >= 0) return ret();
+  const thread = k.currentThread();
+  const mark = ETHREAD.f.ActiveFaultCount;
+  const rip = address(k, trapFrame + F.Rip.offset);
+  if (!fromUser(k, trapFrame) && !isDriverCode(k, rip) && previousMode(k) !== 0 && mark.get(k.mem, thread) === 0) {
+    mark.set(k.mem, thread, 1);
+    return ret();
+  }
+  mark.set(k.mem, thread, 0);
+  f.set('PageStatus', status);
+  return raise(k, f, trapFrame, VECTOR_PF);
 }
 
 /** #XM: the unmasked condition that MXCSR shows, in the order of the processor's priority. */
@@ -308,9 +350,21 @@ function callNmiCallback(k: Kernel, f: Fr, trapFrame: number, callback: number):
 
 function dispatch(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
   if (vector === VECTOR_NMI) return nmi(k, f, trapFrame);
-  if (vector === VECTOR_PF && (repaired(k, trapFrame) || failsService(k, trapFrame))) return ret();
-  if (fromUser(k, trapFrame)) return userException(k, trapFrame, vector);
-  const e = describe(k, trapFrame, vector);
+  f.set('PageStatus', 0);
+  if (vector === VECTOR_PF) {
+    if (repaired(k, trapFrame)) return ret();
+    const reading = readsPage(k, trapFrame);
+    if (reading) return reading;
+    if (failsService(k, trapFrame)) return ret();
+  }
+  return raise(k, f, trapFrame, vector);
+}
+
+/** The trap as an exception of the code that it interrupted. */
+function raise(k: Kernel, f: Fr, trapFrame: number, vector: number): Outcome {
+  const failed = f.get('PageStatus');
+  const e = failed ? inPageError(k, trapFrame, failed) : describe(k, trapFrame, vector);
+  if (fromUser(k, trapFrame)) return userException(k, trapFrame, e);
   if (isBreakRequest(k, e)) {
     const caller = walkStack(k, trapContext(k, trapFrame))[1];
     k.debugPrint(`Break instruction exception - code 80000003${caller === undefined ? '' : `, called from ${caller.symbol}`}\n`);
@@ -337,6 +391,7 @@ export const exceptionRoutines: readonly NtExport[] = [
     frame,
     steps: {
       start: (k, f, _rax, { TrapFrame, Vector }) => dispatch(k, f, TrapFrame, Vector),
+      paged: (k, f, rax, { TrapFrame }) => paged(k, f, TrapFrame, rax),
       dispatched(k, f, rax, { TrapFrame }) {
         if ((rax & 0xff) === 0) unhandledException(k, TrapFrame, f.get('Record'), f.get('Context'));
         return restoreContext(k, f.get('Context'), 0);

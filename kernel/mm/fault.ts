@@ -8,6 +8,8 @@ import { isKernelAddress, MM_HIGHEST_USER_ADDRESS, PAGE_SIZE, pageBase, PTE_NO_E
 import { mmAllocatePage, mmFreePage } from './pfn.ts';
 import { mmIsPagedOut, mmPageIn } from './paging.ts';
 import { mmGetPte, mmMapPage } from './pte.ts';
+import { isSystemPteAddress } from './sysptes.ts';
+import { viewFault } from './view.ts';
 import { MEM_COMMIT, MEM_MAPPED, MM_REGION, protectionBits, regionAt } from './region.ts';
 
 const R = MM_REGION.f;
@@ -36,14 +38,15 @@ export function mmAccessFault(k: Kernel, va: number, access: Access, irql = k.ir
  */
 function kernelFault(k: Kernel, va: number, access: Access, irql: number): boolean {
   if (irql >= DISPATCH_LEVEL && access.own !== true) return false;
-  return mmIsPagedOut(k, va) && mmPageIn(k, va);
+  return mmIsPagedOut(k, va) ? mmPageIn(k, va) : isSystemPteAddress(va) && viewFault(k, va, access);
 }
 
-/** A page of a private region is made, zeroed, when it is first touched. */
+/** A page of a private region is made, zeroed, when it is first touched; a view has rules of its own. */
 function userFault(k: Kernel, va: number, access: Access): boolean {
   const process = k.currentProcess();
   const region = regionAt(k, process, va);
-  if (!region || R.State.get(k.mem, region) !== MEM_COMMIT || R.Type.get(k.mem, region) === MEM_MAPPED) return false;
+  if (!region) return viewFault(k, va, access);
+  if (R.State.get(k.mem, region) !== MEM_COMMIT || R.Type.get(k.mem, region) === MEM_MAPPED) return false;
   const bits = protectionBits(R.Protect.get(k.mem, region));
   if (bits === null || (access.write && !(bits & PTE_WRITE)) || (access.execute && bits & PTE_NO_EXECUTE)) return false;
   const pte = mmGetPte(k, va);

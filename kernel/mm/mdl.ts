@@ -38,6 +38,7 @@ import {
   spanPages,
 } from './layout.ts';
 import { cacheBits, unmapSystemPages } from './iospace.ts';
+import { missingPage } from './view.ts';
 import { mmMakeResident } from './fault.ts';
 import { mmFreePage, mmReferencePage, isRam } from './pfn.ts';
 import { exAllocatePool, exFreePool } from './pool.ts';
@@ -200,6 +201,8 @@ export function mmProbeAndLockPages(k: Kernel, mdl: number, accessMode: number, 
     const pte = mmIsAddressValid(k, va) ? mmGetPte(k, va) : 0n;
     // Touching what is not there in the kernel half is the fault that it would be for anybody.
     if (!wrong && isKernelAddress(va) && !(pte & PTE_VALID)) throw new GuestFault(14, write ? 2 : 0, va);
+    // A page of a file comes in by a fault, and the pages are tried again.
+    if (!wrong && missingPage(k, va, { write })) throw new GuestFault(14, write ? 2 : 0, va);
     if (wrong || !(pte & PTE_VALID) || (write && !(pte & PTE_WRITE))) raiseStatus(k, STATUS_ACCESS_VIOLATION);
     frames.push(Number((pte >> 12n) & 0xffffffffffn));
   }

@@ -41,7 +41,7 @@ import {
   regionsOf,
   removeRegion,
 } from './region.ts';
-import { unmapAllViews } from './section.ts';
+import { unmapAllViews } from './view.ts';
 
 const R = MM_REGION.f;
 const E = EPROCESS.f;

@@ -1,15 +1,13 @@
 /**
- * Sections: memory that can be mapped into processes as views. One kind holds pages of its own (backed by no file: there is no paging file, so the pages exist
- * from the start); the other is `\Device\PhysicalMemory`, whose offset is a physical address. Views lie in the user half of the current process.
+ * Section objects: memory that can be mapped as views (mm/view.ts). One kind has pages of its own, which exist from the start or, with SEC_RESERVE, when they are committed; one the
+ * pages of a file; one is `\\Device\\PhysicalMemory`, whose offset is a physical address.
  */
 import type { Kernel } from '../kernel.ts';
 import { obInsertNamed } from '../ob/directory.ts';
-import { obCreateObject, obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
-import { poolTag } from '../ob/globals.ts';
+import { obCreateObject } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
-import { initializeListHead, insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
-import { MmCached, MmNonCached, NonPagedPoolNx } from '../types/mm.ts';
-import { LIST_ENTRY } from '../types/rtl.ts';
+import { initializeListHead } from '../rtl/list.ts';
+import { MmCached, MmNonCached } from '../types/mm.ts';
 import {
   STATUS_CONFLICTING_ADDRESSES,
   STATUS_INSUFFICIENT_RESOURCES,
@@ -21,39 +19,35 @@ import {
   STATUS_SECTION_PROTECTION,
   STATUS_SUCCESS,
 } from '../types/status.ts';
-import { ptr, struct, u32 } from '../types/struct.ts';
-import { cacheBits, unmapSystemPages } from './iospace.ts';
-import { PAGE_SIZE, PTE_NO_EXECUTE, PTE_USER, PTE_WRITE } from './layout.ts';
-import { mmAllocatePage, mmFreePage } from './pfn.ts';
-import { exAllocatePool, exFreePool } from './pool.ts';
-import { mmMapPage, mmUnmapPage } from './pte.ts';
+import { i64, ptr, struct, u32 } from '../types/struct.ts';
+import { createOwnArea, openFileArea, releaseSection } from './controlarea.ts';
+import { PAGE_SIZE } from './layout.ts';
 import { findFreeRange, MM_REGION, regionsOf } from './region.ts';
 import { mmReleaseSystemPtes, mmReserveSystemPtes } from './sysptes.ts';
+import { copiesOnWrite, createView, deleteView, mayExecute, mayWrite, MM_VIEW, viewAt, viewRanges } from './view.ts';
 
 /** Body of a section object: this kernel's own layout. */
 export const SECTION = struct('_SECTION', {
   /** Bytes, a multiple of the page size; 0 for physical memory. */
   Pages: u32,
   Flags: u32,
-  /** Page frames in order, in nonpaged pool. */
-  PageFrames: ptr,
+  /** CONTROL_AREA; 0 for physical memory. */
+  Area: ptr,
   /** Protection that it was created with: what a view may have at most. */
   Protect: u32,
+  /** Bytes that were asked for. */
+  Size: i64,
 });
 export const SECTION_PHYSICAL_MEMORY = 1;
 
-/** A view in a process. */
-export const MM_VIEW = struct('_MM_VIEW', { Link: LIST_ENTRY, Process: ptr, Section: ptr, Base: ptr, Pages: u32 });
-
 const S = SECTION.f,
   V = MM_VIEW.f;
-const TAG = poolTag('MmSe');
 /** Views are placed from here up, on boundaries of the allocation granularity. */
 const FIRST_VIEW = 0x10000000,
   LAST_VIEW = 0x7ff000000000,
   GRANULARITY = 0x10000;
 
-/** Makes `\Device\PhysicalMemory`; runs once, after the namespace. */
+/** Makes `\\Device\\PhysicalMemory`; runs once, after the namespace. */
 export function mmInitializeSections(k: Kernel): void {
   initializeListHead(k.mem, k.global.address('MmViewListHead'));
   const section = obCreateObject(k, exportedType(k, 'MmSectionObjectType'), SECTION.size, { named: true, permanent: true });
@@ -63,49 +57,43 @@ export function mmInitializeSections(k: Kernel): void {
     throw new Error('\\Device\\PhysicalMemory could not be made');
 }
 
-/** A section of zeroed pages of its own; the caller has the one reference. */
-export function mmCreateSection(k: Kernel, bytes: number, protect: number): { status: number; section: number } {
-  const fail = (status: number) => ({ status, section: 0 });
-  const pages = Math.ceil(bytes / PAGE_SIZE);
-  if (!(pages > 0)) return fail(STATUS_INVALID_PARAMETER);
-  if (pages > k.global.get('MmAvailablePages')) return fail(STATUS_NO_MEMORY);
-  const frames = exAllocatePool(k, NonPagedPoolNx, pages * 4, TAG);
-  if (!frames) return fail(STATUS_INSUFFICIENT_RESOURCES);
-  for (let i = 0; i < pages; i++) {
-    const frame = mmAllocatePage(k, true);
-    if (frame < 0) {
-      for (let j = 0; j < i; j++) mmFreePage(k, k.mem.read32(frames + j * 4));
-      exFreePool(k, frames, TAG);
-      return fail(STATUS_NO_MEMORY);
-    }
-    k.mem.write32(frames + i * 4, frame);
-  }
+type Made = { status: number; section: number };
+
+/** The object of a control area, which counts it already. The caller has the one reference. */
+function sectionOf(k: Kernel, area: number, bytes: number, protect: number): Made {
   const section = obCreateObject(k, exportedType(k, 'MmSectionObjectType'), SECTION.size, { named: true });
   if (!section) {
-    for (let i = 0; i < pages; i++) mmFreePage(k, k.mem.read32(frames + i * 4));
-    exFreePool(k, frames, TAG);
-    return fail(STATUS_INSUFFICIENT_RESOURCES);
+    releaseSection(k, area);
+    return { status: STATUS_INSUFFICIENT_RESOURCES, section: 0 };
   }
-  S.Pages.set(k.mem, section, pages);
-  S.PageFrames.set(k.mem, section, frames);
+  S.Pages.set(k.mem, section, Math.ceil(bytes / PAGE_SIZE));
+  S.Flags.set(k.mem, section, 0);
+  S.Area.set(k.mem, section, area);
   S.Protect.set(k.mem, section, protect);
+  S.Size.set(k.mem, section, BigInt(bytes));
   return { status: STATUS_SUCCESS, section };
 }
 
-/** Delete procedure of sections: gives the pages back. No view is left (each holds a reference). */
-export function mmDeleteSection(k: Kernel, section: number): void {
-  const frames = S.PageFrames.get(k.mem, section);
-  if (!frames) return;
-  for (let i = 0; i < S.Pages.get(k.mem, section); i++) mmFreePage(k, k.mem.read32(frames + i * 4));
-  exFreePool(k, frames, TAG);
+/** A section of zeroed pages of its own; with `reserved` they come when they are committed. */
+export function mmCreateSection(k: Kernel, bytes: number, protect: number, reserved = false): Made {
+  const pages = Math.ceil(bytes / PAGE_SIZE);
+  if (!(pages > 0)) return { status: STATUS_INVALID_PARAMETER, section: 0 };
+  if (!reserved && pages > k.global.get('MmAvailablePages')) return { status: STATUS_NO_MEMORY, section: 0 };
+  const area = createOwnArea(k, pages, reserved);
+  return area ? sectionOf(k, area, bytes, protect) : { status: STATUS_NO_MEMORY, section: 0 };
 }
 
-const viewsOf = (k: Kernel, process: number): number[] =>
-  [...listEntries(k.mem, k.global.address('MmViewListHead'))].filter(v => V.Process.get(k.mem, v) === process);
+/** A section of a file of `fileSize` bytes, which has SECTION_OBJECT_POINTERS. */
+export function mmCreateFileSection(k: Kernel, file: number, bytes: number, fileSize: number, protect: number): Made {
+  const area = openFileArea(k, file, bytes, fileSize);
+  return area ? sectionOf(k, area, bytes, protect) : { status: STATUS_INSUFFICIENT_RESOURCES, section: 0 };
+}
 
-/** Address ranges of the views of a process. */
-export const viewRanges = (k: Kernel, process: number): { from: number; to: number }[] =>
-  viewsOf(k, process).map(v => ({ from: V.Base.get(k.mem, v), to: V.Base.get(k.mem, v) + V.Pages.get(k.mem, v) * PAGE_SIZE }));
+/** Delete procedure of sections. Views that are left keep the pages. */
+export function mmDeleteSection(k: Kernel, section: number): void {
+  const area = S.Area.get(k.mem, section);
+  if (area) releaseSection(k, area);
+}
 
 export interface ViewRequest {
   section: number;
@@ -115,11 +103,16 @@ export interface ViewRequest {
   offset: number;
   /** Bytes; 0 for all of the section from the offset on. */
   size: number;
-  writable: boolean;
-  executable: boolean;
+  /** PAGE_READONLY... */
+  protect: number;
   /** Map physical memory without caching (PAGE_NOCACHE, and device registers always). */
   uncached: boolean;
 }
+
+/** Whether a view with a protection may be made of a section with another: it may be less, and any may be copied on writing. */
+const protectionFits = (most: number, wanted: number): boolean =>
+  (!mayWrite(wanted) || copiesOnWrite(wanted) || (mayWrite(most) && !copiesOnWrite(most))) &&
+  (!mayExecute(wanted) || mayExecute(most));
 
 /** Maps a view into the current process. STATUS_INVALID_VIEW_SIZE, STATUS_CONFLICTING_ADDRESSES, STATUS_NO_MEMORY as ZwMapViewOfSection. */
 export function mmMapView(k: Kernel, r: ViewRequest): { status: number; base: number; size: number } {
@@ -132,9 +125,7 @@ export function mmMapView(k: Kernel, r: ViewRequest): { status: number; base: nu
   const pages = r.size ? Math.ceil((r.offset - first * PAGE_SIZE + r.size) / PAGE_SIZE) : total - first;
   if (physical ? r.size === 0 || first + pages > 0x1_0000_0000 / PAGE_SIZE : first >= total || first + pages > total)
     return fail(STATUS_INVALID_VIEW_SIZE);
-  const most = S.Protect.get(mem, r.section);
-  if (!physical && ((r.writable && most !== 4 && most !== 0x40 && most !== 8 && most !== 0x80) || (r.executable && most < 0x10)))
-    return fail(STATUS_SECTION_PROTECTION);
+  if (!physical && !protectionFits(S.Protect.get(mem, r.section), r.protect)) return fail(STATUS_SECTION_PROTECTION);
   const base = r.base
     ? Math.floor(r.base / GRANULARITY) * GRANULARITY
     : findFreeRange(k, process, pages * PAGE_SIZE, FIRST_VIEW, viewRanges(k, process));
@@ -145,51 +136,22 @@ export function mmMapView(k: Kernel, r: ViewRequest): { status: number; base: nu
     regionsOf(k, process).some(o => base < MM_REGION.f.End.get(mem, o) && MM_REGION.f.Start.get(mem, o) < end)
   )
     return fail(STATUS_CONFLICTING_ADDRESSES);
-  const view = exAllocatePool(k, NonPagedPoolNx, MM_VIEW.size, TAG);
-  if (!view) return fail(STATUS_INSUFFICIENT_RESOURCES);
-  const bits = PTE_USER | (r.writable ? PTE_WRITE : 0n) | (r.executable ? 0n : PTE_NO_EXECUTE);
-  const frames = S.PageFrames.get(mem, r.section);
   const ram = k.global.get('MmNumberOfPhysicalPages');
-  for (let i = 0; i < pages; i++) {
-    const frame = physical ? first + i : mem.read32(frames + (first + i) * 4);
-    const cache = cacheBits(physical && (r.uncached || frame >= ram) ? MmNonCached : MmCached);
-    if (mmMapPage(k, base + i * PAGE_SIZE, frame, bits | cache)) continue;
-    for (let j = 0; j < i; j++) mmUnmapPage(k, base + j * PAGE_SIZE);
-    exFreePool(k, view, TAG);
-    return fail(STATUS_NO_MEMORY);
-  }
-  V.Process.set(mem, view, process);
-  V.Section.set(mem, view, r.section);
-  V.Base.set(mem, view, base);
-  V.Pages.set(mem, view, pages);
-  insertTailList(mem, k.global.address('MmViewListHead'), view);
-  obReferenceObject(k, r.section);
-  return { status: STATUS_SUCCESS, base, size: pages * PAGE_SIZE };
+  const cache = (pfn: number): number => (r.uncached || pfn >= ram ? MmNonCached : MmCached);
+  const view = createView(k, { process, area: S.Area.get(mem, r.section), base, pages, first, protect: r.protect, cache });
+  return view ? { status: STATUS_SUCCESS, base, size: pages * PAGE_SIZE } : fail(STATUS_NO_MEMORY);
 }
 
 /** Unmaps the view of the current process that contains `address`. STATUS_NOT_MAPPED_VIEW when there is none. */
 export function mmUnmapView(k: Kernel, address: number): number {
-  const { mem } = k;
-  const view = viewsOf(k, k.currentProcess()).find(v => {
-    const base = V.Base.get(mem, v);
-    return address >= base && address < base + V.Pages.get(mem, v) * PAGE_SIZE;
-  });
-  if (view === undefined) return STATUS_NOT_MAPPED_VIEW;
-  unmapView(k, view);
+  const view = viewAt(k, k.currentProcess(), address);
+  if (!view) return STATUS_NOT_MAPPED_VIEW;
+  deleteView(k, view);
   return STATUS_SUCCESS;
 }
 
-function unmapView(k: Kernel, view: number): void {
-  const { mem } = k;
-  for (let i = 0; i < V.Pages.get(mem, view); i++) mmUnmapPage(k, V.Base.get(mem, view) + i * PAGE_SIZE);
-  removeEntryList(mem, view);
-  const section = V.Section.get(mem, view);
-  exFreePool(k, view, TAG);
-  obDereferenceDeferred(k, section);
-}
-
 /**
- * MmMapViewInSystemSpace: maps the first `bytes` of a section of pages (all of it for 0) at system addresses. STATUS_INVALID_VIEW_SIZE beyond its end, STATUS_INVALID_PARAMETER_1
+ * MmMapViewInSystemSpace: maps the first `bytes` of a section (all of it for 0) at system addresses. STATUS_INVALID_VIEW_SIZE beyond its end, STATUS_INVALID_PARAMETER_1
  * for physical memory, STATUS_NO_MEMORY without room.
  */
 export function mmMapSystemView(k: Kernel, section: number, bytes: number): { status: number; base: number; size: number } {
@@ -200,42 +162,30 @@ export function mmMapSystemView(k: Kernel, section: number, bytes: number): { st
   const pages = bytes ? Math.ceil(bytes / PAGE_SIZE) : total;
   if (pages > total) return fail(STATUS_INVALID_VIEW_SIZE);
   const base = mmReserveSystemPtes(k, pages);
-  const view = base ? exAllocatePool(k, NonPagedPoolNx, MM_VIEW.size, TAG) : 0;
-  const frames = S.PageFrames.get(mem, section);
-  let mapped = 0;
-  while (
-    view &&
-    mapped < pages &&
-    mmMapPage(k, base + mapped * PAGE_SIZE, mem.read32(frames + mapped * 4), PTE_WRITE | PTE_NO_EXECUTE)
-  )
-    mapped++;
-  if (mapped < pages) {
-    unmapSystemPages(k, base, mapped);
-    if (base) mmReleaseSystemPtes(k, base, pages);
-    if (view) exFreePool(k, view, TAG);
-    return fail(STATUS_NO_MEMORY);
-  }
-  // A view of no process.
-  V.Process.set(mem, view, 0);
-  V.Section.set(mem, view, section);
-  V.Base.set(mem, view, base);
-  V.Pages.set(mem, view, pages);
-  insertTailList(mem, k.global.address('MmViewListHead'), view);
-  obReferenceObject(k, section);
-  return { status: STATUS_SUCCESS, base, size: pages * PAGE_SIZE };
+  if (!base) return fail(STATUS_NO_MEMORY);
+  const protect = mayWrite(S.Protect.get(mem, section)) ? PAGE_READWRITE : PAGE_READONLY;
+  const view = createView(k, {
+    process: 0,
+    area: S.Area.get(mem, section),
+    base,
+    pages,
+    first: 0,
+    protect,
+    cache: () => MmCached,
+  });
+  if (view) return { status: STATUS_SUCCESS, base, size: pages * PAGE_SIZE };
+  mmReleaseSystemPtes(k, base, pages);
+  return fail(STATUS_NO_MEMORY);
 }
+const PAGE_READONLY = 2,
+  PAGE_READWRITE = 4;
 
 /** MmUnmapViewInSystemSpace. False when no view starts at the address. */
 export function mmUnmapSystemView(k: Kernel, base: number): boolean {
-  const view = viewsOf(k, 0).find(v => V.Base.get(k.mem, v) === base);
-  if (view === undefined) return false;
+  const view = viewAt(k, 0, base);
+  if (!view || V.Base.get(k.mem, view) !== base) return false;
   const pages = V.Pages.get(k.mem, view);
-  unmapView(k, view);
+  deleteView(k, view);
   mmReleaseSystemPtes(k, base, pages);
   return true;
-}
-
-/** Unmaps every view of a process, whose address space is the current one. */
-export function unmapAllViews(k: Kernel, process: number): void {
-  for (const view of viewsOf(k, process)) unmapView(k, view);
 }

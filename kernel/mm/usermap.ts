@@ -25,7 +25,7 @@ import {
   regionAt,
   removeRegion,
 } from './region.ts';
-import { viewRanges } from './section.ts';
+import { viewRanges } from './view.ts';
 
 const R = MM_REGION.f;
 /** Mappings start at multiples of this. */

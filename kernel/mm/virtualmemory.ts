@@ -13,6 +13,7 @@ import {
   STATUS_INVALID_PARAMETER_4,
   STATUS_INVALID_PARAMETER_5,
   STATUS_MEMORY_NOT_ALLOCATED,
+  STATUS_NO_MEMORY,
   STATUS_NOT_COMMITTED,
   STATUS_SUCCESS,
   STATUS_UNABLE_TO_FREE_VM,
@@ -35,7 +36,8 @@ import {
   removeRegion,
   splitRegion,
 } from './region.ts';
-import { viewRanges } from './section.ts';
+import { isFileArea, pageFrame } from './controlarea.ts';
+import { commitView, MM_VIEW, viewAt, viewEnd, viewRanges } from './view.ts';
 
 const R = MM_REGION.f;
 export const MEM_DECOMMIT = 0x4000,
@@ -78,6 +80,14 @@ function isolate(k: Kernel, process: number, from: number, to: number): number[]
   return regionsOf(k, process).filter(r => R.Start.get(k.mem, r) >= from && R.End.get(k.mem, r) <= to);
 }
 
+/** Commits pages of a reserved section, for all who have it mapped. */
+function commitInView(k: Kernel, view: number, from: number, to: number): MemoryRange {
+  const area = MM_VIEW.f.Area.get(k.mem, view);
+  if (!area || isFileArea(k, area)) return fail(STATUS_ALREADY_COMMITTED);
+  if (to > viewEnd(k, view)) return fail(STATUS_CONFLICTING_ADDRESSES);
+  return commitView(k, view, from, to) ? { status: STATUS_SUCCESS, base: from, bytes: to - from } : fail(STATUS_NO_MEMORY);
+}
+
 /** NtAllocateVirtualMemory: reserves a range, or commits a part of one, or both. */
 export function mmAllocateVirtual(
   k: Kernel,
@@ -106,6 +116,8 @@ export function mmAllocateVirtual(
   }
   const from = down(base, PAGE_SIZE),
     to = up(base + bytes, PAGE_SIZE);
+  const view = viewAt(k, process, from);
+  if (view) return commitInView(k, view, from, to);
   const found = covering(k, process, from, to);
   if (!found) return fail(STATUS_CONFLICTING_ADDRESSES);
   if (found.some(r => R.Type.get(k.mem, r) === MEM_MAPPED)) return fail(STATUS_ALREADY_COMMITTED);
@@ -210,6 +222,31 @@ export interface MemoryInformation {
   type: number;
 }
 
+/** A page of a view, and how far the view goes on alike: a reserved section may have parts that are not committed. */
+function queryView(k: Kernel, view: number, base: number): MemoryInformation {
+  const V = MM_VIEW.f;
+  const area = V.Area.get(k.mem, view);
+  const from = V.Base.get(k.mem, view),
+    end = viewEnd(k, view);
+  const state = (va: number): number =>
+    area && !isFileArea(k, area) && pageFrame(k, area, V.First.get(k.mem, view) + (va - from) / PAGE_SIZE) < 0
+      ? MEM_RESERVE
+      : MEM_COMMIT;
+  const here = state(base);
+  let to = base + PAGE_SIZE;
+  while (to < end && state(to) === here) to += PAGE_SIZE;
+  const protect = V.Protect.get(k.mem, view);
+  return {
+    base,
+    allocationBase: from,
+    allocationProtect: protect,
+    bytes: to - base,
+    state: here,
+    protect: here === MEM_COMMIT ? protect : 0,
+    type: MEM_MAPPED,
+  };
+}
+
 /** What is at an address, and how far it goes on so (MEMORY_BASIC_INFORMATION). Null for an address outside the user half. */
 export function mmQueryVirtual(k: Kernel, process: number, va: number): MemoryInformation | null {
   if (va < 0 || va > MM_HIGHEST_USER_ADDRESS) return null;
@@ -228,19 +265,8 @@ export function mmQueryVirtual(k: Kernel, process: number, va: number): MemoryIn
     };
   }
   const views = viewRanges(k, process);
-  const view = views.find(v => base >= v.from && base < v.to);
-  if (view) {
-    const protect = mmGetPte(k, base) & PTE_WRITE ? PAGE_READWRITE : PAGE_READONLY;
-    return {
-      base,
-      allocationBase: view.from,
-      allocationProtect: protect,
-      bytes: view.to - base,
-      state: MEM_COMMIT,
-      protect,
-      type: MEM_MAPPED,
-    };
-  }
+  const view = viewAt(k, process, base);
+  if (view) return queryView(k, view, base);
   const starts = [
     ...regionsOf(k, process).map(r => R.Start.get(k.mem, r)),
     ...views.map(v => v.from),

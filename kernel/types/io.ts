@@ -150,6 +150,9 @@ export const FILE_OBJECT = struct('_FILE_OBJECT', {
   CompletionContext: ptr, IrpListLock: u64, IrpList: LIST_ENTRY, FileObjectExtension: ptr,
 });
 
+/** What the memory manager and the cache manager know of a file; in a file system's own memory, FILE_OBJECT.SectionObjectPointer leads to it. */
+export const SECTION_OBJECT_POINTERS = struct('_SECTION_OBJECT_POINTERS', { DataSectionObject: ptr, SharedCacheMap: ptr, ImageSectionObject: ptr });
+
 export const IO_TIMER = struct('_IO_TIMER', { Type: i16, TimerFlag: i16, TimerList: [8, LIST_ENTRY], TimerRoutine: ptr, Context: ptr, DeviceObject: ptr });
 
 export const IO_WORKITEM = struct('_IO_WORKITEM', {
