@@ -167,7 +167,7 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
 /** System services are routines whose names start with Nt. */
 const SERVICE_NAME = /^nt!Nt[A-Z]/;
 /** Arguments that are passed on as they are, or that the service looks at itself (METHOD_NEITHER takes any address). */
-const UNPROBED: ReadonlySet<string> = new Set(['ApcRoutine', 'ApcContext', 'InputBuffer', 'OutputBuffer']);
+const UNPROBED: ReadonlySet<string> = new Set(['ApcRoutine', 'ApcContext', 'InputBuffer', 'OutputBuffer', 'EnlistmentKey']);
 
 /** ProbeForRead and ProbeForWrite of a service's own arguments, as far as they are about which half an address lies in: a program gives no address of the kernel. */
 function probeArguments(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void {

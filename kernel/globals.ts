@@ -10,6 +10,7 @@ import { pnpGlobals } from './pnp/globals.ts';
 import { psGlobals } from './ps/globals.ts';
 import { requesterGlobals } from './requester/globals.ts';
 import { seGlobals } from './se/globals.ts';
+import { tmGlobals } from './tm/globals.ts';
 import { verifierGlobals } from './verifier/globals.ts';
 import type { VirtualMemory } from '../hal/bus/memory.ts';
 import { type Field, type GuestType, type StructType, struct } from './types/struct.ts';
@@ -26,6 +27,7 @@ const globalFields = {
   ...cmGlobals,
   ...ldrGlobals,
   ...seGlobals,
+  ...tmGlobals,
   ...requesterGlobals,
   ...consoleGlobals,
   ...verifierGlobals,

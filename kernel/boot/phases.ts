@@ -3,6 +3,7 @@ import { exInitialize } from '../ex/work.ts';
 import { ioInit } from '../io/init.ts';
 import { mmInitializeSections } from '../mm/section.ts';
 import { vfInitialize } from '../verifier/state.ts';
+import { tmInitialize } from '../tm/object.ts';
 import type { Kernel } from '../kernel.ts';
 import { pnpInit } from '../pnp/enumerate.ts';
 
@@ -16,6 +17,7 @@ export const PHASE_0: readonly ((k: Kernel) => void)[] = [
   exInitialize,
   mmInitializeSections,
   cmInitialize,
+  tmInitialize,
   ioInit,
   pnpInit,
 ];

@@ -52,6 +52,8 @@ import { tokenExports } from './setoken.ts';
 import { zwMiscExports } from './zwmisc.ts';
 import { zwTokenExports } from './zwtoken.ts';
 import { exports as zw } from './zw.ts';
+import { tmExports } from './tm.ts';
+import { tmEnlistmentExports } from './tmenlistment.ts';
 import { exports as verifier } from '../verifier/exports.ts';
 import { sectionExports } from './section.ts';
 
@@ -103,6 +105,8 @@ export const allExports: readonly NtExport[] = [
   ...sectionExports,
   ...verifier,
   ...cm,
+  ...tmExports,
+  ...tmEnlistmentExports,
   ...rtl,
   ...exceptionExports,
   ...tableExports,

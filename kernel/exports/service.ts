@@ -14,6 +14,12 @@ const NT_EXPORTED = new Set([
   'QueryInformationFile', 'QueryInformationProcess', 'QueryInformationThread', 'QueryInformationToken', 'QuerySecurityObject', 'QuerySystemInformation',
   'QueryVolumeInformationFile', 'ReadFile', 'SetEvent', 'SetInformationFile', 'SetInformationProcess', 'SetInformationThread', 'SetSecurityObject',
   'SetVolumeInformationFile', 'UnlockFile', 'WaitForSingleObject', 'WriteFile', 'AllocateVirtualMemory', 'FreeVirtualMemory',
+  'CommitComplete', 'CommitEnlistment', 'CommitTransaction', 'CreateEnlistment', 'CreateResourceManager', 'CreateTransaction', 'CreateTransactionManager',
+  'EnumerateTransactionObject', 'GetNotificationResourceManager', 'OpenEnlistment', 'OpenResourceManager', 'OpenTransaction', 'OpenTransactionManager',
+  'PrePrepareComplete', 'PrePrepareEnlistment', 'PrepareComplete', 'PrepareEnlistment', 'QueryInformationEnlistment', 'QueryInformationResourceManager',
+  'QueryInformationTransaction', 'QueryInformationTransactionManager', 'ReadOnlyEnlistment', 'RecoverEnlistment', 'RecoverResourceManager',
+  'RecoverTransactionManager', 'RenameTransactionManager', 'RollbackComplete', 'RollbackEnlistment', 'RollbackTransaction', 'SetInformationEnlistment',
+  'SetInformationResourceManager', 'SetInformationTransaction', 'SetInformationTransactionManager',
 ]);
 
 const ntForm = (name: string): { name: string; internal?: boolean } => ({ name: `Nt${name}`, ...(NT_EXPORTED.has(name) ? {} : { internal: true }) });

@@ -12,6 +12,7 @@ import * as prcb from './prcb.ts';
 import * as ps from './ps.ts';
 import * as rtl from './rtl.ts';
 import * as se from './se.ts';
+import * as tm from './tm.ts';
 import * as trap from './trap.ts';
 import type { StructType } from './struct.ts';
 
@@ -21,7 +22,7 @@ function isStruct(x: unknown): x is StructType<unknown> {
 
 function collect(): ReadonlyMap<string, StructType<unknown>> {
   const found = new Map<string, StructType<unknown>>();
-  for (const file of [rtl, ke, trap, prcb, ex, mm, ps, ob, io, pnp, hal, cm, se, ldr, pe])
+  for (const file of [rtl, ke, trap, prcb, ex, mm, ps, ob, io, pnp, hal, cm, se, tm, ldr, pe])
     for (const value of [...Object.values(file), ...Object.values(io.Parameters)]) if (isStruct(value)) found.set(value.name, value);
   return found;
 }
