@@ -8,8 +8,25 @@ import { obDereferenceDeferred } from '../ob/object.ts';
 import { insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
 import { STATUS_SUCCESS } from '../types/status.ts';
 import { array, i64, ptr, struct, u32, u64 } from '../types/struct.ts';
-import { KENLISTMENT, KRESOURCEMANAGER, TRANSACTION_NOTIFY_PREPARE, TRANSACTION_NOTIFY_PREPREPARE, TRANSACTION_NOTIFY_SINGLE_PHASE_COMMIT } from '../types/tm.ts';
-import { type ArgTypes, type ArgValues, type ArgType, call, type Frame, NTSTATUS, type Outcome, ret, type StepExport, wait } from '../exports/declare.ts';
+import {
+  KENLISTMENT,
+  KRESOURCEMANAGER,
+  TRANSACTION_NOTIFY_PREPARE,
+  TRANSACTION_NOTIFY_PREPREPARE,
+  TRANSACTION_NOTIFY_SINGLE_PHASE_COMMIT,
+} from '../types/tm.ts';
+import {
+  type ArgTypes,
+  type ArgValues,
+  type ArgType,
+  call,
+  type Frame,
+  NTSTATUS,
+  type Outcome,
+  ret,
+  type StepExport,
+  wait,
+} from '../exports/declare.ts';
 import { nextDelivery, readPacket, RECOVERY_ARGUMENT_SIZE, takePacket, writeRecoveryArgument } from './notify.ts';
 import { rollbackEnlistment, setClock } from './protocol.ts';
 
@@ -104,7 +121,15 @@ export function delivering<const A extends ArgTypes>(d: Delivering<A>): Omit<Ste
     const key = n.enlistment ? KENLISTMENT.f.Key.get(k.mem, n.enlistment) : 0;
     return call(
       R.NotificationRoutine.get(k.mem, n.rm),
-      [n.enlistment, R.Key.get(k.mem, n.rm), key, n.notification, f.address('Clock'), n.argument, n.argument ? f.address('Argument') : 0],
+      [
+        n.enlistment,
+        R.Key.get(k.mem, n.rm),
+        key,
+        n.notification,
+        f.address('Clock'),
+        n.argument,
+        n.argument ? f.address('Argument') : 0,
+      ],
       'delivered',
     );
   };

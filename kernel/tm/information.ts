@@ -80,11 +80,19 @@ export function queryTransaction(k: Kernel, tx: number, kind: number, to: Buffer
         u64(T.Timeout.get(mem, tx)),
         u32(T.Outcome.get(mem, tx), text.length),
       );
-      return give(k, { bytes: join(fixed, text), fixed: fixed.length, small: STATUS_INFO_LENGTH_MISMATCH, cut: STATUS_BUFFER_OVERFLOW }, to);
+      return give(
+        k,
+        { bytes: join(fixed, text), fixed: fixed.length, small: STATUS_INFO_LENGTH_MISMATCH, cut: STATUS_BUFFER_OVERFLOW },
+        to,
+      );
     }
     case tm.TransactionEnlistmentInformation: {
       const pairs = enlistmentsOf(k, tx).map(e => pair(k, e));
-      return give(k, { bytes: join(u32(pairs.length), ...pairs), fixed: 4, small: STATUS_INFO_LENGTH_MISMATCH, cut: STATUS_BUFFER_OVERFLOW }, to);
+      return give(
+        k,
+        { bytes: join(u32(pairs.length), ...pairs), fixed: 4, small: STATUS_INFO_LENGTH_MISMATCH, cut: STATUS_BUFFER_OVERFLOW },
+        to,
+      );
     }
     case tm.TransactionSuperiorEnlistmentInformation: {
       const superior = superiorOf(k, tx);
@@ -100,13 +108,21 @@ export function queryManager(k: Kernel, manager: number, kind: number, to: Buffe
   const log = tm.KTM.f.Log.get(mem, manager);
   switch (kind) {
     case tm.TransactionManagerBasicInformation:
-      return give(k, plain(join(guid(k, manager + tm.KTM.f.TmIdentity.offset), u64(tm.KTM.f.VirtualClock.get(mem, manager)))), to);
+      return give(
+        k,
+        plain(join(guid(k, manager + tm.KTM.f.TmIdentity.offset), u64(tm.KTM.f.VirtualClock.get(mem, manager)))),
+        to,
+      );
     case tm.TransactionManagerLogInformation:
       return log ? give(k, plain(guid(k, log + tm.KTM_LOG.f.LogIdentity.offset)), to) : STATUS_TM_VOLATILE;
     case tm.TransactionManagerLogPathInformation: {
       if (!log) return STATUS_TM_VOLATILE;
       const path = readString(k, log + tm.KTM_LOG.f.Path.offset);
-      return give(k, { bytes: join(u32(path.length), wide(path)), fixed: 4, small: STATUS_INFO_LENGTH_MISMATCH, cut: STATUS_BUFFER_TOO_SMALL }, to);
+      return give(
+        k,
+        { bytes: join(u32(path.length), wide(path)), fixed: 4, small: STATUS_INFO_LENGTH_MISMATCH, cut: STATUS_BUFFER_TOO_SMALL },
+        to,
+      );
     }
     case tm.TransactionManagerRecoveryInformation:
       return log ? give(k, plain(u64(tm.KTM.f.LastRecoveredLsn.get(mem, manager))), to) : STATUS_TM_VOLATILE;
@@ -122,14 +138,22 @@ export function queryResourceManager(k: Kernel, rm: number, kind: number, to: Bu
   if (kind !== tm.ResourceManagerBasicInformation) return STATUS_INVALID_INFO_CLASS;
   const text = wide(readString(k, rm + R.Description.offset));
   const bytes = join(guid(k, rm + R.RmId.offset), u32(text.length), text);
-  return give(k, { bytes, fixed: RESOURCE_MANAGER_INFORMATION_SIZE, small: STATUS_BUFFER_TOO_SMALL, cut: STATUS_BUFFER_OVERFLOW }, to);
+  return give(
+    k,
+    { bytes, fixed: RESOURCE_MANAGER_INFORMATION_SIZE, small: STATUS_BUFFER_TOO_SMALL, cut: STATUS_BUFFER_OVERFLOW },
+    to,
+  );
 }
 
 export function queryEnlistment(k: Kernel, e: number, kind: number, to: Buffer): number {
   switch (kind) {
     case tm.EnlistmentBasicInformation: {
       const transaction = guid(k, E.Transaction.get(k.mem, e) + T.UOW.offset);
-      return give(k, plain(join(guid(k, e + E.EnlistmentId.offset), transaction, guid(k, E.ResourceManager.get(k.mem, e) + R.RmId.offset))), to);
+      return give(
+        k,
+        plain(join(guid(k, e + E.EnlistmentId.offset), transaction, guid(k, E.ResourceManager.get(k.mem, e) + R.RmId.offset))),
+        to,
+      );
     }
     case tm.EnlistmentRecoveryInformation: {
       const length = E.RecoveryInformationLength.get(k.mem, e);
@@ -145,7 +169,14 @@ const CURSOR_COUNT = 16,
   CURSOR_IDS = 20;
 
 /** Fills a cursor with the identities behind its LastQuery, in their order. STATUS_NO_MORE_ENTRIES when there are none. */
-function fillCursor(k: Kernel, kind: TmTypeName, found: Iterable<number>, cursor: number, length: number, returnLength: number): number {
+function fillCursor(
+  k: Kernel,
+  kind: TmTypeName,
+  found: Iterable<number>,
+  cursor: number,
+  length: number,
+  returnLength: number,
+): number {
   const ids = [...found].map(body => idOf(kind, body)).filter(id => compareGuid(k, id, cursor) > 0);
   ids.sort((a, b) => compareGuid(k, a, b));
   const taken = ids.slice(0, Math.floor((length - CURSOR_IDS) / tm.GUID_SIZE));
@@ -159,16 +190,28 @@ function fillCursor(k: Kernel, kind: TmTypeName, found: Iterable<number>, cursor
 }
 
 /** NtEnumerateTransactionObject. `root` is a handle or 0. */
-export function enumerateObjects(k: Kernel, root: number, kind: number, cursor: number, length: number, returnLength: number): number {
+export function enumerateObjects(
+  k: Kernel,
+  root: number,
+  kind: number,
+  cursor: number,
+  length: number,
+  returnLength: number,
+): number {
   if (kind > tm.KTMOBJECT_ENLISTMENT || length < CURSOR_IDS + tm.GUID_SIZE) return STATUS_INVALID_PARAMETER;
   k.mem.probe(cursor, length, true);
   const fill = (name: TmTypeName, found: Iterable<number>): number => fillCursor(k, name, found, cursor, length, returnLength);
   const transactions = (manager: number): number[] =>
-    [...objectsIn(k, 'TmTransactionObjectType', k.global.address('TmpTransactionListHead'))].filter(t => !manager || T.Tm.get(k.mem, t) === manager);
+    [...objectsIn(k, 'TmTransactionObjectType', k.global.address('TmpTransactionListHead'))].filter(
+      t => !manager || T.Tm.get(k.mem, t) === manager,
+    );
   switch (kind) {
     case tm.KTMOBJECT_TRANSACTION_MANAGER:
       if (root) return STATUS_INVALID_PARAMETER;
-      return fill('TmTransactionManagerObjectType', objectsIn(k, 'TmTransactionManagerObjectType', k.global.address('TmpTmListHead')));
+      return fill(
+        'TmTransactionManagerObjectType',
+        objectsIn(k, 'TmTransactionManagerObjectType', k.global.address('TmpTmListHead')),
+      );
     case tm.KTMOBJECT_TRANSACTION:
       if (!root) return fill('TmTransactionObjectType', transactions(0));
       return withTmObject(k, 'TmTransactionManagerObjectType', root, tm.TRANSACTIONMANAGER_QUERY_INFORMATION, manager =>
@@ -176,7 +219,10 @@ export function enumerateObjects(k: Kernel, root: number, kind: number, cursor: 
       );
     case tm.KTMOBJECT_RESOURCE_MANAGER:
       return withTmObject(k, 'TmTransactionManagerObjectType', root, tm.TRANSACTIONMANAGER_QUERY_INFORMATION, manager =>
-        fill('TmResourceManagerObjectType', objectsIn(k, 'TmResourceManagerObjectType', manager + tm.KTM.f.ResourceManagerHead.offset)),
+        fill(
+          'TmResourceManagerObjectType',
+          objectsIn(k, 'TmResourceManagerObjectType', manager + tm.KTM.f.ResourceManagerHead.offset),
+        ),
       );
     default:
       return withTmObject(k, 'TmResourceManagerObjectType', root, tm.RESOURCEMANAGER_QUERY_INFORMATION, rm =>

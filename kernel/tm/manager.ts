@@ -28,7 +28,18 @@ import {
 import * as tm from '../types/tm.ts';
 import { enlistmentsOfManager } from './information.ts';
 import { dropPackets, RM_CLOSED } from './notify.ts';
-import { checkDesired, createTmObject, findById, isExpired, openFound, openNew, sameGuid, setExpired, unlinkTmObject, withTmObject } from './object.ts';
+import {
+  checkDesired,
+  createTmObject,
+  findById,
+  isExpired,
+  openFound,
+  openNew,
+  sameGuid,
+  setExpired,
+  unlinkTmObject,
+  withTmObject,
+} from './object.ts';
 import { disconnect, enlistmentsOf, mayRollBack, rollback, stateOf } from './protocol.ts';
 
 const M = tm.KTM.f;
@@ -40,13 +51,15 @@ const TM = 'TmTransactionManagerObjectType';
 const RM = 'TmResourceManagerObjectType';
 const TAG = poolTag('Tmlg');
 
-export const isVolatile = (k: Kernel, manager: number): boolean => (M.Flags.get(k.mem, manager) & tm.TRANSACTION_MANAGER_VOLATILE) !== 0;
+export const isVolatile = (k: Kernel, manager: number): boolean =>
+  (M.Flags.get(k.mem, manager) & tm.TRANSACTION_MANAGER_VOLATILE) !== 0;
 export const isOnline = (k: Kernel, manager: number): boolean => M.State.get(k.mem, manager) >= tm.KTmRecovering;
 const managers = (k: Kernel): number => k.global.address('TmpTmListHead');
 
 /** The log stream of a path, or 0. */
 const findLog = (k: Kernel, path: string): number =>
-  [...listEntries(k.mem, k.global.address('TmpLogListHead'))].find(at => equalNoCase(readString(k, at + L.Path.offset), path)) ?? 0;
+  [...listEntries(k.mem, k.global.address('TmpLogListHead'))].find(at => equalNoCase(readString(k, at + L.Path.offset), path)) ??
+  0;
 
 /** Makes a log stream with a new identity; 0 without pool. */
 function createLog(k: Kernel, path: string): number {
@@ -113,7 +126,9 @@ export function openManager(k: Kernel, out: number, access: number, attributes: 
   const log = findLog(k, path);
   if (!log) return STATUS_OBJECT_NAME_NOT_FOUND;
   const body = L.Tm.get(k.mem, log);
-  return body ? openFound(k, body, attributes, access, out) : createManager(k, { out, access, attributes, log: path, options: 0 });
+  return body
+    ? openFound(k, body, attributes, access, out)
+    : createManager(k, { out, access, attributes, log: path, options: 0 });
 }
 
 /** Gives a transaction manager that is closed another identity in its log stream. */
@@ -253,7 +268,14 @@ function createIn(k: Kernel, manager: number, c: CreateResourceManager): number 
   return openNew(k, RM, body, c.attributes, c.access, c.out);
 }
 
-export function openResourceManager(k: Kernel, out: number, access: number, managerHandle: number, guid: number, attributes: number): number {
+export function openResourceManager(
+  k: Kernel,
+  out: number,
+  access: number,
+  managerHandle: number,
+  guid: number,
+  attributes: number,
+): number {
   k.mem.probe(out, 8, true);
   if (!access || !guid) return STATUS_INVALID_PARAMETER;
   const desired = checkDesired(k, RM, access);
@@ -288,4 +310,3 @@ export function deleteResourceManager(k: Kernel, rm: number): void {
   const manager = R.Tm.get(k.mem, rm);
   if (manager) obDereferenceDeferred(k, manager);
 }
-

@@ -126,7 +126,10 @@ export function nextDelivery(k: Kernel): number {
 
 /** Drops what waits for a resource manager that has gone. */
 export function dropPackets(k: Kernel, rm: number): void {
-  const waiting = [...listEntries(k.mem, rm + R.NotificationQueue.offset), ...listEntries(k.mem, k.global.address('TmpDeliveryListHead'))];
+  const waiting = [
+    ...listEntries(k.mem, rm + R.NotificationQueue.offset),
+    ...listEntries(k.mem, k.global.address('TmpDeliveryListHead')),
+  ];
   for (const packet of waiting) {
     if (P.ResourceManager.get(k.mem, packet) !== rm) continue;
     const held = P.Enlistment.get(k.mem, packet) || rm;

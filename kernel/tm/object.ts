@@ -12,27 +12,45 @@ import { initializeListHead, insertTailList, listEntries, removeEntryList } from
 import { isValidAcl, usedPart } from '../se/descriptor.ts';
 import { isValidSid } from '../se/sid.ts';
 import { OBJECT_TYPE, OBJECT_TYPE_INITIALIZER } from '../types/ob.ts';
-import { STATUS_ACCESS_DENIED, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ACL, STATUS_INVALID_SID, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_ACCESS_DENIED,
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_ACL,
+  STATUS_INVALID_SID,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { KENLISTMENT, KRESOURCEMANAGER, KTM, KTMOBJECT_NAMESPACE_LINK, KTRANSACTION } from '../types/tm.ts';
 
-export type TmTypeName = 'TmTransactionManagerObjectType' | 'TmTransactionObjectType' | 'TmResourceManagerObjectType' | 'TmEnlistmentObjectType';
+export type TmTypeName =
+  'TmTransactionManagerObjectType' | 'TmTransactionObjectType' | 'TmResourceManagerObjectType' | 'TmEnlistmentObjectType';
 
 /** Where KTMOBJECT_NAMESPACE_LINK and the identity lie in the body of each kind. */
 const KINDS: { readonly [name in TmTypeName]: { size: number; link: number; id: number } } = {
   TmTransactionManagerObjectType: { size: KTM.size, link: KTM.f.Namespace.offset, id: KTM.f.TmIdentity.offset },
   TmTransactionObjectType: { size: KTRANSACTION.size, link: KTRANSACTION.f.Namespace.offset, id: KTRANSACTION.f.UOW.offset },
-  TmResourceManagerObjectType: { size: KRESOURCEMANAGER.size, link: KRESOURCEMANAGER.f.Namespace.offset, id: KRESOURCEMANAGER.f.RmId.offset },
+  TmResourceManagerObjectType: {
+    size: KRESOURCEMANAGER.size,
+    link: KRESOURCEMANAGER.f.Namespace.offset,
+    id: KRESOURCEMANAGER.f.RmId.offset,
+  },
   TmEnlistmentObjectType: { size: KENLISTMENT.size, link: KENLISTMENT.f.Namespace.offset, id: KENLISTMENT.f.EnlistmentId.offset },
 };
 const EXPIRED = KTMOBJECT_NAMESPACE_LINK.f.Expired.offset;
 
 /** Phase 0: lists. */
 export function tmInitialize(k: Kernel): void {
-  for (const head of ['TmpTmListHead', 'TmpTransactionListHead', 'TmpLogListHead', 'TmpDeliveryListHead', 'TmpDelivererListHead'] as const)
+  for (const head of [
+    'TmpTmListHead',
+    'TmpTransactionListHead',
+    'TmpLogListHead',
+    'TmpDeliveryListHead',
+    'TmpDelivererListHead',
+  ] as const)
     initializeListHead(k.mem, k.global.address(head));
 }
 
-export const sameGuid = (k: Kernel, a: number, b: number): boolean => [0, 4, 8, 12].every(i => k.mem.read32(a + i) === k.mem.read32(b + i));
+export const sameGuid = (k: Kernel, a: number, b: number): boolean =>
+  [0, 4, 8, 12].every(i => k.mem.read32(a + i) === k.mem.read32(b + i));
 export const copyGuid = (k: Kernel, from: number, to: number): void => k.mem.writeBytes(to, k.mem.readBytes(from, 16));
 /** -1, 0 or 1: an order of identities, for enumerating. */
 export function compareGuid(k: Kernel, a: number, b: number): number {
@@ -47,8 +65,10 @@ export function compareGuid(k: Kernel, a: number, b: number): number {
 export const idOf = (kind: TmTypeName, body: number): number => body + KINDS[kind].id;
 
 /** The object can no longer be found by its identity: its last handle is closed. */
-export const isExpired = (k: Kernel, kind: TmTypeName, body: number): boolean => k.mem.read32(body + KINDS[kind].link + EXPIRED) !== 0;
-export const setExpired = (k: Kernel, kind: TmTypeName, body: number): void => k.mem.write32(body + KINDS[kind].link + EXPIRED, 1);
+export const isExpired = (k: Kernel, kind: TmTypeName, body: number): boolean =>
+  k.mem.read32(body + KINDS[kind].link + EXPIRED) !== 0;
+export const setExpired = (k: Kernel, kind: TmTypeName, body: number): void =>
+  k.mem.write32(body + KINDS[kind].link + EXPIRED, 1);
 
 /** Objects of a kind in a list of theirs, those that can be found. */
 export function* objectsIn(k: Kernel, kind: TmTypeName, head: number): Generator<number> {
@@ -90,7 +110,13 @@ function checkDescriptor(k: Kernel, sd: number): number {
  * Makes an object of a kind with an identity (`guid`, or a new one for 0), in the list of its kind, with one reference.
  * Checks attributes and descriptor first. The body is zeroed but for link and identity.
  */
-export function createTmObject(k: Kernel, kind: TmTypeName, attributes: number, guid: number, head: number): { status: number; body: number } {
+export function createTmObject(
+  k: Kernel,
+  kind: TmTypeName,
+  attributes: number,
+  guid: number,
+  head: number,
+): { status: number; body: number } {
   const a = readAttributes(k, attributes);
   const status = a.status === STATUS_SUCCESS ? checkDescriptor(k, attributesSecurity(k, attributes)) : a.status;
   if (status !== STATUS_SUCCESS) return { status, body: 0 };
@@ -103,7 +129,8 @@ export function createTmObject(k: Kernel, kind: TmTypeName, attributes: number, 
 }
 
 /** Takes an object out of the list of its kind: it is being deleted. */
-export const unlinkTmObject = (k: Kernel, kind: TmTypeName, body: number): void => void removeEntryList(k.mem, body + KINDS[kind].link);
+export const unlinkTmObject = (k: Kernel, kind: TmTypeName, body: number): void =>
+  void removeEntryList(k.mem, body + KINDS[kind].link);
 
 /** Names a new object and opens a handle to it; without one it cannot be found. */
 export function openNew(k: Kernel, kind: TmTypeName, body: number, attributes: number, access: number, out: number): number {
@@ -124,11 +151,21 @@ export function openFound(k: Kernel, body: number, attributes: number, access: n
 }
 
 /** The object of a handle, with a reference. */
-export const referenceHandle = (k: Kernel, kind: TmTypeName, handle: number, access: number): { status: number; object: number } =>
-  obReferenceObjectByHandle(k, handle, access, exportedType(k, kind), previousMode(k));
+export const referenceHandle = (
+  k: Kernel,
+  kind: TmTypeName,
+  handle: number,
+  access: number,
+): { status: number; object: number } => obReferenceObjectByHandle(k, handle, access, exportedType(k, kind), previousMode(k));
 
 /** Runs `work` on the object of a handle, which is held meanwhile. */
-export function withTmObject(k: Kernel, kind: TmTypeName, handle: number, access: number, work: (body: number) => number): number {
+export function withTmObject(
+  k: Kernel,
+  kind: TmTypeName,
+  handle: number,
+  access: number,
+  work: (body: number) => number,
+): number {
   const r = referenceHandle(k, kind, handle, access);
   if (r.status !== STATUS_SUCCESS) return r.status;
   const status = work(r.object);

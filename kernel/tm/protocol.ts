@@ -32,7 +32,8 @@ export const stateOf = (k: Kernel, tx: number): number => T.State.get(k.mem, tx)
 export const isActive = (k: Kernel, tx: number): boolean => stateOf(k, tx) === tm.KTransactionActive;
 const setState = (k: Kernel, tx: number, state: number): void => T.State.set(k.mem, tx, state);
 const flags = (k: Kernel, enlistment: number): number => E.Flags.get(k.mem, enlistment);
-const addFlags = (k: Kernel, enlistment: number, bits: number): void => E.Flags.set(k.mem, enlistment, flags(k, enlistment) | bits);
+const addFlags = (k: Kernel, enlistment: number, bits: number): void =>
+  E.Flags.set(k.mem, enlistment, flags(k, enlistment) | bits);
 export const transactionOf = (k: Kernel, enlistment: number): number => E.Transaction.get(k.mem, enlistment);
 export const superiorOf = (k: Kernel, tx: number): number => T.SuperiorEnlistment.get(k.mem, tx);
 
@@ -44,7 +45,8 @@ export const enlistmentsOf = (k: Kernel, tx: number): number[] =>
 const subordinates = (k: Kernel, tx: number): number[] =>
   enlistmentsOf(k, tx).filter(e => !(flags(k, e) & (tm.EN_SUPERIOR | tm.EN_READ_ONLY | tm.EN_FINISHED)));
 
-const managerOf = (k: Kernel, enlistment: number): number => tm.KRESOURCEMANAGER.f.Tm.get(k.mem, E.ResourceManager.get(k.mem, enlistment));
+const managerOf = (k: Kernel, enlistment: number): number =>
+  tm.KRESOURCEMANAGER.f.Tm.get(k.mem, E.ResourceManager.get(k.mem, enlistment));
 
 /** A component says what its clock is: the transaction manager's follows if that is later. */
 export function advanceClock(k: Kernel, enlistment: number, clock: number): void {
@@ -168,7 +170,10 @@ export function cancelTimeout(k: Kernel, tx: number): void {
 export function mayRollBack(k: Kernel, tx: number): boolean {
   const state = stateOf(k, tx);
   return (
-    state === tm.KTransactionActive || state === tm.KTransactionPrePreparing || state === tm.KTransactionPrePrepared || state === tm.KTransactionPreparing
+    state === tm.KTransactionActive ||
+    state === tm.KTransactionPrePreparing ||
+    state === tm.KTransactionPrePrepared ||
+    state === tm.KTransactionPreparing
   );
 }
 
@@ -190,7 +195,12 @@ export function commitTransaction(k: Kernel, tx: number): number {
   }
   tick(k, tx);
   const [only, ...others] = subordinates(k, tx);
-  if (only !== undefined && !others.length && !cmHasChanges(k, tx) && isRegistered(k, only, tm.TRANSACTION_NOTIFY_SINGLE_PHASE_COMMIT)) {
+  if (
+    only !== undefined &&
+    !others.length &&
+    !cmHasChanges(k, tx) &&
+    isRegistered(k, only, tm.TRANSACTION_NOTIFY_SINGLE_PHASE_COMMIT)
+  ) {
     setState(k, tx, tm.KTransactionDelegated);
     ask(k, tx, [only], tm.TRANSACTION_NOTIFY_SINGLE_PHASE_COMMIT, tm.KEnlistmentDelegated);
   } else prePrepare(k, tx);
@@ -218,7 +228,8 @@ export function rollbackTransaction(k: Kernel, tx: number): number {
 
 /** An answer to a notification: the enlistment must be in the state that asks for it. */
 function answer(k: Kernel, enlistment: number, clock: number, from: number, to: number): number {
-  if (flags(k, enlistment) & (tm.EN_FINISHED | tm.EN_READ_ONLY) || E.State.get(k.mem, enlistment) !== from) return STATUS_TRANSACTION_NOT_REQUESTED;
+  if (flags(k, enlistment) & (tm.EN_FINISHED | tm.EN_READ_ONLY) || E.State.get(k.mem, enlistment) !== from)
+    return STATUS_TRANSACTION_NOT_REQUESTED;
   if (!(flags(k, enlistment) & tm.EN_PENDING)) return STATUS_TRANSACTION_NOT_REQUESTED;
   advanceClock(k, enlistment, clock);
   E.State.set(k.mem, enlistment, to);
@@ -226,8 +237,10 @@ function answer(k: Kernel, enlistment: number, clock: number, from: number, to: 
   return STATUS_SUCCESS;
 }
 
-export const prePrepareComplete = (k: Kernel, e: number, clock: number): number => answer(k, e, clock, tm.KEnlistmentPrePreparing, tm.KEnlistmentActive);
-export const prepareComplete = (k: Kernel, e: number, clock: number): number => answer(k, e, clock, tm.KEnlistmentPreparing, tm.KEnlistmentPrepared);
+export const prePrepareComplete = (k: Kernel, e: number, clock: number): number =>
+  answer(k, e, clock, tm.KEnlistmentPrePreparing, tm.KEnlistmentActive);
+export const prepareComplete = (k: Kernel, e: number, clock: number): number =>
+  answer(k, e, clock, tm.KEnlistmentPreparing, tm.KEnlistmentPrepared);
 
 export function commitComplete(k: Kernel, enlistment: number, clock: number): number {
   const tx = transactionOf(k, enlistment);
@@ -243,7 +256,8 @@ export function commitComplete(k: Kernel, enlistment: number, clock: number): nu
   return final(k, enlistment, clock, tm.KEnlistmentCommittedNotify, tm.KEnlistmentCommitted);
 }
 
-export const rollbackComplete = (k: Kernel, e: number, clock: number): number => final(k, e, clock, tm.KEnlistmentAborted, tm.KEnlistmentForgotten);
+export const rollbackComplete = (k: Kernel, e: number, clock: number): number =>
+  final(k, e, clock, tm.KEnlistmentAborted, tm.KEnlistmentForgotten);
 
 /** The last answer of an enlistment. */
 function final(k: Kernel, enlistment: number, clock: number, from: number, to: number): number {
@@ -270,7 +284,8 @@ export function readOnlyEnlistment(k: Kernel, enlistment: number, clock: number)
 
 /** No single-phase commit, please: the phases begin. */
 export function singlePhaseReject(k: Kernel, enlistment: number, clock: number): number {
-  if (E.State.get(k.mem, enlistment) !== tm.KEnlistmentDelegated || flags(k, enlistment) & tm.EN_FINISHED) return STATUS_TRANSACTION_NOT_REQUESTED;
+  if (E.State.get(k.mem, enlistment) !== tm.KEnlistmentDelegated || flags(k, enlistment) & tm.EN_FINISHED)
+    return STATUS_TRANSACTION_NOT_REQUESTED;
   advanceClock(k, enlistment, clock);
   answered(k, enlistment);
   E.State.set(k.mem, enlistment, tm.KEnlistmentActive);
@@ -283,8 +298,15 @@ export function rollbackEnlistment(k: Kernel, enlistment: number, clock: number)
   const tx = transactionOf(k, enlistment);
   const state = stateOf(k, tx);
   const superior = (flags(k, enlistment) & tm.EN_SUPERIOR) !== 0;
-  const open = mayRollBack(k, tx) || state === tm.KTransactionDelegated || (superior && (state === tm.KTransactionPrepared || state === tm.KTransactionInDoubt));
-  if (!open || flags(k, enlistment) & (tm.EN_READ_ONLY | tm.EN_FINISHED) || E.State.get(k.mem, enlistment) === tm.KEnlistmentPrepared)
+  const open =
+    mayRollBack(k, tx) ||
+    state === tm.KTransactionDelegated ||
+    (superior && (state === tm.KTransactionPrepared || state === tm.KTransactionInDoubt));
+  if (
+    !open ||
+    flags(k, enlistment) & (tm.EN_READ_ONLY | tm.EN_FINISHED) ||
+    E.State.get(k.mem, enlistment) === tm.KEnlistmentPrepared
+  )
     return STATUS_TRANSACTION_REQUEST_NOT_VALID;
   advanceClock(k, enlistment, clock);
   rollback(k, tx, superior ? enlistment : 0);

@@ -30,7 +30,16 @@ import * as tm from '../types/tm.ts';
 import { enlistmentsOfManager } from './information.ts';
 import { isOnline, isVolatile } from './manager.ts';
 import { notify, notifyLastRecover, RM_CLOSED } from './notify.ts';
-import { checkDesired, createTmObject, findById, openFound, openNew, setExpired, unlinkTmObject, withTmObject } from './object.ts';
+import {
+  checkDesired,
+  createTmObject,
+  findById,
+  openFound,
+  openNew,
+  setExpired,
+  unlinkTmObject,
+  withTmObject,
+} from './object.ts';
 import { cancelTimeout, isActive, mayRollBack, rollback, stateOf, superiorOf, transactionOf } from './protocol.ts';
 
 const T = tm.KTRANSACTION.f;
@@ -116,7 +125,14 @@ export function expireTransaction(k: Kernel, tx: number): void {
   if (mayRollBack(k, tx)) rollback(k, tx);
 }
 
-export function openTransaction(k: Kernel, out: number, access: number, attributes: number, uow: number, manager: number): number {
+export function openTransaction(
+  k: Kernel,
+  out: number,
+  access: number,
+  attributes: number,
+  uow: number,
+  manager: number,
+): number {
   k.mem.probe(out, 8, true);
   if (!access || !uow) return STATUS_INVALID_PARAMETER;
   const desired = checkDesired(k, TX, access);
@@ -136,7 +152,8 @@ export function setTransaction(k: Kernel, tx: number, kind: number, at: number, 
   if (kind !== tm.TransactionPropertiesInformation) return STATUS_INVALID_INFO_CLASS;
   if (length < PROPERTIES_SIZE) return STATUS_INFO_LENGTH_MISMATCH;
   const textLength = k.mem.read32(at + 20);
-  const fits = textLength <= length - PROPERTIES_SIZE && textLength % 2 === 0 && textLength <= tm.MAX_TRANSACTION_DESCRIPTION_LENGTH * 2;
+  const fits =
+    textLength <= length - PROPERTIES_SIZE && textLength % 2 === 0 && textLength <= tm.MAX_TRANSACTION_DESCRIPTION_LENGTH * 2;
   if (!fits || k.mem.read32(at)) return STATUS_INVALID_PARAMETER;
   if (!isActive(k, tx)) return STATUS_TRANSACTION_NOT_ACTIVE;
   const text = readWide(k, at + PROPERTIES_SIZE, textLength);
@@ -179,7 +196,8 @@ export interface CreateEnlistment {
 export function createEnlistment(k: Kernel, c: CreateEnlistment): number {
   const { mem } = k;
   mem.probe(c.out, 8, true);
-  if (c.options & ~tm.ENLISTMENT_MAXIMUM_OPTION || !c.mask || c.mask & ~tm.TRANSACTION_NOTIFY_MASK) return STATUS_INVALID_PARAMETER;
+  if (c.options & ~tm.ENLISTMENT_MAXIMUM_OPTION || !c.mask || c.mask & ~tm.TRANSACTION_NOTIFY_MASK)
+    return STATUS_INVALID_PARAMETER;
   const desired = checkDesired(k, EN, c.access);
   if (desired !== STATUS_SUCCESS) return desired;
   const manager = R.Tm.get(mem, c.rm);
@@ -213,7 +231,14 @@ export function createEnlistment(k: Kernel, c: CreateEnlistment): number {
   return STATUS_SUCCESS;
 }
 
-export function openEnlistment(k: Kernel, out: number, access: number, rmHandle: number, guid: number, attributes: number): number {
+export function openEnlistment(
+  k: Kernel,
+  out: number,
+  access: number,
+  rmHandle: number,
+  guid: number,
+  attributes: number,
+): number {
   k.mem.probe(out, 8, true);
   if (!access || !guid) return STATUS_INVALID_PARAMETER;
   const desired = checkDesired(k, EN, access);

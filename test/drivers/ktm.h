@@ -152,4 +152,26 @@ static __attribute__((unused)) HANDLE WrongHandle(VOID)
         OUTCOME(routine, "an object that is no " what ": STATUS_OBJECT_TYPE_MISMATCH", (call) == STATUS_OBJECT_TYPE_MISMATCH); \
     } while (0)
 
+/* Each routine on an enlistment or a transaction has a form by handle (Zw) and one by pointer (Tm): tests run once with each. */
+static BOOLEAN ByPointer __attribute__((unused));
+typedef struct
+{
+    HANDLE Handle;
+    PVOID Object;
+} KTM_OBJECT;
+static __attribute__((unused)) KTM_OBJECT Held(HANDLE Handle)
+{
+    KTM_OBJECT o;
+    o.Handle = Handle;
+    o.Object = ObjectOf(Handle);
+    return o;
+}
+static __attribute__((unused)) VOID Drop(KTM_OBJECT Object)
+{
+    ObDereferenceObject(Object.Object);
+    ZwClose(Object.Handle);
+}
+#define DO(name, object, second) (ByPointer ? Tm##name((object).Object, second) : Zw##name((object).Handle, second))
+#define SAW(name, outcome, condition) (ByPointer ? OUTCOME(Tm##name, outcome, condition) : OUTCOME(Zw##name, outcome, condition))
+
 #endif
