@@ -4,7 +4,8 @@ import { R12, R13, R14, R15, RBP, RBX, RDI, RSI, RSP } from '../../hal/bus/cpu.t
 import { kernelSymbolAt } from '../image/symbols.ts';
 import type { Kernel } from '../kernel.ts';
 import { ldrSymbolAt } from '../ldr/symbols.ts';
-import { virtualUnwind, type WalkContext } from '../rtl/unwind.ts';
+import { imageAt } from '../rtl/functiontable.ts';
+import { type ImageRange, virtualUnwind, type WalkContext } from '../rtl/unwind.ts';
 import { KTRAP_FRAME } from '../types/trap.ts';
 import { loadedModules, moduleAt } from './modules.ts';
 
@@ -44,7 +45,8 @@ export function trapContext(k: Kernel, trapFrame: number): WalkContext {
 
 /** Registers of the processor as it stands. */
 export function currentContext(k: Kernel): WalkContext {
-  const registers = Array.from({ length: 16 }, (_, r) => (k.cpu.gprHi(r) | 0) * 0x100000000 + k.cpu.gprLo(r));
+  const registers: number[] = [];
+  for (let r = 0; r < 16; r++) registers.push((k.cpu.gprHi(r) | 0) * 0x100000000 + k.cpu.gprLo(r));
   return { rip: k.cpu.rip, registers };
 }
 
@@ -54,49 +56,51 @@ export interface StackEntry {
   rsp: number;
 }
 
-/** Walks a stack from `context` outwards by the images' unwind data. It ends at a return address of 0, outside memory, or after `limit` frames. */
+/**
+ * Unwinds a stack from `context` outwards by the images' unwind data, one frame at a time; what is yielded is the same object again, changed. It ends at a return address of 0,
+ * where nothing can be read, or after `limit` frames.
+ */
+function* unwound(
+  k: Kernel,
+  context: WalkContext,
+  limit: number,
+  imageOf: (address: number) => ImageRange | null,
+): Generator<WalkContext> {
+  const c: WalkContext = { rip: context.rip, registers: [...context.registers] };
+  let image: ImageRange | null = null;
+  let afterCall = false;
+  for (let i = 0; i < limit && c.rip !== 0; i++) {
+    yield c;
+    const rsp = c.registers[RSP]!;
+    try {
+      if (image === null || c.rip < image.base || c.rip >= image.base + image.size) image = imageOf(c.rip);
+      // Code outside every image has no unwind data, except when something was called there: then the return address is on top.
+      if (image === null && i > 0) return;
+      afterCall = virtualUnwind(k.mem, image, c, afterCall);
+    } catch (error) {
+      if (error instanceof GuestFault || error instanceof RangeError) return;
+      throw error;
+    }
+    if (c.registers[RSP]! === rsp) return;
+  }
+}
+
+/** The frames of a stack, innermost first, with symbols. */
 export function walkStack(k: Kernel, context: WalkContext, limit = 64): StackEntry[] {
   const modules = modulesOf(k);
-  const c: WalkContext = { rip: context.rip, registers: [...context.registers] };
   const frames: StackEntry[] = [];
-  for (let i = 0; i < limit && c.rip !== 0; i++) {
-    const image = moduleAt(modules, c.rip);
+  for (const c of unwound(k, context, limit, address => moduleAt(modules, address)))
     frames.push({
       address: c.rip,
       rsp: c.registers[RSP]!,
       symbol: symbolAt(k, modules, c.rip) ?? `0x${BigInt.asUintN(64, BigInt(c.rip)).toString(16)}`,
     });
-    // Code outside every image has no unwind data, except when something was called there: then the return address is on top.
-    if (image === null && i > 0) break;
-    const rsp = c.registers[RSP]!;
-    try {
-      virtualUnwind(k.mem, image, c);
-    } catch (error) {
-      if (error instanceof GuestFault || error instanceof RangeError) break;
-      throw error;
-    }
-    if (c.registers[RSP]! === rsp) break;
-  }
   return frames;
 }
 
-/** Addresses of a stack, innermost first, without symbols: what is cheap enough to be kept with every allocation. */
-export function returnAddresses(k: Kernel, context: WalkContext, limit: number): number[] {
-  const modules = modulesOf(k);
-  const c: WalkContext = { rip: context.rip, registers: [...context.registers] };
+/** Where the routine that runs is and its callers, innermost first, without symbols: what is cheap enough to be kept with every allocation. */
+export function captureStack(k: Kernel, limit: number): number[] {
   const found: number[] = [];
-  for (let i = 0; i < limit && c.rip !== 0; i++) {
-    const image = moduleAt(modules, c.rip);
-    found.push(c.rip);
-    if (image === null && i > 0) break;
-    const rsp = c.registers[RSP]!;
-    try {
-      virtualUnwind(k.mem, image, c);
-    } catch (error) {
-      if (error instanceof GuestFault || error instanceof RangeError) break;
-      throw error;
-    }
-    if (c.registers[RSP]! === rsp) break;
-  }
+  for (const c of unwound(k, currentContext(k), limit, address => imageAt(k, address))) found.push(c.rip);
   return found;
 }

@@ -4,7 +4,7 @@
  * written before or just behind the block is seen when it is freed. The verifier serves drivers from it; with it goes a record of each block: who allocated and who freed it.
  */
 import type { Kernel } from '../kernel.ts';
-import { currentContext, returnAddresses } from '../ke/stackwalk.ts';
+import { captureStack } from '../ke/stackwalk.ts';
 import { fillBits, findBits } from '../rtl/bits.ts';
 import {
   BAD_POOL_CALLER,
@@ -72,7 +72,7 @@ const rounded = (bytes: number, poolType: number): number => {
 
 /** Where stacks of the kernel's own records come from: the routine that runs and its callers. */
 const stackNow = (k: Kernel): number[] => {
-  const found = returnAddresses(k, currentContext(k), SPECIAL_POOL_FRAMES);
+  const found = captureStack(k, SPECIAL_POOL_FRAMES);
   return Array.from({ length: SPECIAL_POOL_FRAMES }, (_, i) => found[i] ?? 0);
 };
 

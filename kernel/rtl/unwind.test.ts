@@ -101,7 +101,8 @@ describe('unwinding', () => {
     m.write64(STACK + 8, 0xabcdn);
     m.write64(STACK + 32, 0x7777n);
     const c = context(BASE + 0x1050);
-    virtualUnwind(m, image, c);
+    // What was interrupted has not called anything, and may be in an epilogue.
+    expect(virtualUnwind(m, image, c)).toBe(false);
     expect(c.rip).toBe(0xabcd);
     expect(c.registers[RSP]).toBe(0x7777);
   });
@@ -116,6 +117,19 @@ describe('unwinding', () => {
     virtualUnwind(m, image, c);
     expect([c.registers[R12], c.registers[RBX], c.rip]).toEqual([0x11, 0x22, 0x5678]);
     expect(c.registers[RSP]).toBe(STACK + 24);
+  });
+
+  it('comes to the same from a return address before an epilogue, by the codes', () => {
+    const m = machine(PUSH_AND_ALLOC, [0x48, 0x83, 0xc4, 0x20, 0x5b, 0xc3]);
+    m.write64(STACK + 0x20, 0x22n);
+    m.write64(STACK + 0x28, 0x5678n);
+    const results = [false, true].map(afterCall => {
+      const c = context(BASE + 0x1080);
+      expect(virtualUnwind(m, image, c, afterCall)).toBe(true);
+      return [c.rip, c.registers[RBX], c.registers[RSP]];
+    });
+    expect(results[0]).toEqual([0x5678, 0x22, STACK + 0x30]);
+    expect(results[1]).toEqual(results[0]);
   });
 
   it('takes code without .pdata as a leaf', () => {
@@ -163,6 +177,7 @@ describe('handlers and epilogues', () => {
       handler: BASE + 0x5000,
       handlerData: BASE + 0x300c,
       establisher: STACK,
+      interrupted: false,
     });
     expect(unwind(m, registers(m, BASE + 0x1050), UNW_FLAG_NHANDLER).handler).toBe(0);
     expect(unwind(m, registers(m, BASE + 0x1002), UNW_FLAG_EHANDLER).handler).toBe(0);

@@ -63,6 +63,8 @@ export interface Unwound {
   handlerData: number;
   /** What identifies the frame: RSP after the prologue, or the frame pointer's base. */
   establisher: number;
+  /** It was not called, but came by an interrupt or a fault. */
+  interrupted: boolean;
 }
 
 const readEntry = (m: VirtualMemory, at: number): FunctionEntry => ({
@@ -371,12 +373,13 @@ export function unwindFrame(
   entry: FunctionEntry,
   r: UnwindRegisters,
   handlerType: number,
+  afterCall = false,
 ): Unwound {
   const offset = r.rip - image.base - entry.begin;
   let info = readInfo(m, image.base + entry.unwind);
   const establisher = framePointerSet(m, info, offset) ? r.get(info.frameRegister) - info.frameOffset : r.get(RSP);
-  const none = { handler: 0, handlerData: 0, establisher };
-  const listed = inListedEpilogue(m, info, entry.end - entry.begin, offset);
+  const none: Unwound = { handler: 0, handlerData: 0, establisher, interrupted: false };
+  const listed = !afterCall && inListedEpilogue(m, info, entry.end - entry.begin, offset);
   const inProlog = offset < info.prolog && (info.flags & UNW_FLAG_CHAININFO) === 0;
   if (!inProlog && listed !== false && finishEpilogue(m, image, entry, info, r)) return none;
   let machineFrame = undoCodes(m, info, r, offset);
@@ -386,9 +389,12 @@ export function unwindFrame(
     machineFrame = undoCodes(m, info, r, Infinity) || machineFrame;
   }
   if (!machineFrame) popReturn(m, r);
-  if (inProlog || (info.flags & handlerType) === 0) return none;
+  if (inProlog || (info.flags & handlerType) === 0) {
+    none.interrupted = machineFrame;
+    return none;
+  }
   const tail = tailOf(info);
-  return { handler: image.base + m.read32(tail), handlerData: tail + 4, establisher };
+  return { handler: image.base + m.read32(tail), handlerData: tail + 4, establisher, interrupted: machineFrame };
 }
 
 function popReturn(m: VirtualMemory, r: UnwindRegisters): void {
@@ -400,12 +406,16 @@ function popReturn(m: VirtualMemory, r: UnwindRegisters): void {
 /** A step over a function without unwind data, a leaf: the return address is at RSP. */
 export const unwindLeaf = popReturn;
 
-/** Steps from a function to its caller, without handlers, over registers that are numbers. */
-export function virtualUnwind(m: VirtualMemory, image: ImageRange | null, c: WalkContext): void {
+/**
+ * Steps from a function to its caller, without handlers, over registers that are numbers. `afterCall`: the function stands after a call that it made, so that it cannot be in its
+ * epilogue. Returns that for its caller: false when what it came from was an interrupt or a fault.
+ */
+export function virtualUnwind(m: VirtualMemory, image: ImageRange | null, c: WalkContext, afterCall = false): boolean {
   const r = new WalkRegisters(m, c);
   const entry = image ? lookupFunctionEntry(m, image, c.rip) : null;
-  if (image && entry) unwindFrame(m, image, entry, r, UNW_FLAG_NHANDLER);
-  else unwindLeaf(m, r);
+  if (image && entry) return !unwindFrame(m, image, entry, r, UNW_FLAG_NHANDLER, afterCall).interrupted;
+  unwindLeaf(m, r);
+  return true;
 }
 
 /** Runs `read`; false when it could not be done: the stack or the unwind data lead into nothing. */

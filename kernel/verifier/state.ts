@@ -2,15 +2,12 @@
  * The verifier's memory: a table of what drivers hold, chained by address, and a log of what they did last. Both lie in nonpaged pool, so that they are part of every
  * checkpoint and a debugger can read them; they exist only when the machine runs with the verifier.
  */
-import { currentContext } from '../ke/stackwalk.ts';
-import { GuestFault } from '../../hal/bus/memory.ts';
-import { RSP } from '../../hal/bus/cpu.ts';
+import { captureStack } from '../ke/stackwalk.ts';
 import type { Kernel } from '../kernel.ts';
 import { DRIVER_IMAGES_BASE, DRIVER_IMAGES_END } from '../mm/layout.ts';
 import { exAllocatePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
-import { virtualUnwind, type ImageRange, type WalkContext } from '../rtl/unwind.ts';
-import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
+import { imageAt } from '../rtl/functiontable.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
 import { VF_FRAMES, VF_RECORD } from './globals.ts';
 
@@ -95,7 +92,7 @@ export function vfInitialize(k: Kernel): void {
   const log = Math.min(LOG_RECORDS, count);
   const at = exAllocatePool(k, NonPagedPoolNx, count * SIZE + log * SIZE + count * 4, poolTag('Vfkm'));
   k.global.set('VfInjectSeed', k.config.injectSeed);
-  k.global.set('VfInjectOneIn', [k.config.injectPool, k.config.injectMap, k.config.injectLower, 0]);
+  k.global.set('VfInjectOneIn', [k.config.injectPool, k.config.injectMap, k.config.injectLower, k.config.injectObject, 0, 0]);
   if (!at) return;
   k.mem.fill(at, count * SIZE + log * SIZE + count * 4, 0);
   for (let i = 0; i < count; i++) k.mem.write32(at + i * SIZE + NEXT, i + 1 < count ? i + 2 : 0);
@@ -113,43 +110,8 @@ export const isDriverAddress = (address: number): boolean => address >= DRIVER_I
 /** True when the routine that runs was called by a driver, not by the kernel. */
 export const calledByDriver = (k: Kernel): boolean => isDriverAddress(k.caller());
 
-const L = KLDR_DATA_TABLE_ENTRY.f;
-
-/** The image that holds an address, by the loaded-module list; null outside all. */
-export function imageAt(k: Kernel, address: number): ImageRange | null {
-  const head = k.address('nt!PsLoadedModuleList');
-  for (let link = k.mem.readPtr(head), n = 0; link !== head && link !== 0 && n < 1024; link = k.mem.readPtr(link), n++) {
-    const entry = link - L.InLoadOrderLinks.offset;
-    const base = L.DllBase.get(k.mem, entry);
-    if (address >= base && address < base + L.SizeOfImage.get(k.mem, entry))
-      return { base, size: L.SizeOfImage.get(k.mem, entry) } as ImageRange;
-  }
-  return null;
-}
-
 /** Base of the driver image that an address is in, or 0. */
 export const driverAt = (k: Kernel, address: number): number => (isDriverAddress(address) ? (imageAt(k, address)?.base ?? 0) : 0);
-
-/** Return addresses from the routine that runs outwards. */
-export function captureStack(k: Kernel, limit = VF_FRAMES): number[] {
-  const c: WalkContext = currentContext(k);
-  const frames: number[] = [];
-  let image: ImageRange | null = null;
-  while (frames.length < limit && c.rip !== 0) {
-    if (image === null || c.rip < image.base || c.rip >= image.base + (image as { size: number }).size) image = imageAt(k, c.rip);
-    frames.push(c.rip);
-    if (image === null && frames.length > 1) break;
-    const rsp = c.registers[RSP]!;
-    try {
-      virtualUnwind(k.mem, image, c);
-    } catch (error) {
-      if (error instanceof GuestFault || error instanceof RangeError) break;
-      throw error;
-    }
-    if (c.registers[RSP]! === rsp) break;
-  }
-  return frames;
-}
 
 export interface Details {
   owner?: number;
@@ -164,7 +126,7 @@ export interface Details {
 
 function fill(k: Kernel, at: number, kind: number, key: number, d: Details): void {
   const { mem } = k;
-  const stack = captureStack(k, d.frames);
+  const stack = captureStack(k, d.frames ?? VF_FRAMES);
   mem.writePtr(at + KEY, key);
   mem.write32(at + INFO, (kind | (k.irql << 8) | (k.cpu.index << 16) | (stack.length << 24)) >>> 0);
   R.Owner.set(mem, at, d.owner ?? driverAt(k, k.caller()));
