@@ -19,13 +19,13 @@ import {
   pointer,
   PVOID,
   ret,
-  retry,
   SIZE_T,
   ULONG,
   USHORT,
   VOID,
 } from './declare.ts';
 import { ptr } from '../types/struct.ts';
+import { locked } from './exinterlocked.ts';
 
 const PSLIST_HEADER = pointer('PSLIST_HEADER'),
   PSLIST_ENTRY = pointer('PSLIST_ENTRY'),
@@ -142,11 +142,6 @@ const slist: NtExport[] = [
   }),
 ];
 
-/** Runs `change` with the spin lock `lock` free; while somebody holds it, the gate is tried again. Nothing interrupts a routine, so the lock need not be taken. */
-function locked(k: Kernel, lock: number, change: () => number | bigint): number | bigint | Outcome {
-  return k.mem.read32(lock) & 1 ? retry : change();
-}
-
 const interlocked: NtExport[] = [
   ntExport({
     name: 'ExInterlockedInsertHeadList',
@@ -184,35 +179,6 @@ const interlocked: NtExport[] = [
     cycles: 40,
     status: 'full',
     impl: (k, a) => locked(k, a.Lock, () => removeHeadList(k.mem, a.ListHead)),
-  }),
-  ntExport({
-    name: 'ExInterlockedPushEntryList',
-    doc: 'Puts an entry at the front of a singly linked list under a spin lock; returns the entry that was first.',
-    args: { ListHead: PVOID, ListEntry: PVOID, Lock: PKSPIN_LOCK },
-    returns: PVOID,
-    cycles: 40,
-    status: 'full',
-    impl: (k, a) =>
-      locked(k, a.Lock, () => {
-        const first = k.mem.readPtr(a.ListHead);
-        k.mem.writePtr(a.ListEntry, first);
-        k.mem.writePtr(a.ListHead, a.ListEntry);
-        return first;
-      }),
-  }),
-  ntExport({
-    name: 'ExInterlockedPopEntryList',
-    doc: 'Takes the first entry off a singly linked list under a spin lock; NULL when it is empty.',
-    args: { ListHead: PVOID, Lock: PKSPIN_LOCK },
-    returns: PVOID,
-    cycles: 40,
-    status: 'full',
-    impl: (k, a) =>
-      locked(k, a.Lock, () => {
-        const first = k.mem.readPtr(a.ListHead);
-        if (first) k.mem.writePtr(a.ListHead, k.mem.readPtr(first));
-        return first;
-      }),
   }),
   ntExport({
     name: 'ExInterlockedAddUlong',
