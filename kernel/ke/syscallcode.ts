@@ -32,19 +32,8 @@ export const FRAME_INTERRUPT = 0,
 /** Room for the arguments of a service: the home area and fifteen more, a multiple of 16. */
 const ARGUMENTS = 0xa0;
 
-const SAVED = [
-  ['Rax', RAX],
-  ['Rcx', R10],
-  ['Rdx', RDX],
-  ['R8', R8],
-  ['R9', R9],
-  ['R10', R10],
-  ['R11', R11],
-  ['Rbx', RBX],
-  ['Rdi', RDI],
-  ['Rsi', RSI],
-] as const;
-const RESTORED = [
+/** Registers in a KTRAP_FRAME that every entry saves, and those of SSE. */
+export const FRAME_REGISTERS = [
   ['Rax', RAX],
   ['Rcx', RCX],
   ['Rdx', RDX],
@@ -56,7 +45,7 @@ const RESTORED = [
   ['Rdi', RDI],
   ['Rsi', RSI],
 ] as const;
-const XMM_FIELDS = ['Xmm0', 'Xmm1', 'Xmm2', 'Xmm3', 'Xmm4', 'Xmm5'] as const;
+export const FRAME_XMM = ['Xmm0', 'Xmm1', 'Xmm2', 'Xmm3', 'Xmm4', 'Xmm5'] as const;
 
 /** UserApcPending of the thread whose address is in `reg`. */
 const userApcPending = (reg: number): ReturnType<typeof mem> =>
@@ -108,12 +97,13 @@ export const syscallCode: readonly NtExport[] = [
       a.mov(field('EFlags'), R11, 4);
       a.movImm(field('SegCs'), USER_CODE, 4);
       a.movImm(field('SegSs'), USER_DATA, 4);
-      for (const [name, r] of SAVED) a.mov(field(name), r);
+      // SYSCALL has used RCX for the return address; the stubs keep the first argument in R10.
+      for (const [name, r] of FRAME_REGISTERS) a.mov(field(name), r === RCX ? R10 : r);
       a.mov(RCX, gs(KPCR.f.UserRsp.offset));
       a.mov(field('Rsp'), RCX);
       a.stmxcsr(field('MxCsr'));
       a.ldmxcsr(prcb('MxCsr'));
-      XMM_FIELDS.forEach((name, i) => a.storeXmm(field(name), i));
+      FRAME_XMM.forEach((name, i) => a.storeXmm(field(name), i));
       a.movImm(field('PreviousMode'), 1, 1);
       a.movImm(field('PreviousIrql'), 0, 1);
       a.movImm(field('ExceptionActive'), FRAME_SERVICE, 1);
@@ -195,8 +185,8 @@ export const syscallCode: readonly NtExport[] = [
       a.bytes(0x48, 0x0f, 0x07); // sysretq
 
       a.label('full');
-      XMM_FIELDS.forEach((name, i) => a.loadXmm(i, field(name)));
-      for (const [name, r] of RESTORED) a.mov(r, field(name));
+      FRAME_XMM.forEach((name, i) => a.loadXmm(i, field(name)));
+      for (const [name, r] of FRAME_REGISTERS) a.mov(r, field(name));
       a.lea(RSP, mem(RBP, F.Rbp.offset - FRAME_POINTER));
       a.mov(RBP, mem(RSP, 0));
       a.addImm(RSP, 0x10);

@@ -1,10 +1,10 @@
-import { R10, R11, R8, R9, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../../hal/bus/cpu.ts';
+import { RAX, RBP, RCX, RDX, RSP } from '../../hal/bus/cpu.ts';
 import { type NtExport, ntCode, VOID } from '../exports/declare.ts';
 import { type Assembler, gs, mem } from '../image/asm.ts';
 import { PRCB_OFFSET } from '../mm/layout.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { KTRAP_FRAME } from '../types/trap.ts';
-import { emitUserApcs } from './syscallcode.ts';
+import { emitUserApcs, FRAME_REGISTERS, FRAME_XMM } from './syscallcode.ts';
 
 /**
  * Entries from the IDT. Each completes a KTRAP_FRAME below what the processor pushed, so that every register of the interrupted code is in memory while the kernel
@@ -15,20 +15,6 @@ const F = KTRAP_FRAME.f;
 /** RBP points 80h into the frame, so that the whole of it is in reach of a one-byte displacement, as on x64 NT. */
 const FRAME_POINTER = 0x80;
 const field = (name: keyof typeof F, extra = 0): ReturnType<typeof mem> => mem(RBP, F[name].offset - FRAME_POINTER + extra);
-
-const VOLATILE = [
-  ['Rax', RAX],
-  ['Rcx', RCX],
-  ['Rdx', RDX],
-  ['R8', R8],
-  ['R9', R9],
-  ['R10', R10],
-  ['R11', R11],
-  ['Rbx', RBX],
-  ['Rdi', RDI],
-  ['Rsi', RSI],
-] as const;
-const XMM_FIELDS = ['Xmm0', 'Xmm1', 'Xmm2', 'Xmm3', 'Xmm4', 'Xmm5'] as const;
 
 const RPL_USER = 1;
 const RFLAGS_IF = 0x200;
@@ -55,7 +41,7 @@ function emitEntry(a: Assembler, e: Entry): void {
   a.prologPush(RBP);
   a.prologAlloc(F.Rbp.offset);
   a.prologFrame(RBP, FRAME_POINTER);
-  for (const [name, r] of VOLATILE) a.mov(field(name), r);
+  for (const [name, r] of FRAME_REGISTERS) a.mov(field(name), r);
   if (e.pageFault) {
     a.bytes(0x0f, 0x20, 0xd0); // mov rax, cr2
     a.mov(field('FaultAddress'), RAX);
@@ -71,7 +57,7 @@ function emitEntry(a: Assembler, e: Entry): void {
   a.mov(field('PreviousIrql'), RAX, 1);
   a.stmxcsr(field('MxCsr'));
   a.ldmxcsr(gs(PRCB_OFFSET + KPRCB.f.MxCsr.offset));
-  XMM_FIELDS.forEach((name, i) => a.storeXmm(field(name), i));
+  FRAME_XMM.forEach((name, i) => a.storeXmm(field(name), i));
   a.cld();
   if (e.irql !== undefined) {
     if (e.irql === 'vector') {
@@ -103,12 +89,12 @@ function emitEntry(a: Assembler, e: Entry): void {
     a.label('restore');
   }
   a.ldmxcsr(field('MxCsr'));
-  XMM_FIELDS.forEach((name, i) => a.loadXmm(i, field(name)));
+  FRAME_XMM.forEach((name, i) => a.loadXmm(i, field(name)));
   a.testImm(field('SegCs'), RPL_USER, 1);
   a.jcc('e', 'exit');
   a.swapgs();
   a.label('exit');
-  for (const [name, r] of VOLATILE) a.mov(r, field(name));
+  for (const [name, r] of FRAME_REGISTERS) a.mov(r, field(name));
   a.lea(RSP, mem(RBP, F.Rbp.offset - FRAME_POINTER));
   a.pop(RBP);
   a.addImm(RSP, 8);
