@@ -3,33 +3,29 @@
  * (CmSetCallbackObjectContext) that it gets with every operation on it.
  */
 import type { Kernel } from '../kernel.ts';
-import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { compareAltitudes } from '../ob/callbacks.ts';
+import { CALL_USE, enterUse, initializeUse, leaveUse, removeUse, STATUS_FLT_INSTANCE_ALTITUDE_COLLISION } from '../ob/calluse.ts';
 import { poolTag } from '../ob/globals.ts';
 import { allocateString, freeString, readString } from '../ob/string.ts';
 import { initializeListHead, insertHeadList, insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
-import { KEVENT } from '../types/ke.ts';
 import { PagedPool } from '../types/mm.ts';
 import { LIST_ENTRY, UNICODE_STRING } from '../types/rtl.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS } from '../types/status.ts';
 import { ptr, struct, u32, u64 } from '../types/struct.ts';
 import { KEY_CONTEXT_LIST } from './registry.ts';
 
-export const STATUS_FLT_INSTANCE_ALTITUDE_COLLISION = 0xc01c0011;
 const TAG = poolTag('CMcb');
 
 const ENTRY = struct('_CM_CALLBACK_CONTEXT_BLOCK', {
   Link: LIST_ENTRY,
   /** Operations that are calling it now. */
-  Active: u32,
-  Removed: u32,
+  Use: CALL_USE,
   Cookie: u64,
   CallerContext: ptr,
   Function: ptr,
   Altitude: UNICODE_STRING,
   ObjectContextListHead: LIST_ENTRY,
-  RemoveEvent: KEVENT,
 });
 const E = ENTRY.f;
 /** What a callback keeps with a key object. */
@@ -105,7 +101,7 @@ export function registerCallback(
   E.CallerContext.set(mem, entry, context);
   E.Function.set(mem, entry, routine);
   initializeListHead(mem, entry + E.ObjectContextListHead.offset);
-  keInitializeEvent(k, entry + E.RemoveEvent.offset, 0, false);
+  initializeUse(k, entry + E.Use.offset);
   const lower = entries.find(e => compareAltitudes(altitudeOf(e), altitude) < 0);
   insertTailList(mem, lower ?? head(k), entry);
   return { status: STATUS_SUCCESS, cookie };
@@ -118,18 +114,13 @@ export const findCallback = (k: Kernel, cookie: bigint): number =>
 export const callbackRoutine = (k: Kernel, entry: number): number => E.Function.get(k.mem, entry);
 export const callbackContext = (k: Kernel, entry: number): number => E.CallerContext.get(k.mem, entry);
 
-export const enterCallback = (k: Kernel, entry: number): void => E.Active.set(k.mem, entry, E.Active.get(k.mem, entry) + 1);
-export function leaveCallback(k: Kernel, entry: number): void {
-  const active = E.Active.get(k.mem, entry) - 1;
-  E.Active.set(k.mem, entry, active);
-  if (!active && E.Removed.get(k.mem, entry)) keSetEvent(k, entry + E.RemoveEvent.offset, 0);
-}
+export const enterCallback = (k: Kernel, entry: number): void => enterUse(k, entry + E.Use.offset);
+export const leaveCallback = (k: Kernel, entry: number): void => leaveUse(k, entry + E.Use.offset);
 
 /** Takes a callback out of the list; the event to wait for while it is being called, or 0. */
 export function removeCallback(k: Kernel, entry: number): number {
   removeEntryList(k.mem, entry);
-  E.Removed.set(k.mem, entry, 1);
-  return E.Active.get(k.mem, entry) ? entry + E.RemoveEvent.offset : 0;
+  return removeUse(k, entry + E.Use.offset);
 }
 
 export function freeCallback(k: Kernel, entry: number): void {

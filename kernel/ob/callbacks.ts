@@ -3,20 +3,18 @@
  * OBJECT_TYPE.CallbackList, the highest altitude first; before the operation they run in that order, after it in the reverse one.
  */
 import type { Kernel } from '../kernel.ts';
-import { keInitializeEvent, keSetEvent } from '../ke/event.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { insertTailList, listEntries, removeEntryList } from '../rtl/list.ts';
 import { PagedPool } from '../types/mm.ts';
 import { OBJECT_TYPE } from '../types/ob.ts';
 import { UNICODE_STRING } from '../types/rtl.ts';
-import { KEVENT } from '../types/ke.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
 import { array, ptr, struct, u16, u32 } from '../types/struct.ts';
+import { CALL_USE, enterUse, initializeUse, leaveUse, removeUse, STATUS_FLT_INSTANCE_ALTITUDE_COLLISION } from './calluse.ts';
 import { poolTag } from './globals.ts';
 import { allocateString, freeString, readString } from './string.ts';
 import { exportedType } from './type.ts';
 
-const STATUS_FLT_INSTANCE_ALTITUDE_COLLISION = 0xc01c0011;
 export const OB_OPERATION_HANDLE_CREATE = 1,
   OB_OPERATION_HANDLE_DUPLICATE = 2;
 const OB_FLT_REGISTRATION_VERSION = 0x100;
@@ -37,15 +35,13 @@ const OPERATION = struct('_OB_OPERATION_REGISTRATION', {
   PreOperation: [0x10, ptr],
   PostOperation: ptr,
 });
-/** A registration: its altitude, how many operations are under way in it, and an event that the last of them sets when it is to go. */
+/** A registration: its altitude, and the operations that are under way in it. */
 const ENTRY = struct('_CALLBACK_ENTRY', {
   Version: u16,
   OperationCount: u16,
-  Active: u32,
   RegistrationContext: ptr,
   Altitude: UNICODE_STRING,
-  Removed: u32,
-  RemoveEvent: [0x28, KEVENT],
+  Use: CALL_USE,
 });
 const ITEM = struct('_CALLBACK_ENTRY_ITEM', {
   EntryItemList: array(ptr, 2),
@@ -113,7 +109,7 @@ export function registerCallbacks(k: Kernel, registration: number): { status: nu
   E.Version.set(mem, entry, OB_FLT_REGISTRATION_VERSION);
   E.OperationCount.set(mem, entry, count);
   E.RegistrationContext.set(mem, entry, R.RegistrationContext.get(mem, registration));
-  keInitializeEvent(k, entry + E.RemoveEvent.offset, 0, false);
+  initializeUse(k, entry + E.Use.offset);
   types.forEach((type, i) => {
     const item = entry + ENTRY.size + i * ITEM.size;
     const at = operations + i * OPERATION.size;
@@ -162,19 +158,14 @@ export function readCallback(k: Kernel, item: number): Callback {
 }
 
 /** An operation holds the registrations that it calls. */
-export const enterCallback = (k: Kernel, entry: number): void => E.Active.set(k.mem, entry, E.Active.get(k.mem, entry) + 1);
-export function leaveCallback(k: Kernel, entry: number): void {
-  const active = E.Active.get(k.mem, entry) - 1;
-  E.Active.set(k.mem, entry, active);
-  if (active === 0 && E.Removed.get(k.mem, entry)) keSetEvent(k, entry + E.RemoveEvent.offset, 0);
-}
+export const enterCallback = (k: Kernel, entry: number): void => enterUse(k, entry + E.Use.offset);
+export const leaveCallback = (k: Kernel, entry: number): void => leaveUse(k, entry + E.Use.offset);
 
 /** Takes a registration out; the event to wait for while operations are still in it, or 0. */
 export function removeCallbacks(k: Kernel, entry: number): number {
   const count = E.OperationCount.get(k.mem, entry);
   for (let i = 0; i < count; i++) removeEntryList(k.mem, entry + ENTRY.size + i * ITEM.size);
-  E.Removed.set(k.mem, entry, 1);
-  return E.Active.get(k.mem, entry) ? entry + E.RemoveEvent.offset : 0;
+  return removeUse(k, entry + E.Use.offset);
 }
 
 /** Frees a registration that nothing uses any more. */
