@@ -8,6 +8,13 @@ import type { Gate, KernelImages } from './image/build.ts';
 import { prcbAddress } from './mm/layout.ts';
 import { MAXIMUM_FLUSH_ADDRESSES } from './types/ke.ts';
 
+interface StopDetails {
+  text?: string | null;
+  trapFrame?: number;
+  routine?: number;
+  context?: number;
+}
+
 /** Thrown by {@link Kernel.bugCheck}; the gate dispatcher turns it into the stop. Never leaves the kernel. */
 export class BugCheckSignal extends Error {
   readonly code: number;
@@ -19,15 +26,15 @@ export class BugCheckSignal extends Error {
   readonly routine: number;
   /** Address of the CONTEXT of the code at fault, when an exception was dispatched; else 0. */
   readonly context: number;
-  constructor(code: number, parameters: readonly bigint[], text: string | null, trapFrame: number, routine = 0, context = 0) {
-    super(`bug check 0x${code.toString(16)}`);
+  constructor(code: number, parameters: readonly (number | bigint)[], at: StopDetails = {}) {
+    super(`bug check 0x${(code >>> 0).toString(16)}`);
     this.name = 'BugCheckSignal';
-    this.code = code;
-    this.parameters = parameters;
-    this.text = text;
-    this.trapFrame = trapFrame;
-    this.routine = routine;
-    this.context = context;
+    this.code = code >>> 0;
+    this.parameters = parameters.map(p => BigInt.asUintN(64, BigInt(p)));
+    this.text = at.text ?? null;
+    this.trapFrame = at.trapFrame ?? 0;
+    this.routine = at.routine ?? 0;
+    this.context = at.context ?? 0;
   }
 }
 
@@ -145,12 +152,7 @@ export class Kernel {
     p4: number | bigint = 0,
     text: string | null = null,
   ): never {
-    throw new BugCheckSignal(
-      code >>> 0,
-      [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
-      text,
-      0,
-    );
+    throw new BugCheckSignal(code, [p1, p2, p3, p4], { text });
   }
   /** The same for what a routine left behind that has returned: the report names it. */
   bugCheckBy(
@@ -162,13 +164,7 @@ export class Kernel {
     p3: number | bigint = 0,
     p4: number | bigint = 0,
   ): never {
-    throw new BugCheckSignal(
-      code >>> 0,
-      [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
-      text,
-      0,
-      routine,
-    );
+    throw new BugCheckSignal(code, [p1, p2, p3, p4], { text, routine });
   }
   /** The same for code that was interrupted or faulted: the report starts at its KTRAP_FRAME. */
   bugCheckAt(
@@ -180,12 +176,7 @@ export class Kernel {
     p4: number | bigint = 0,
     text: string | null = null,
   ): never {
-    throw new BugCheckSignal(
-      code >>> 0,
-      [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
-      text,
-      trapFrame,
-    );
+    throw new BugCheckSignal(code, [p1, p2, p3, p4], { text, trapFrame });
   }
 
   /** The same for an exception that nobody handles: the report starts at the CONTEXT that was dispatched. */
@@ -198,14 +189,7 @@ export class Kernel {
     p3: number | bigint,
     p4: number | bigint,
   ): never {
-    throw new BugCheckSignal(
-      code >>> 0,
-      [p1, p2, p3, p4].map(p => BigInt.asUintN(64, BigInt(p))),
-      null,
-      trapFrame,
-      0,
-      context,
-    );
+    throw new BugCheckSignal(code, [p1, p2, p3, p4], { trapFrame, context });
   }
   /** The routine that runs raises an NTSTATUS as an exception, which its caller's handlers may take (ExRaiseStatus). Nothing may have been changed. Does not return. */
   raise(status: number): never {
