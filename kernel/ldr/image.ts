@@ -19,7 +19,7 @@ import {
   relocate,
   reserveImageSpace,
   securityCookie,
-  unmapRange,
+  releaseImageSpace,
 } from './map.ts';
 import { findModule, insertModule, removeModule } from './modules.ts';
 import { type ParsedImage, ldrParse } from './parse.ts';
@@ -109,7 +109,7 @@ export function ldrLoadImage(k: Kernel, bytes: Uint8Array, name: string, path: s
       (image.dllCharacteristics & IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY ? LDRP_IMAGE_INTEGRITY_FORCED : 0),
   });
   if (!section) {
-    unmapRange(k, base, size);
+    releaseImageSpace(k, base, size);
     throw noMemory('pool');
   }
   if (!image.flat) mmMarkPageableSections(k, base, size);
@@ -125,6 +125,6 @@ export function ldrDriverInitialized(k: Kernel, section: number): void {
 /** Unmaps an image and takes it off the list. Nothing of it may be in use any more. */
 export function ldrUnloadImage(k: Kernel, section: number): void {
   removeThunks(k, L.DllBase.get(k.mem, section), L.SizeOfImage.get(k.mem, section));
-  unmapRange(k, L.DllBase.get(k.mem, section), L.SizeOfImage.get(k.mem, section));
+  releaseImageSpace(k, L.DllBase.get(k.mem, section), L.SizeOfImage.get(k.mem, section));
   removeModule(k, section);
 }

@@ -2,7 +2,7 @@ import type { Kernel } from '../kernel.ts';
 import { DRIVER_IMAGES_BASE, DRIVER_IMAGES_END, PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE } from '../mm/layout.ts';
 import { mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
 import { mmReleasePage } from '../mm/paging.ts';
-import { mmMapPage, mmProtectPage } from '../mm/pte.ts';
+import { mmFreeEmptyTables, mmMapPage, mmProtectPage } from '../mm/pte.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
 import {
   DEFAULT_SECURITY_COOKIE,
@@ -77,14 +77,20 @@ export function mapContent(k: Kernel, base: number, content: Uint8Array): boolea
       if (mmMapPage(k, base + at, pfn, PTE_WRITE)) continue;
       mmFreePage(k, pfn);
     }
-    unmapRange(k, base, at);
+    releaseImageSpace(k, base, at + 1);
     return false;
   }
   return true;
 }
 
+/** Gives an image's address space back: its pages, and page tables that nothing else uses. */
+export function releaseImageSpace(k: Kernel, base: number, size: number): void {
+  unmapRange(k, base, size);
+  mmFreeEmptyTables(k, base, size);
+}
+
 /** Unmaps and frees the pages of [base, base + size) that are mapped. */
-export function unmapRange(k: Kernel, base: number, size: number): void {
+function unmapRange(k: Kernel, base: number, size: number): void {
   for (let at = 0; at < size; at += PAGE_SIZE) mmReleasePage(k, base + at);
 }
 

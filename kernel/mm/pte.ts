@@ -12,7 +12,7 @@ import {
   PTE_WRITE,
   isKernelAddress,
 } from './layout.ts';
-import { mmAllocatePage, noteMapping } from './pfn.ts';
+import { mmAllocatePage, mmFreePage, noteMapping } from './pfn.ts';
 import { shareKernelEntry } from './process.ts';
 
 /** Page tables. They are reached by physical address, so that an edit needs no mapping of its own; `CR3` says where they start. */
@@ -100,6 +100,25 @@ export function mmUnmapPageEverywhere(k: Kernel, va: number): number {
   k.platform.memory.write64(at, 0n);
   for (const cpu of k.platform.cpus) cpu.invalidate(va);
   return Number((pte & PTE_PFN_MASK) >> 12n);
+}
+
+/** Frees the page tables of [base, base + size), kernel addresses, that have no entry left. */
+export function mmFreeEmptyTables(k: Kernel, base: number, size: number): void {
+  const { memory } = k.platform;
+  const span = PAGE_SIZE * 512;
+  for (let va = base - (low48(base) % span); va < base + size; va += span) {
+    const at = entryAddress(k, va, 1, false);
+    const entry = at < 0 ? 0n : memory.read64(at);
+    if (!(entry & PTE_VALID) || entry & PTE_LARGE) continue;
+    const table = Number(entry & PTE_PFN_MASK);
+    let used = 0;
+    for (let i = 0; i < PAGE_SIZE && used === 0; i += 4) used = memory.read32(table + i);
+    if (used !== 0) continue;
+    memory.write64(at, 0n);
+    // Processors may have kept the way to the table (Intel SDM vol. 3, 4.10.3), and its place in the self-map.
+    k.invalidateAll();
+    mmFreePage(k, table / PAGE_SIZE);
+  }
 }
 
 /** Changes the protection bits (write, no-execute, caching) of a mapped page. False when nothing is mapped there as a small page. */
