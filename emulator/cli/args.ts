@@ -41,7 +41,7 @@ export interface RunCommand {
   /** One in how many of a driver's allocations, mappings and calls of lower drivers fails; 0: none. */
   /** Who carries the operations out: a program in user mode, or threads of the kernel. */
   requester: 'user' | 'kernel';
-  inject: { pool: number; map: number; lower: number };
+  inject: { pool: number; map: number; lower: number; object: number };
   /** Chooses which fail. */
   injectSeed: number;
   json: boolean;
@@ -69,7 +69,8 @@ Options of run (operations are done in the order in which they are given):
   --schedule-seed S            how the processors take turns: the same seed, the same interleaving (default 1)
   --verifier off               do not check the rules of drivers as they run (default: on)
   --requester user|kernel      who carries the operations out: a program in ring 3 (default) or a kernel thread
-  --inject CLASS:1/N[,...]     make one in N calls of a class fail: pool (allocations), map (mappings), lower (IoCallDriver)
+  --inject CLASS:1/N[,...]     make one in N calls of a class fail: pool (allocations), map (mappings), lower (IoCallDriver),
+                               object (what makes or opens something)
   --inject-seed S              which of them fail: the same seed, the same failures (default 1)
   --json                       print one JSON object instead of text
 
@@ -119,7 +120,7 @@ function parseRun(args: readonly string[]): Command {
     scheduleSeed: 1,
     verifier: true,
     requester: 'user',
-    inject: { pool: 0, map: 0, lower: 0 },
+    inject: { pool: 0, map: 0, lower: 0, object: 0 },
     injectSeed: 1,
     json: false,
   };
@@ -204,19 +205,19 @@ function parseRun(args: readonly string[]): Command {
     }
   }
   if (out.file === '') throw new UsageError('kmode run: which driver? (kmode run FILE.sys)');
-  if (!out.verifier && (out.inject.pool || out.inject.map || out.inject.lower))
+  if (!out.verifier && Object.values(out.inject).some(oneIn => oneIn !== 0))
     throw new UsageError('--inject works with the verifier, which --verifier off takes away');
   return out;
 }
 
 /** `pool:1/50,map:1/20` */
-function parseInject(text: string, into: { pool: number; map: number; lower: number }): void {
+function parseInject(text: string, into: RunCommand['inject']): void {
   for (const part of text.split(',')) {
-    const found = /^(pool|map|lower):1\/(\d+)$/.exec(part);
+    const found = /^(pool|map|lower|object):1\/(\d+)$/.exec(part);
     const oneIn = found === null ? 0 : Number(found[2]);
     if (found === null || oneIn < 1 || oneIn > 0xffffffff)
-      throw new UsageError(`--inject: '${part}' is not pool:1/N, map:1/N or lower:1/N`);
-    into[found[1] as 'pool' | 'map' | 'lower'] = oneIn;
+      throw new UsageError(`--inject: '${part}' is not pool:1/N, map:1/N, lower:1/N or object:1/N`);
+    into[found[1] as keyof typeof into] = oneIn;
   }
 }
 

@@ -58,6 +58,7 @@ export function runDriver(command: RunCommand): RunReport {
     injectPool: inject.pool,
     injectMap: inject.map,
     injectLower: inject.lower,
+    injectObject: inject.object,
     injectSeed,
     limitSeconds: DEFAULT_LIMIT_SECONDS,
     timeline: { interval: CHECKPOINT_INTERVAL },

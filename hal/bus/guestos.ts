@@ -20,10 +20,11 @@ export interface MachineConfig {
   dpcWatchdogTicks: number;
   /** Check the rules of drivers as they run: IRQL, pool, IRPs, locks, ... (the stops of Driver Verifier). */
   verifier: boolean;
-  /** Fault injection, with the verifier: one in how many of a driver's allocations, mappings and calls of lower drivers fails; 0: none. */
+  /** Fault injection, with the verifier: one in how many of a driver's allocations, mappings, calls of lower drivers, and objects made or opened fails; 0: none. */
   injectPool: number;
   injectMap: number;
   injectLower: number;
+  injectObject: number;
   /** Chooses which. */
   injectSeed: number;
   /** Who carries out requests from outside: a program in user mode (the default), or threads of the kernel. */

@@ -1,6 +1,7 @@
 import type { Kernel } from '../kernel.ts';
 import { BAD_POOL_CALLER, BAD_POOL_HEADER } from '../types/bugcodes.ts';
 import { MM_HIGHEST_USER_ADDRESS, MM_SYSTEM_RANGE_START, PAGE_SIZE, pageOffset } from './layout.ts';
+import { injectKernelFailure } from '../verifier/inject.ts';
 import { poolFreed } from '../verifier/pool.ts';
 import { insertHeadList, removeEntryList } from '../rtl/list.ts';
 import { POOL_DESCRIPTOR, POOL_LISTS } from './globals.ts';
@@ -109,6 +110,7 @@ function bump(k: Kernel, pool: number, field: 'RunningAllocs' | 'RunningDeAllocs
  * @param process EPROCESS that pays for it (a block with a header), or 0
  */
 export function exAllocatePool(k: Kernel, poolType: number, bytes: number, tag: number, process = 0): number {
+  if (k.config.verifier && injectKernelFailure(k)) return 0;
   const pool = descriptor(k, poolType);
   // The protected-pool bit does not belong to the tag.
   const realTag = (tag & 0x7fffffff) >>> 0;

@@ -75,6 +75,7 @@ const CONFIG: MachineConfig = {
   injectPool: 0,
   injectMap: 0,
   injectLower: 0,
+  injectObject: 0,
   injectSeed: 1,
   requester: 'user',
   scheduleSeed: 1,

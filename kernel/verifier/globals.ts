@@ -30,6 +30,9 @@ export const VF_RECORD = struct('_VF_RECORD', {
 /** Kinds of {@link VF_RECORD}s; the number of live ones is counted by kind. */
 export const VF_KINDS = 48;
 
+/** Classes of calls that can be made to fail (verifier/inject.ts); one is spare. */
+const INJECT_CLASSES = 6;
+
 /** Variables of the verifier in ntoskrnl's .data; `kernel/globals.ts` joins them into one structure. */
 export const verifierGlobals = {
   /** The table: records, how many, the first free one (number + 1), the heads of the chains (number + 1 each, as many as records). */
@@ -47,7 +50,7 @@ export const verifierGlobals = {
   VfLogWritten: u32,
   /** Fault injection: seed, decisions made so far by class, one in how many fails by class (0: none), failures made. */
   VfInjectSeed: u32,
-  VfInjectDecisions: array(u32, 4),
-  VfInjectOneIn: array(u32, 4),
+  VfInjectDecisions: array(u32, INJECT_CLASSES),
+  VfInjectOneIn: array(u32, INJECT_CLASSES),
   VfInjectFailures: u32,
 } as const;

@@ -6,15 +6,17 @@ import { raiseStatus } from '../ex/raise.ts';
 import { ret, type Outcome } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import { POOL_QUOTA_FAIL_INSTEAD_OF_RAISE, POOL_RAISE_IF_ALLOCATION_FAILURE } from '../types/mm.ts';
-import { STATUS_INSUFFICIENT_RESOURCES } from '../types/status.ts';
+import { STATUS_INSUFFICIENT_RESOURCES, STATUS_NO_MEMORY } from '../types/status.ts';
 import type { HookArgs, Hooks } from './hook.ts';
 import { calledByDriver, INJECTED, note } from './state.ts';
 
 /** Classes of calls, in the order of VfInjectOneIn. */
 export const INJECT_POOL = 0,
   INJECT_MAP = 1,
-  INJECT_LOWER = 2;
-export const INJECT_NAMES = ['pool', 'map', 'lower'] as const;
+  INJECT_LOWER = 2,
+  INJECT_OBJECT = 3,
+  INJECT_KERNEL = 4;
+export const INJECT_NAMES = ['pool', 'map', 'lower', 'object', 'kernel'] as const;
 
 /** A well mixed 32-bit number of three (the finalizer of MurmurHash3). */
 function mix(seed: number, kind: number, n: number): number {
@@ -38,6 +40,12 @@ export function injectFailure(k: Kernel, kind: number): boolean {
   return true;
 }
 
+/**
+ * Whether an allocation of the kernel's own is to fail. Drivers are not tested by this but the kernel is: nothing that it does for anybody may rely on there being memory. No
+ * machine setting asks for it.
+ */
+export const injectKernelFailure = (k: Kernel): boolean => k.gate !== null && injectFailure(k, INJECT_KERNEL);
+
 const failing = (kind: number, value: number, raises?: (a: HookArgs) => boolean) => ({
   before(k: Kernel, a: HookArgs): Outcome | void {
     if (!calledByDriver(k) || !injectFailure(k, kind)) return;
@@ -47,15 +55,53 @@ const failing = (kind: number, value: number, raises?: (a: HookArgs) => boolean)
 });
 
 const nothing = failing(INJECT_POOL, 0);
-const refused = failing(INJECT_POOL, STATUS_INSUFFICIENT_RESOURCES);
+const noExtension = failing(INJECT_POOL, STATUS_INSUFFICIENT_RESOURCES);
+const noString = failing(INJECT_POOL, STATUS_NO_MEMORY);
+const refused = failing(INJECT_OBJECT, STATUS_INSUFFICIENT_RESOURCES);
+const noObject = failing(INJECT_OBJECT, 0);
 const unmapped = failing(INJECT_MAP, 0);
 const noView = failing(INJECT_MAP, STATUS_INSUFFICIENT_RESOURCES);
+const notLocked = failing(INJECT_MAP, 0, () => true);
 const poolType = failing(INJECT_POOL, 0, a => (a['PoolType']! & POOL_RAISE_IF_ALLOCATION_FAILURE) !== 0);
 const quota = failing(INJECT_POOL, 0, a => (a['PoolType']! & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE) === 0);
 const poolFlags = failing(INJECT_POOL, 0, a => (Number(a['Flags']!) & 0x20) !== 0);
 
+/** Routines that make, open or register something and return an NTSTATUS. */
+const REFUSED = [
+  ...['IoCreateDevice', 'IoCreateSymbolicLink', 'IoCreateUnprotectedSymbolicLink', 'IoCreateFile', 'IoCreateFileEx'],
+  ...['IoCreateFileSpecifyDeviceObjectHint', 'IoGetDeviceObjectPointer', 'IoAttachDevice', 'IoAttachDeviceByPointer'],
+  ...['IoAttachDeviceToDeviceStackSafe', 'IoConnectInterrupt', 'IoConnectInterruptEx', 'IoInitializeTimer'],
+  ...[
+    'IoRegisterDeviceInterface',
+    'IoOpenDeviceRegistryKey',
+    'IoOpenDeviceInterfaceRegistryKey',
+    'IoRegisterPlugPlayNotification',
+  ],
+  ...['IoRegisterShutdownNotification', 'IoRegisterLastChanceShutdownNotification', 'IoWMIOpenBlock', 'IoCreateDriver'],
+  ...['PsCreateSystemThread', 'ObOpenObjectByPointer', 'ObOpenObjectByPointerWithTag', 'ObOpenObjectByName'],
+  ...['ObReferenceObjectByName', 'ObRegisterCallbacks', 'ExCreateCallback', 'CmRegisterCallback', 'CmRegisterCallbackEx'],
+  ...['ZwCreateFile', 'ZwOpenFile', 'ZwCreateDirectoryObject', 'ZwOpenDirectoryObject', 'ZwCreateSymbolicLinkObject'],
+  ...[
+    'ZwOpenSymbolicLinkObject',
+    'ZwDuplicateObject',
+    'ZwOpenProcess',
+    'ZwOpenThread',
+    'ZwDuplicateToken',
+    'ZwOpenProcessTokenEx',
+  ],
+  ...['ZwOpenThreadTokenEx', 'ZwCreateEvent', 'ZwOpenEvent', 'ZwCreateSemaphore', 'ZwCreateMutant', 'ZwCreateTimer'],
+  ...['ZwOpenSection', 'ZwCreateSection', 'ZwOpenKey', 'ZwOpenKeyEx', 'ZwCreateKey', 'ZwCreateIoCompletion'],
+] as const;
+/** The same for those that return an address. */
+const NO_OBJECT = [
+  ...['IoAttachDeviceToDeviceStack', 'IoCreateController', 'IoCreateNotificationEvent', 'IoCreateSynchronizationEvent'],
+  ...['IoCreateStreamFileObject', 'IoCreateStreamFileObjectLite', 'ExRegisterCallback', 'ExAllocateTimer'],
+] as const;
+
 /** What fails, and what it then returns. */
 export const injectHooks: Hooks = {
+  ...Object.fromEntries(REFUSED.map(name => [name, refused])),
+  ...Object.fromEntries(NO_OBJECT.map(name => [name, noObject])),
   ExAllocatePool: poolType,
   ExAllocatePoolWithTag: poolType,
   ExAllocatePoolWithTagPriority: poolType,
@@ -75,6 +121,7 @@ export const injectHooks: Hooks = {
   IoGetDmaAdapter: nothing,
   HalAllocateCommonBuffer: nothing,
   HalAllocateCommonBufferEx: nothing,
+  HalAllocateCommonBufferWithBounds: nothing,
   MmAllocateContiguousMemory: nothing,
   MmAllocateContiguousMemorySpecifyCache: nothing,
   MmAllocateContiguousMemorySpecifyCacheNode: nothing,
@@ -83,15 +130,22 @@ export const injectHooks: Hooks = {
   MmAllocatePagesForMdl: nothing,
   MmAllocatePagesForMdlEx: nothing,
   MmAllocateMappingAddress: nothing,
-  IoCreateDevice: refused,
-  IoCreateSymbolicLink: refused,
-  PsCreateSystemThread: refused,
+  IoAllocateDriverObjectExtension: noExtension,
+  RtlCreateUnicodeString: nothing,
+  RtlDuplicateUnicodeString: noString,
   MmMapIoSpace: unmapped,
   MmMapIoSpaceEx: unmapped,
   MmMapLockedPagesSpecifyCache: {
     // With BugCheckOnFailure the driver has asked for a stop instead: that is a rule of its own.
     before: (k, a) => (a['BugCheckOnFailure'] ? undefined : unmapped.before(k, a)),
   },
+  MmProbeAndLockPages: notLocked,
+  HalGetScatterGatherList: noView,
+  HalGetScatterGatherListEx: noView,
+  HalBuildScatterGatherList: noView,
+  HalBuildScatterGatherListEx: noView,
+  HalAllocateAdapterChannel: noView,
+  HalAllocateAdapterChannelEx: noView,
   MmMapViewInSystemSpace: noView,
   ZwMapViewOfSection: noView,
 };
