@@ -1,20 +1,26 @@
 /**
- * Rounds of load, open, many IRPs (a part of them cancelled), close, unload: afterwards everything must be where it was. The counters are those of guest memory: pool, objects and
- * handles by type, pages, system PTEs, stacks, threads, and what the verifier counts.
+ * Rounds of load, open, many IRPs (a third of them cancelled), close, unload: afterwards everything must be where it was. The counters are those of guest memory: pool by tag, objects
+ * and handles by type, pages, system PTEs, stacks, threads, timers, and what the verifier counts (MDLs, mappings, IRPs, locks and the like). A round also does what the sample's
+ * workload does from outside, by a program in user mode.
  *
  *   npm run -s leaks -- [--rounds N] [--irps N] [--sample NAME] [--cpus N] [--verifier off]
  */
-import { readFileSync } from 'node:fs';
 import { Machine } from '../../emulator/index.ts';
+import { setTimers } from '../../kernel/debug/machine.ts';
+import { poolBlocks } from '../../kernel/debug/poolwalk.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { UNLOADED_DRIVERS } from '../../kernel/ldr/globals.ts';
+import { UNLOADED_DRIVER, UNLOADED_DRIVERS } from '../../kernel/ldr/globals.ts';
 import { POOL_DESCRIPTOR } from '../../kernel/mm/globals.ts';
 import { OBJECT_TYPE } from '../../kernel/types/ob.ts';
 import { VF_KINDS } from '../../kernel/verifier/globals.ts';
-import { WORKLOADS, type Workload } from './samples.ts';
+import { startPump } from './pump.ts';
+import { retire, WORKLOADS, type Workload } from './samples.ts';
 
-const PUMP = new Uint8Array(readFileSync(new URL('pump/pump.sys', import.meta.url)));
-const IOCTL_PUMP = 0x222000;
+/** Rounds that are not counted. */
+const WARM_UP = 3;
+
+/** Counted once the names of unloaded drivers are as many as are kept. */
+const PAGES = 'available pages';
 
 export type Counters = Record<string, number>;
 
@@ -30,11 +36,21 @@ export function counters(machine: Machine): Counters {
   }
   // The names of the last drivers that were unloaded are kept.
   out['pool blocks'] = blocks - Math.min(UNLOADED_DRIVERS, k.global.get('MmUnloadedDriverCount'));
+  const names = k.global.address('MmUnloadedDrivers');
+  const kept = new Set(
+    Array.from({ length: UNLOADED_DRIVERS }, (_, n) => UNLOADED_DRIVER.f.NameBuffer.get(k.mem, names + n * UNLOADED_DRIVER.size)),
+  );
+  for (const b of poolBlocks(k)) {
+    if (b.free || kept.has(b.start)) continue;
+    const name = `${b.pool} pool: ${String.fromCharCode(...[0, 8, 16, 24].map(shift => (b.tag >>> shift) & 0x7f))}`;
+    out[name] = (out[name] ?? 0) + 1;
+  }
+  out['timers'] = setTimers(k).length;
   out['special pool pages'] = k.global.get('MmSpecialPoolPagesInUse');
   out['system PTEs'] = k.global.get('MmSystemPtesInUse');
   out['threads'] = k.global.get('PspActiveThreads');
   out['kernel stacks'] = k.global.get('KiStackCount');
-  if (k.global.get('MmUnloadedDriverCount') > UNLOADED_DRIVERS + 1) out['available pages'] = k.global.get('MmAvailablePages');
+  if (k.global.get('MmUnloadedDriverCount') > UNLOADED_DRIVERS + 1) out[PAGES] = k.global.get('MmAvailablePages');
   const table = k.global.address('ObTypeIndexTable');
   for (let i = 2; i < 256; i++) {
     const type = k.mem.readPtr(table + i * 8);
@@ -54,73 +70,54 @@ export function counters(machine: Machine): Counters {
   return out;
 }
 
-/** What differs: `pool blocks: 120 -> 121`. A counter that is in one only does not count. */
+/** What differs: `pool blocks: 120 -> 121`. */
 export const differences = (before: Counters, after: Counters): string[] =>
-  Object.keys(after)
-    .filter(name => name in before && before[name] !== after[name])
-    .map(name => `${name}: ${before[name]} -> ${after[name]}`);
+  [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    .filter(name => name !== PAGES || (name in before && name in after))
+    .filter(name => (before[name] ?? 0) !== (after[name] ?? 0))
+    .map(name => `${name}: ${before[name] ?? 0} -> ${after[name] ?? 0}`);
 
 export interface Leaks {
   rounds: number;
   irps: number;
+  /** IRPs that were cancelled, and those of them that ended so. */
+  cancelAsked: number;
   cancelled: number;
   leaks: string[];
 }
 
-/** The input of the pump. */
-function pumpInput(w: Workload, irps: number): Uint8Array {
-  const input = new Uint8Array(20 + 128);
-  const view = new DataView(input.buffer);
-  [irps, w.pending === null ? 0 : 3, w.quick.code, w.quick.input, w.pending?.major === 'ioctl' ? w.pending.code : 0].forEach(
-    (v, i) => view.setUint32(i * 4, v, true),
-  );
-  Array.from(w.device!.replace('\\\\.\\', '\\DosDevices\\')).forEach((c, i) => view.setUint16(20 + i * 2, c.charCodeAt(0), true));
-  return input;
-}
-
-/** Has the pump send its requests, and counts them. Throws an Error when one fails. */
-function pumpRequests(
-  machine: Machine,
-  pump: ReturnType<Machine['open']>,
+/** Rounds of one sample's life. The first are not counted: what the machine sets up once. `report` is told of each round. */
+export function findLeaks(
   w: Workload,
-  round: number,
+  rounds: number,
   irps: number,
-  out: Leaks,
-): void {
-  const result = pump.ioctl(IOCTL_PUMP, pumpInput(w, irps), 16);
-  const bug = machine.bugCheck();
-  if (bug !== null) throw new Error(`${w.name}, round ${round}: ${bug.name} in ${bug.routine ?? '?'}: ${bug.text ?? ''}`);
-  if (result.outcome !== 'done' || result.status !== 0)
-    throw new Error(`${w.name}, round ${round}: the pump ended with ${result.outcome}, status 0x${result.status.toString(16)}`);
-  const view = new DataView(result.data.slice().buffer);
-  const [done, cancelled, failed] = [0, 4, 8].map(at => view.getUint32(at, true)) as [number, number, number];
-  if (failed > 0)
-    throw new Error(
-      `${w.name}, round ${round}: ${failed} requests failed, the last with 0x${view.getUint32(12, true).toString(16)}`,
-    );
-  out.irps += done + cancelled;
-  out.cancelled += cancelled;
-}
-
-/** Rounds of one sample's life. The first three are not counted: what the machine sets up once. */
-export function findLeaks(w: Workload, rounds: number, irps: number, cpus: number, verifier = true): Leaks {
-  const machine = Machine.create({ limitSeconds: 60, cpus, verifier });
-  machine.load(PUMP, 'pump');
-  const pump = machine.open('\\\\.\\Pump');
-  const out: Leaks = { rounds: 0, irps: 0, cancelled: 0, leaks: [] };
+  cpus: number,
+  verifier = true,
+  report?: (out: Leaks) => void,
+): Leaks {
+  const machine = Machine.create({ limitSeconds: 600, cpus, verifier });
+  const pump = startPump(machine);
+  const out: Leaks = { rounds: 0, irps: 0, cancelAsked: 0, cancelled: 0, leaks: [] };
   let before: Counters | null = null;
-  for (let round = -3; round < rounds; round++) {
+  for (let round = -WARM_UP; round < rounds; round++) {
+    for (const b of w.below) machine.load(b.image, b.name);
     machine.load(w.image, w.name);
     if (w.device !== null) {
       const file = machine.open(w.device);
-      if (w.quick.code === 0) w.use(file);
-      else pumpRequests(machine, pump, w, round, irps, out);
+      w.use(file);
+      const pumped = pump(w.device, w.steps, irps, w.last);
       file.close();
+      if (round >= 0) {
+        out.irps += pumped.sent;
+        out.cancelAsked += pumped.cancelAsked;
+        out.cancelled += pumped.cancelled;
+      }
     }
-    const unloaded = machine.unload(w.name);
-    if (unloaded.outcome !== 'done')
-      throw new Error(`${w.name}, round ${round}: the unload ended with ${unloaded.outcome}: ${machine.bugCheck()?.text ?? ''}`);
-    machine.runToIdle(1);
+    for (const name of [w.name, ...w.below.map(b => b.name)]) {
+      retire(machine, name);
+      const bug = machine.bugCheck();
+      if (bug !== null) throw new Error(`${name}, round ${round}: ${bug.name}: ${bug.text ?? ''}`);
+    }
     const now = counters(machine);
     if (before !== null && round >= 0) {
       const leaks = differences(before, now);
@@ -129,6 +126,7 @@ export function findLeaks(w: Workload, rounds: number, irps: number, cpus: numbe
         if (out.leaks.length > 5) return out;
       }
       out.rounds++;
+      report?.(out);
     }
     before = now;
   }
@@ -143,13 +141,17 @@ function main(args: readonly string[]): void {
   const only = args.includes('--sample') ? args[args.indexOf('--sample') + 1] : null;
   for (const w of WORKLOADS.filter(x => only === null || x.name === only)) {
     const start = performance.now();
-    const l = findLeaks(w, option('rounds', 20), option('irps', 1000), option('cpus', 1), !args.includes('off'));
+    const seconds = (): string => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+    const told = (l: Leaks): void => {
+      if (l.rounds % 50 === 0) console.log(`${w.name}: ${l.rounds} rounds, ${l.irps} IRPs, ${seconds()}`);
+    };
+    const l = findLeaks(w, option('rounds', 20), option('irps', 1000), option('cpus', 1), !args.includes('off'), told);
     for (const text of l.leaks) console.log(`${w.name}: ${text}`);
     if (l.leaks.length > 0) process.exitCode = 1;
     console.log(
-      `${w.name}: ${l.rounds} rounds, ${l.irps} IRPs, ${l.cancelled} of them cancelled, ${l.leaks.length === 0 ? 'nothing leaked' : 'leaks'}; ${((performance.now() - start) / 1000).toFixed(1)} s`,
+      `${w.name}: ${l.rounds} rounds, ${l.irps} IRPs, ${l.cancelAsked} cancelled (${l.cancelled} ended so), ${l.leaks.length === 0 ? 'nothing leaked' : 'leaks'}; ${seconds()}`,
     );
   }
 }
 
-if (process.argv[1]?.endsWith('leaks.ts')) main(process.argv.slice(2));
+if (/[\\/]leaks\.m?[jt]s$/.test(process.argv[1] ?? '')) main(process.argv.slice(2));

@@ -1,85 +1,166 @@
 /*
- * Sends many requests to another driver's device from inside the machine, which costs a fraction of what requests from outside do. One IOCTL: what to do comes in, what came of
- * it goes out. Requests that stay pending are cancelled.
+ * Sends many requests to another driver's device from inside the machine, which costs a fraction of what requests from outside do. One IOCTL: a list of steps comes in, what came of
+ * them goes out. The list is gone through again and again until as many requests are sent as were wanted.
+ *
+ * A step is a request that is sent and waited for; one that is sent through a handle and then cancelled (ZwCancelIoFile); or one that is made by hand and cancelled before it is
+ * sent, so that the driver finds Irp->Cancel set. A step of the last kind that the driver does not look at is carried out as usual.
  */
 #include <ntddk.h>
 
 #define IOCTL_PUMP 0x222000
+#define STEPS 8
+
+/* STEP.How */
+#define PLAIN 0
+#define CANCEL_AFTER 1
+#define CANCEL_BEFORE 2
 
 typedef struct {
-    ULONG Requests;         /* how many */
-    ULONG CancelEvery;      /* every how many'th is one that the driver keeps, and is cancelled; 0: none */
-    ULONG QuickCode;        /* control code of the others, */
-    ULONG QuickInput;       /* and their input: 4 bytes; there is room for 64 of output */
-    ULONG PendingCode;      /* control code of those that are kept; 0: a read of 4 bytes */
-    WCHAR Device[64];       /* NT name */
+    UCHAR Major;            /* IRP_MJ_READ, IRP_MJ_WRITE or IRP_MJ_DEVICE_CONTROL */
+    UCHAR How;
+    USHORT Length;          /* of the input of a control code; of a read or write. There is room for 64 bytes of output */
+    ULONG Code;
+    ULONG Input[2];
+    NTSTATUS Expected[2];   /* either is right */
+} STEP;
+
+typedef struct {
+    ULONG Requests;
+    ULONG Steps;
+    ULONG Last;             /* number + 1 of the step that is sent once more at the end and still pending when the handle is closed; 0: none */
+    STEP Step[STEPS];
+    WCHAR Device[32];       /* NT name */
 } PUMP;
 
 typedef struct {
-    ULONG Done, Cancelled, Failed;
-    NTSTATUS LastFailure;
+    ULONG Sent, CancelAsked, Cancelled, Unexpected;
+    ULONG UnexpectedStep;   /* the last of them */
+    NTSTATUS UnexpectedStatus;
 } RESULT;
+
+/* What one request needs: memory of the sender that lives until it is complete. */
+typedef struct {
+    HANDLE File, Event;
+    PFILE_OBJECT FileObject;
+    PKEVENT EventObject;
+    IO_STATUS_BLOCK Iosb;
+    ULONG Buffer[16];
+    ULONG Output[16];
+} SENDER;
 
 NTSTATUS NTAPI ZwCreateEvent(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, EVENT_TYPE, BOOLEAN);
 NTSTATUS NTAPI ZwWaitForSingleObject(HANDLE, BOOLEAN, PLARGE_INTEGER);
 NTSTATUS NTAPI ZwCancelIoFile(HANDLE, PIO_STATUS_BLOCK);
 
-static VOID Count(RESULT *result, NTSTATUS status)
+/* Sends a request through the handle. */
+static NTSTATUS SendByHandle(SENDER *s, const STEP *step)
 {
-    if (status == STATUS_CANCELLED)
-        result->Cancelled++;
-    else if (NT_SUCCESS(status))
-        result->Done++;
-    else {
-        result->Failed++;
-        result->LastFailure = status;
+    LARGE_INTEGER start;
+
+    start.QuadPart = 0;
+    switch (step->Major) {
+    case IRP_MJ_READ:
+        return ZwReadFile(s->File, s->Event, NULL, NULL, &s->Iosb, s->Output, step->Length, &start, NULL);
+    case IRP_MJ_WRITE:
+        return ZwWriteFile(s->File, s->Event, NULL, NULL, &s->Iosb, s->Buffer, step->Length, &start, NULL);
+    default:
+        return ZwDeviceIoControlFile(s->File, s->Event, NULL, NULL, &s->Iosb, step->Code, s->Buffer, step->Length, s->Output, sizeof s->Output);
     }
 }
 
-/* One request: done at once, or kept by the driver and then cancelled. */
-static NTSTATUS One(HANDLE file, HANDLE event, const PUMP *pump, BOOLEAN kept)
+/* Makes a request, cancels it, and sends it then. The I/O manager frees the IRP when it is complete. */
+static NTSTATUS SendCancelled(SENDER *s, const STEP *step)
 {
-    IO_STATUS_BLOCK iosb, cancel;
-    ULONG in = pump->QuickInput, out[16];
+    PDEVICE_OBJECT device = IoGetRelatedDeviceObject(s->FileObject);
     LARGE_INTEGER start;
-    NTSTATUS status;
+    PIRP irp;
 
     start.QuadPart = 0;
-    if (kept && pump->PendingCode == 0)
-        status = ZwReadFile(file, event, NULL, NULL, &iosb, out, sizeof in, &start, NULL);
+    KeClearEvent(s->EventObject);
+    if (step->Major == IRP_MJ_DEVICE_CONTROL)
+        irp = IoBuildDeviceIoControlRequest(step->Code, device, s->Buffer, step->Length, s->Output, sizeof s->Output, FALSE, s->EventObject, &s->Iosb);
     else
-        status = ZwDeviceIoControlFile(file, event, NULL, NULL, &iosb, kept ? pump->PendingCode : pump->QuickCode, &in, sizeof in, out, sizeof out);
-    if (status != STATUS_PENDING)
-        return status;
-    if (kept)
-        ZwCancelIoFile(file, &cancel);
-    ZwWaitForSingleObject(event, FALSE, NULL);
-    return iosb.Status;
+        irp = IoBuildSynchronousFsdRequest(step->Major, device, step->Major == IRP_MJ_READ ? s->Output : s->Buffer, step->Length, &start, s->EventObject, &s->Iosb);
+    if (!irp)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    IoGetNextIrpStackLocation(irp)->FileObject = s->FileObject;
+    IoCancelIrp(irp);
+    return IoCallDriver(device, irp);
 }
 
+static NTSTATUS Carry(SENDER *s, const STEP *step)
+{
+    IO_STATUS_BLOCK cancel;
+    NTSTATUS status;
+
+    s->Buffer[0] = step->Input[0];
+    s->Buffer[1] = step->Input[1];
+    status = step->How == CANCEL_BEFORE ? SendCancelled(s, step) : SendByHandle(s, step);
+    if (step->How == CANCEL_AFTER)
+        ZwCancelIoFile(s->File, &cancel);
+    if (status == STATUS_PENDING) {
+        ZwWaitForSingleObject(s->Event, FALSE, NULL);
+        status = s->Iosb.Status;
+    }
+    return status;
+}
+
+static VOID Count(RESULT *result, const PUMP *pump, ULONG number, NTSTATUS status)
+{
+    const STEP *step = &pump->Step[number];
+
+    result->Sent++;
+    if (step->How != PLAIN)
+        result->CancelAsked++;
+    if (status == STATUS_CANCELLED)
+        result->Cancelled++;
+    if (status != step->Expected[0] && status != step->Expected[1]) {
+        result->Unexpected++;
+        result->UnexpectedStep = number;
+        result->UnexpectedStatus = status;
+    }
+}
+
+static VOID SendAll(SENDER *s, const PUMP *pump, RESULT *result)
+{
+    ULONG i;
+
+    while (result->Sent < pump->Requests && result->Unexpected == 0)
+        for (i = 0; i < pump->Steps; i++)
+            Count(result, pump, i, Carry(s, &pump->Step[i]));
+}
+
+/* Opens the device, sends, closes it. A request that the driver still keeps then is its cleanup routine's to end. */
 static NTSTATUS Run(const PUMP *pump, RESULT *result)
 {
     OBJECT_ATTRIBUTES attributes;
     UNICODE_STRING name;
-    IO_STATUS_BLOCK iosb;
-    HANDLE file, event;
-    NTSTATUS status;
-    ULONG i;
+    SENDER s;
+    NTSTATUS status, last;
 
+    RtlZeroMemory(&s, sizeof s);
     RtlZeroMemory(result, sizeof *result);
     InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
-    status = ZwCreateEvent(&event, EVENT_ALL_ACCESS, &attributes, SynchronizationEvent, FALSE);
+    status = ZwCreateEvent(&s.Event, EVENT_ALL_ACCESS, &attributes, SynchronizationEvent, FALSE);
     if (!NT_SUCCESS(status))
         return status;
+    ObReferenceObjectByHandle(s.Event, EVENT_ALL_ACCESS, *ExEventObjectType, KernelMode, (PVOID *)&s.EventObject, NULL);
     RtlInitUnicodeString(&name, pump->Device);
     InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
-    status = ZwCreateFile(&file, FILE_READ_DATA | FILE_WRITE_DATA, &attributes, &iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0, FILE_OPEN, 0, NULL, 0);
+    status = ZwCreateFile(&s.File, FILE_READ_DATA | FILE_WRITE_DATA, &attributes, &s.Iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0, FILE_OPEN, 0, NULL, 0);
     if (NT_SUCCESS(status)) {
-        for (i = 1; i <= pump->Requests; i++)
-            Count(result, One(file, event, pump, pump->CancelEvery != 0 && i % pump->CancelEvery == 0));
-        ZwClose(file);
+        ObReferenceObjectByHandle(s.File, 0, *IoFileObjectType, KernelMode, (PVOID *)&s.FileObject, NULL);
+        SendAll(&s, pump, result);
+        last = pump->Last ? SendByHandle(&s, &pump->Step[pump->Last - 1]) : STATUS_SUCCESS;
+        ZwClose(s.File);
+        if (last == STATUS_PENDING) {
+            ZwWaitForSingleObject(s.Event, FALSE, NULL);
+            Count(result, pump, pump->Last - 1, s.Iosb.Status);
+        }
+        ObDereferenceObject(s.FileObject);
     }
-    ZwClose(event);
+    ObDereferenceObject(s.EventObject);
+    ZwClose(s.Event);
     return status;
 }
 
@@ -104,7 +185,7 @@ static NTSTATUS NTAPI DeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         sp->Parameters.DeviceIoControl.InputBufferLength >= sizeof pump &&
         sp->Parameters.DeviceIoControl.OutputBufferLength >= sizeof(RESULT)) {
         pump = *(PUMP *)Irp->AssociatedIrp.SystemBuffer;
-        status = Run(&pump, Irp->AssociatedIrp.SystemBuffer);
+        status = pump.Steps <= STEPS && pump.Last <= STEPS ? Run(&pump, Irp->AssociatedIrp.SystemBuffer) : STATUS_INVALID_PARAMETER;
         if (NT_SUCCESS(status))
             Irp->IoStatus.Information = sizeof(RESULT);
     }
