@@ -50,7 +50,8 @@ export function completeConfig(partial: Partial<MachineConfig> = {}): MachineCon
   whole('rtcEpoch', 0, 0xffff_ffff);
   whole('clockPeriod', 1_000, 10_000_000);
   whole('dpcWatchdogTicks', 1, 1_000_000);
-  for (const name of ['injectPool', 'injectMap', 'injectLower', 'injectObject', 'injectSeed'] as const) whole(name, 0, 0xffff_ffff);
+  for (const name of ['injectPool', 'injectMap', 'injectLower', 'injectObject', 'injectSeed'] as const)
+    whole(name, 0, 0xffff_ffff);
   whole('seed', 0, 0xffff_ffff);
   whole('scheduleSeed', 0, 0xffff_ffff);
   if (typeof config.verifier !== 'boolean') throw new RangeError(`machine setting 'verifier' is true or false`);
