@@ -3,7 +3,6 @@ import type { Kernel } from '../kernel.ts';
 import { readString, wide } from '../ob/string.ts';
 import {
   KEY_BASIC_INFORMATION,
-  KEY_FULL_INFORMATION,
   KEY_NODE_INFORMATION,
   KeyBasicInformation,
   KeyCachedInformation,
@@ -34,6 +33,8 @@ import {
 
 const K = CM_KEY_CONTROL_BLOCK.f;
 const V = CM_KEY_VALUE.f;
+/** Offset of Class in a KEY_FULL_INFORMATION: the structure itself is longer by its padding. */
+const FULL_CLASS = 44;
 
 /** Hands an information structure out: `fixed` bytes must fit, the rest is cut. */
 export function give(k: Kernel, bytes: Uint8Array, fixed: number, to: number, length: number, resultLength: number): number {
@@ -119,14 +120,14 @@ export function keyInformation(k: Kernel, key: number, kind: number): { bytes: U
       const longest = (list: readonly number[]): number => list.reduce((most, n) => Math.max(most, n), 0);
       b.u64(time)
         .u32(0)
-        .u32(className.length ? KEY_FULL_INFORMATION.size : 0xffffffff)
+        .u32(className.length ? FULL_CLASS : 0xffffffff)
         .u32(className.length)
         .u32(keys.length);
       b.u32(longest(keys.map(s => keyName(k, s).length * 2))).u32(longest(keys.map(s => mem.read16(s + K.Class.offset))));
       b.u32(values.length)
         .u32(longest(values.map(v => mem.read16(v + V.Name.offset))))
         .u32(longest(values.map(v => V.DataLength.get(mem, v))));
-      return { bytes: b.add(className).bytes(), fixed: KEY_FULL_INFORMATION.size };
+      return { bytes: b.add(className).bytes(), fixed: FULL_CLASS };
     }
     case KeyNameInformation: {
       const path = wide(keyPath(k, key));

@@ -114,6 +114,20 @@ static VOID Values(VOID)
     OUTCOME(ZwDeleteValueKey, "a handle that is none: STATUS_INVALID_HANDLE", ZwDeleteValueKey((HANDLE)(ULONG_PTR)0x7ffff0, &name) == STATUS_INVALID_HANDLE);
 }
 
+/* A driver asks for the length, allocates that much, and asks again. */
+static BOOLEAN AsksEnough(HANDLE key)
+{
+    static UCHAR exact[256];
+    for (KEY_INFORMATION_CLASS class = KeyBasicInformation; class <= KeyFullInformation; class ++)
+    {
+        ULONG length = 0, again = 0;
+        if (ZwQueryKey(key, class, NULL, 0, &length) != STATUS_BUFFER_TOO_SMALL || length > sizeof(exact)) return FALSE;
+        if (ZwQueryKey(key, class, exact, length, &again) != STATUS_SUCCESS || again != length) return FALSE;
+    }
+    PKEY_FULL_INFORMATION full = (PVOID)exact;
+    return full->ClassLength == 0 || (full->ClassOffset == FIELD_OFFSET(KEY_FULL_INFORMATION, Class) && full->Class[0] == L'K');
+}
+
 static VOID Information(VOID)
 {
     UCHAR buffer[512] __attribute__((aligned(8)));
@@ -132,6 +146,7 @@ static VOID Information(VOID)
     OUTCOME(ZwQueryKey, "KeyNodeInformation", RtlCompareMemory(buffer + node->ClassOffset, L"Kind", 8) == 8);
     OUTCOME(ZwQueryKey, "KeyBasicInformation", ZwQueryKey(a, KeyBasicInformation, buffer, sizeof(buffer), &length) == STATUS_SUCCESS && basic->NameLength == 10 && basic->Name[0] == L'A' && basic->LastWriteTime.QuadPart != 0);
     OUTCOME(ZwQueryKey, "KeyFullInformation", ZwQueryKey(Root, KeyFullInformation, buffer, sizeof(buffer), &length) == STATUS_SUCCESS && full->SubKeys == 2 && full->MaxNameLen == 10 && full->MaxClassLen == 8 && full->Values == 1);
+    OUTCOME(ZwQueryKey, "the length that it asks for is enough, with a class and without", AsksEnough(a) && AsksEnough(Root));
     OUTCOME(ZwQueryKey, "KeyNameInformation", ZwQueryKey(a, KeyNameInformation, buffer, sizeof(buffer), &length) == STATUS_SUCCESS && path->NameLength > 30 && path->Name[0] == L'\\');
     OUTCOME(ZwQueryKey, "room for the fixed part only: STATUS_BUFFER_OVERFLOW and the length", ZwQueryKey(a, KeyBasicInformation, buffer, 16, &length) == STATUS_BUFFER_OVERFLOW && length == 26);
     OUTCOME(ZwQueryKey, "not even that: STATUS_BUFFER_TOO_SMALL and the length", ZwQueryKey(a, KeyBasicInformation, buffer, 8, &length) == STATUS_BUFFER_TOO_SMALL && length == 26);
