@@ -12,7 +12,10 @@ import { obFind } from '../ob/attributes.ts';
 import { obMakeTemporary } from '../ob/named.ts';
 import { poolTag } from '../ob/globals.ts';
 import { allocateString, freeString, readString } from '../ob/string.ts';
+import { previousMode } from '../ob/mode.ts';
 import { exportedType } from '../ob/type.ts';
+import { currentSubject, effectiveToken } from '../se/subject.ts';
+import { hasPrivilege, SeLoadDriverPrivilege } from '../se/token.ts';
 import { psCreateSystemThread } from '../ps/thread.ts';
 import {
   DO_DEVICE_INITIALIZING,
@@ -20,8 +23,11 @@ import {
   DRVO_INITIALIZED,
   DRVO_LEGACY_DRIVER,
   DRVO_UNLOAD_INVOKED,
+  FILE_STANDARD_INFORMATION,
+  IO_STATUS_BLOCK,
 } from '../types/io.ts';
-import { KEVENT } from '../types/ke.ts';
+import { KernelMode, KEVENT } from '../types/ke.ts';
+import { OBJ_CASE_INSENSITIVE, OBJ_KERNEL_HANDLE, OBJECT_ATTRIBUTES } from '../types/ob.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
 import { IMAGE_ADDRESSING_MODE_32BIT, IMAGE_SYSTEM_MODE_IMAGE } from '../types/ps.ts';
@@ -33,11 +39,25 @@ import {
   STATUS_INVALID_IMAGE_FORMAT,
   STATUS_INVALID_PARAMETER,
   STATUS_OBJECT_NAME_NOT_FOUND,
+  STATUS_PRIVILEGE_NOT_HELD,
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { statusName } from '../types/statusname.ts';
 import { i32, ptr, struct, u32, u8 } from '../types/struct.ts';
-import { call, type NtExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, VOID, wait } from '../exports/declare.ts';
+import {
+  call,
+  type NtExport,
+  ntSteps,
+  NTSTATUS,
+  type Outcome,
+  pointer,
+  PVOID,
+  ret,
+  VOID,
+  wait,
+  type Frame,
+  next,
+} from '../exports/declare.ts';
 import { stepService } from '../exports/service.ts';
 import { withTree } from '../pnp/tree.ts';
 import { checkUnloadedDriver } from '../verifier/unload.ts';
@@ -53,9 +73,11 @@ export const LOAD_PACKET = struct('_LOAD_PACKET', {
   /** The service's registry path; for an unload, the driver is known already. */
   RegistryPath: UNICODE_STRING,
   DriverObject: ptr,
-  /** The file's bytes, in nonpaged pool, and how many; 0 when there are none. */
+  /** The file's bytes, in nonpaged pool, and how many; 0 when the file is to be read. */
   Image: ptr,
   ImageLength: u32,
+  /** The bytes were read for this packet, and go with it. */
+  ImageRead: u32,
   FinalStatus: i32,
   Unload: u8,
   /** Out: base of the loaded image. */
@@ -68,6 +90,27 @@ const P = LOAD_PACKET.f;
 /** `edu` of `\Registry\Machine\System\CurrentControlSet\Services\edu`. */
 export const serviceOf = (path: string): string => path.replace(/^.*\\/, '');
 
+/** What the registry says of the service of a packet; a status when it cannot be loaded. */
+function serviceToLoad(k: Kernel, packet: number): { service: string; file: string; objectPath: string } | number {
+  const path = readString(k, packet + P.RegistryPath.offset);
+  const service = serviceOf(path);
+  const key = cmOpenPath(k, path);
+  if (!key) return STATUS_OBJECT_NAME_NOT_FOUND;
+  const file = cmQueryString(k, key, 'ImagePath') ?? `\\SystemRoot\\System32\\drivers\\${service}.sys`;
+  // Type 2 is SERVICE_FILE_SYSTEM_DRIVER.
+  const objectPath = `${cmQueryDword(k, key, 'Type') === 2 ? '\\FileSystem' : '\\Driver'}\\${service}`;
+  if (obFind(k, objectPath, 0).status === STATUS_SUCCESS) return STATUS_IMAGE_ALREADY_LOADED;
+  return { service, file, objectPath };
+}
+
+/** Gets the image of a packet: the bytes that came with it, or the file that the service names. */
+function fetchImage(k: Kernel, packet: number): Outcome {
+  const found = serviceToLoad(k, packet);
+  if (typeof found === 'number') return ret(found);
+  if (P.Image.get(k.mem, packet)) return next('fetched');
+  return call(k.address('nt!IopReadImageFile'), [packet], 'fetched');
+}
+
 /** Maps the image, makes the driver object, and tells the image notify routines; DriverEntry comes after them. */
 function mapAndEnter(
   k: Kernel,
@@ -75,17 +118,13 @@ function mapAndEnter(
   packet: number,
 ): Outcome {
   const { mem } = k;
-  const path = readString(k, packet + P.RegistryPath.offset);
-  const service = serviceOf(path);
-  const key = cmOpenPath(k, path);
-  if (!key) return ret(STATUS_OBJECT_NAME_NOT_FOUND);
+  const found = serviceToLoad(k, packet);
   const image = P.Image.get(mem, packet);
-  const file = cmQueryString(k, key, 'ImagePath') ?? `\\SystemRoot\\System32\\drivers\\${service}.sys`;
-  // Type 2 is SERVICE_FILE_SYSTEM_DRIVER.
-  const objectPath = `${cmQueryDword(k, key, 'Type') === 2 ? '\\FileSystem' : '\\Driver'}\\${service}`;
-  if (obFind(k, objectPath, 0).status === STATUS_SUCCESS) return ret(STATUS_IMAGE_ALREADY_LOADED);
-  // There is no file system: an image comes with the request that loads it.
-  if (!image) return ret(STATUS_OBJECT_NAME_NOT_FOUND);
+  if (typeof found === 'number' || !image) {
+    freeReadImage(k, packet);
+    return ret(typeof found === 'number' ? found : STATUS_OBJECT_NAME_NOT_FOUND);
+  }
+  const { service, file, objectPath } = found;
   let loaded;
   try {
     loaded = ldrLoadImage(k, mem.readBytes(image, P.ImageLength.get(mem, packet)), file.replace(/^.*\\/, ''), file);
@@ -93,6 +132,8 @@ function mapAndEnter(
     if (!(e instanceof ImageError)) throw e;
     P.Message.set(mem, packet, messageBlock(k, e.message));
     return ret(e.status);
+  } finally {
+    freeReadImage(k, packet);
   }
   if (loaded.entry === loaded.base) {
     ldrUnloadImage(k, loaded.section);
@@ -126,6 +167,121 @@ function mapAndEnter(
   const properties = IMAGE_ADDRESSING_MODE_32BIT | IMAGE_SYSTEM_MODE_IMAGE;
   return call(k.address('nt!PsCallImageNotifyRoutines'), [name, 0, loaded.base, loaded.size, properties], 'mapped');
 }
+
+/** The bytes of an image that was read from its file are not needed once it is mapped. */
+function freeReadImage(k: Kernel, packet: number): void {
+  if (!P.ImageRead.get(k.mem, packet)) return;
+  exFreePool(k, P.Image.get(k.mem, packet), 0);
+  P.ImageRead.set(k.mem, packet, 0);
+  P.Image.set(k.mem, packet, 0);
+}
+
+/** A path in the registry may leave out where Windows lies. */
+const imagePath = (file: string): string => (file.startsWith('\\') ? file : `\\SystemRoot\\${file}`);
+/** The longest driver that is read: what the nonpaged pool can spare. */
+const MAXIMUM_IMAGE = 0x2000000;
+const FILE_READ_DATA = 1,
+  SYNCHRONIZE = 0x100000,
+  FILE_SHARE_READ = 1,
+  FILE_SYNCHRONOUS_IO_NONALERT = 0x20,
+  FILE_NON_DIRECTORY_FILE = 0x40,
+  FileStandardInformation = 5,
+  STATUS_PENDING = 0x103;
+
+const readFrame = {
+  Handle: ptr,
+  Path: UNICODE_STRING,
+  Attributes: OBJECT_ATTRIBUTES,
+  Iosb: IO_STATUS_BLOCK,
+  Standard: FILE_STANDARD_INFORMATION,
+  Block: ptr,
+  Status: u32,
+};
+type ReadFrame = Frame<typeof readFrame>;
+
+/** Ends the reading of a file with a status: the handle is closed, and without success the block goes. */
+function closeImageFile(k: Kernel, f: ReadFrame, status: number): Outcome {
+  f.set('Status', status);
+  freeString(k, f.address('Path'));
+  const block = f.get('Block');
+  if (!ntSuccess(status) && block) {
+    exFreePool(k, block, 0);
+    f.set('Block', 0);
+  }
+  return f.get('Handle') ? call(k.address('nt!ZwClose'), [f.get('Handle')], 'closed') : ret(status);
+}
+
+/** Reads the file of a driver into pool, with the services that everybody has for that. */
+const readImageFile = ntSteps({
+  name: 'IopReadImageFile',
+  internal: true,
+  doc: "Reads the file that a service's ImagePath names into nonpaged pool, for its LOAD_PACKET.",
+  args: { Packet: PVOID },
+  returns: NTSTATUS,
+  cycles: 1000,
+  status: 'full',
+  frame: readFrame,
+  steps: {
+    start(k, f, _rax, { Packet }) {
+      const { mem } = k;
+      f.set('Handle', 0);
+      f.set('Block', 0);
+      mem.fill(f.address('Path'), UNICODE_STRING.size, 0);
+      const found = serviceToLoad(k, Packet);
+      if (typeof found === 'number') return ret(found);
+      if (!allocateString(k, f.address('Path'), imagePath(found.file), poolTag('Driv')))
+        return ret(STATUS_INSUFFICIENT_RESOURCES);
+      const o = OBJECT_ATTRIBUTES.f,
+        attributes = f.address('Attributes');
+      mem.fill(attributes, OBJECT_ATTRIBUTES.size, 0);
+      o.Length.set(mem, attributes, OBJECT_ATTRIBUTES.size);
+      o.ObjectName.set(mem, attributes, f.address('Path'));
+      o.Attributes.set(mem, attributes, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE);
+      const options = FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE;
+      return call(
+        k.address('nt!ZwOpenFile'),
+        [f.address('Handle'), FILE_READ_DATA | SYNCHRONIZE, attributes, f.address('Iosb'), FILE_SHARE_READ, options],
+        'opened',
+      );
+    },
+    opened(k, f, rax) {
+      if (!ntSuccess(rax)) {
+        f.set('Handle', 0);
+        return closeImageFile(k, f, rax);
+      }
+      return call(
+        k.address('nt!ZwQueryInformationFile'),
+        [f.get('Handle'), f.address('Iosb'), f.address('Standard'), FILE_STANDARD_INFORMATION.size, FileStandardInformation],
+        'sized',
+      );
+    },
+    sized(k, f, rax) {
+      if (!ntSuccess(rax)) return closeImageFile(k, f, rax);
+      const size = FILE_STANDARD_INFORMATION.f.EndOfFile.get(k.mem, f.address('Standard'));
+      if (size <= 0n || size > BigInt(MAXIMUM_IMAGE)) return closeImageFile(k, f, STATUS_INVALID_IMAGE_FORMAT);
+      const block = exAllocatePool(k, NonPagedPoolNx, Number(size), poolTag('Driv'));
+      if (!block) return closeImageFile(k, f, STATUS_INSUFFICIENT_RESOURCES);
+      f.set('Block', block);
+      // From the start of the file; Standard is where that offset lies now.
+      const length = Number(size);
+      k.mem.write64(f.address('Standard'), 0n);
+      return call(
+        k.address('nt!ZwReadFile'),
+        [f.get('Handle'), 0, 0, 0, f.address('Iosb'), block, length, f.address('Standard'), 0],
+        'read',
+      );
+    },
+    read(k, f, rax, { Packet }) {
+      if (rax === STATUS_PENDING) throw new Error('a synchronous file answered STATUS_PENDING');
+      if (!ntSuccess(rax)) return closeImageFile(k, f, rax);
+      P.Image.set(k.mem, Packet, f.get('Block'));
+      P.ImageLength.set(k.mem, Packet, k.mem.read32(f.address('Iosb') + 8));
+      P.ImageRead.set(k.mem, Packet, 1);
+      return closeImageFile(k, f, STATUS_SUCCESS);
+    },
+    closed: (_k, f) => ret(f.get('Status')),
+  },
+});
 
 /** What DriverEntry gets: the path through the control set that CurrentControlSet links to. */
 const canonicalPath = (service: string): string => `\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\${service}`;
@@ -189,7 +345,12 @@ function submit(k: Kernel, packet: number, then: string, immediately: (status: n
   return keWait(k, [packet + P.Event.offset]) === 'blocked' ? wait(then) : immediately(P.FinalStatus.get(k.mem, packet));
 }
 
+/** Kernel mode, or a user with the privilege. */
+const mayLoadDrivers = (k: Kernel): boolean =>
+  previousMode(k) === KernelMode || hasPrivilege(k, effectiveToken(currentSubject(k)), SeLoadDriverPrivilege);
+
 export const exports: NtExport[] = [
+  readImageFile,
   ntSteps({
     name: 'IopLoadDriver',
     internal: true,
@@ -200,7 +361,9 @@ export const exports: NtExport[] = [
     status: 'full',
     frame: { Driver: ptr, RegistryPath: UNICODE_STRING },
     steps: {
-      start: (k, f, _rax, { Packet }) => mapAndEnter(k, f, Packet),
+      start: (k, _f, _rax, { Packet }) => fetchImage(k, Packet),
+      fetched: (k, f, rax, { Packet }) =>
+        P.Image.get(k.mem, Packet) ? mapAndEnter(k, f, Packet) : ret(ntSuccess(rax) ? STATUS_OBJECT_NAME_NOT_FOUND : rax),
       refused: (_k, _f, rax) => ret(rax),
       mapped: (k, f) => call(DRV.DriverInit.get(k.mem, f.get('Driver')), [f.get('Driver'), f.get('RegistryPath')], 'entered'),
       entered(k, f, rax, { Packet }) {
@@ -320,11 +483,11 @@ export const exports: NtExport[] = [
     args: { DriverServiceName: PUNICODE_STRING },
     returns: NTSTATUS,
     cycles: 400,
-    status: 'partial',
-    missing: 'there is no file system: only images that were brought into the machine beforehand can be loaded',
+    status: 'full',
     frame: { Packet: LOAD_PACKET },
     steps: {
       start(k, f, _rax, { DriverServiceName }) {
+        if (!mayLoadDrivers(k)) return ret(STATUS_PRIVILEGE_NOT_HELD);
         const packet = f.get('Packet');
         k.mem.fill(packet, LOAD_PACKET.size, 0);
         if (!allocateString(k, packet + P.RegistryPath.offset, readString(k, DriverServiceName), poolTag('Driv')))
@@ -352,6 +515,7 @@ export const exports: NtExport[] = [
     steps: {
       start(k, f, _rax, { DriverServiceName }) {
         const { mem } = k;
+        if (!mayLoadDrivers(k)) return ret(STATUS_PRIVILEGE_NOT_HELD);
         const path = readString(k, DriverServiceName);
         if (!path.toLowerCase().startsWith(SERVICES_PATH.toLowerCase()) && !/\\services\\/i.test(path))
           return ret(STATUS_INVALID_PARAMETER);
