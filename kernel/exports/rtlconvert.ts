@@ -1,6 +1,7 @@
 /** Conversions between strings of bytes, wide strings, numbers and GUIDs. Source: their WDK pages. */
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool } from '../mm/pool.ts';
+import { bytesOfText, charOfByte, textOfBytes } from '../rtl/codepage.ts';
 import { parseNumber } from '../rtl/ctype.ts';
 import {
   readAnsiString,
@@ -36,7 +37,7 @@ const TAG_STRING = 0x52747453; // 'SttR'
 /** The text in upper case if case does not count. */
 export const fold = (text: string, noCase: boolean): string => (noCase ? upcase(text) : text);
 
-/** The ANSI code page of the system is 1252 in its Latin-1 part: a byte is the character of its number, other characters become `?`. */
+/** Bytes that were read as Latin-1 text; what is no byte becomes `?`. */
 export const narrow = (text: string): Uint8Array => Uint8Array.from(text, c => (c.charCodeAt(0) > 0xff ? 0x3f : c.charCodeAt(0)));
 
 /** Puts converted text into a counted string, in a buffer of its own if `allocate`. `zero` is the terminator's width. */
@@ -66,7 +67,7 @@ const toWide = (name: string): NtExport =>
     cycles: 250,
     status: 'full',
     impl: (k, a) =>
-      convertCounted(k, a.DestinationString, wideBytes(readAnsiString(k.mem, a.SourceString)), 2, a.AllocateDestinationString),
+      convertCounted(k, a.DestinationString, wideBytes(textOfBytes(readAnsiString(k.mem, a.SourceString))), 2, a.AllocateDestinationString),
   });
 const toNarrow = (name: string, upper: boolean): NtExport =>
   ntExport({
@@ -78,7 +79,7 @@ const toNarrow = (name: string, upper: boolean): NtExport =>
     cycles: 250,
     status: 'full',
     impl: (k, a) =>
-      convertCounted(k, a.DestinationString, narrow(fold(readUnicodeString(k.mem, a.SourceString), upper)), 1, a.AllocateDestinationString),
+      convertCounted(k, a.DestinationString, bytesOfText(fold(readUnicodeString(k.mem, a.SourceString), upper)), 1, a.AllocateDestinationString),
   });
 
 /** To wide the result must fit with its zero (else nothing is stored); to bytes it is cut. */
@@ -104,16 +105,18 @@ const conversions: NtExport[] = [
   toNarrow('RtlUnicodeStringToOemString', false),
   toNarrow('RtlUpcaseUnicodeStringToOemString', true),
   toNarrow('RtlUpcaseUnicodeStringToAnsiString', true),
-  ntExport({
-    name: 'RtlxAnsiStringToUnicodeSize',
-    doc: 'Bytes that a string takes as a wide one, with its zero.',
-    irql: PASSIVE,
-    args: { AnsiString: PSTRING },
-    returns: ULONG,
-    cycles: 20,
-    status: 'full',
-    impl: (k, a) => (k.mem.read16(a.AnsiString) + 1) * 2,
-  }),
+  ...(['RtlxAnsiStringToUnicodeSize', 'RtlAnsiStringToUnicodeSize'] as const).map(name =>
+    ntExport({
+      name,
+      doc: 'Bytes that a string takes as a wide one, with its zero.',
+      irql: PASSIVE,
+      args: { AnsiString: PSTRING },
+      returns: ULONG,
+      cycles: 20,
+      status: 'full',
+      impl: (k, a) => (k.mem.read16(a.AnsiString) + 1) * 2,
+    }),
+  ),
   ntExport({
     name: 'RtlxOemStringToUnicodeSize',
     doc: 'Bytes that an OEM string takes as a wide one, with its zero.',
@@ -155,7 +158,7 @@ const conversions: NtExport[] = [
       const at = k.mem.readPtr(a.SourceCharacter),
         c = k.mem.read8(at);
       k.mem.writePtr(a.SourceCharacter, at + 1);
-      return c;
+      return charOfByte(c);
     },
   }),
   ...(['RtlUnicodeToMultiByteN', 'RtlUnicodeToOemN', 'RtlUpcaseUnicodeToMultiByteN', 'RtlUpcaseUnicodeToOemN'] as const).map(name =>
@@ -173,7 +176,7 @@ const conversions: NtExport[] = [
           a.Destination,
           a.MaxBytes,
           a.BytesWritten,
-          narrow(fold(readWide(k.mem, a.Source, a.BytesInSource), name.includes('Upcase'))),
+          bytesOfText(fold(readWide(k.mem, a.Source, a.BytesInSource), name.includes('Upcase'))),
         ),
     }),
   ),
@@ -187,7 +190,7 @@ const conversions: NtExport[] = [
       cycles: 100,
       status: 'full',
       impl: (k, a) =>
-        convertBuffer(k, a.Destination, a.MaxBytes & ~1, a.BytesWritten, wideBytes(readBytesText(k.mem, a.Source, a.BytesInSource))),
+        convertBuffer(k, a.Destination, a.MaxBytes & ~1, a.BytesWritten, wideBytes(textOfBytes(readBytesText(k.mem, a.Source, a.BytesInSource)))),
     }),
   ),
   ntExport({

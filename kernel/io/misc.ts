@@ -185,7 +185,8 @@ const namedEvent = (name: string, doc: string, type: number): NtExport =>
   });
 
 /** CONFIGURATION_INFORMATION: counts of devices by kind, which drivers of disks and ports keep. */
-const CONFIGURATION_SIZE = 0x30;
+const CONFIGURATION_SIZE = 0x28,
+  CONFIGURATION_VERSION = 0x20;
 
 const rest: NtExport[] = [
   namedEvent('IoCreateNotificationEvent', 'Makes, or opens, a named notification event.', 0),
@@ -216,7 +217,7 @@ const rest: NtExport[] = [
     doc: 'CONFIGURATION_INFORMATION.',
     size: CONFIGURATION_SIZE,
     status: 'full',
-    init: (k, at) => k.mem.write32(at, CONFIGURATION_SIZE),
+    init: (k, at) => k.mem.write32(at + CONFIGURATION_VERSION, CONFIGURATION_SIZE),
   }),
   ntExport({
     name: 'IoWMIRegistrationControl',

@@ -79,6 +79,7 @@ const exported = new Set(allExports.filter(e => !e.internal).map(e => e.name));
 /** Macros of wdm.h and what they call. */
 const CALLED_AS: { readonly [name: string]: string } = {
   IoCallDriver: 'IofCallDriver',
+  RtlAnsiStringToUnicodeSize: 'RtlxAnsiStringToUnicodeSize',
   IoCompleteRequest: 'IofCompleteRequest',
   ObDereferenceObject: 'ObfDereferenceObject',
   ObReferenceObject: 'ObfReferenceObject',
