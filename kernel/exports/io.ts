@@ -20,6 +20,7 @@ import { exports as load } from '../io/load.ts';
 import { exports as misc } from '../io/misc.ts';
 import { exports as pagingIo } from '../io/pagingio.ts';
 import { exports as filePages } from '../mm/filepages.ts';
+import { exports as fileSize } from '../io/filesize.ts';
 import { exports as partitions } from '../io/partition.ts';
 import { exports as partitionWriting } from '../io/partitionwrite.ts';
 import { exports as fileInformation } from '../io/fileinformation.ts';
@@ -50,6 +51,7 @@ export const exports: NtExport[] = [
   ...hardErrors,
   ...requests,
   ...fileInformation,
+  ...fileSize,
   ...partitions,
   ...partitionWriting,
   ...pagingIo,

@@ -118,8 +118,14 @@ static VOID Walking(VOID)
 {
     PIRP irp = Prepare(NULL, TRUE, TRUE, TRUE);
     Answer = Succeed;
-    OUTCOME(IoCallDriver, "returns what the dispatch routine returns", IoCallDriver(Upper, irp) == STATUS_SUCCESS);
-    OUTCOME(IoCallDriver, "calls the dispatch routine of the major function with the device", Traced("UMLms"));
+    NTSTATUS returned = IoCallDriver(Upper, irp);
+    OUTCOME(IoCallDriver, "returns what the dispatch routine returns", returned == STATUS_SUCCESS);
+    OUTCOME(IofCallDriver, "returns what the dispatch routine returns", returned == STATUS_SUCCESS);
+    BOOLEAN traced = Traced("UMLms");
+    OUTCOME(IoCallDriver, "calls the dispatch routine of the major function with the device", traced);
+    OUTCOME(IofCallDriver, "the next stack location is the driver's, and its dispatch routine runs", traced);
+    OUTCOME(IofCompleteRequest, "completion routines run from the lowest driver up", traced);
+    OUTCOME(IofCompleteRequest, "STATUS_MORE_PROCESSING_REQUIRED from one of them ends the completion", irp->Type == IO_TYPE_IRP && irp->IoStatus.Information == 42);
     OUTCOME(IoCompleteRequest, "calls completion routines from the lowest driver up", Traced("UMLms"));
     OUTCOME(IoCompleteRequest, "STATUS_MORE_PROCESSING_REQUIRED ends the completion and the IRP is the driver's again",
             irp->Type == IO_TYPE_IRP && irp->IoStatus.Information == 42);

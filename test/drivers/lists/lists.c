@@ -100,6 +100,11 @@ static VOID Slists(VOID)
     OUTCOME(ExInterlockedPushEntrySList, "puts the entry at the front and returns the one that was first", ExInterlockedPushEntrySList(&Sequenced, &Entries[1].Link, &Lock) == &Entries[0].Link);
     OUTCOME(ExQueryDepthSList, "returns the number of entries", ExQueryDepthSList(&Sequenced) == 2);
     OUTCOME(ExInterlockedPopEntrySList, "returns the first entry, which is taken off", ExInterlockedPopEntrySList(&Sequenced, &Lock) == &Entries[1].Link && ExQueryDepthSList(&Sequenced) == 1);
+    /* What the macros call on x64, without a lock. */
+    ExInterlockedPopEntrySList(&Sequenced, &Lock);
+    OUTCOME(ExpInterlockedPopEntrySList, "NULL for a list without entries", ExpInterlockedPopEntrySList(&Sequenced) == NULL);
+    OUTCOME(ExpInterlockedPushEntrySList, "NULL when the list was empty, else the entry that was first", ExpInterlockedPushEntrySList(&Sequenced, &Entries[0].Link) == NULL && ExpInterlockedPushEntrySList(&Sequenced, &Entries[1].Link) == &Entries[0].Link && ExQueryDepthSList(&Sequenced) == 2);
+    OUTCOME(ExpInterlockedPopEntrySList, "the entry that came last, which is taken off", ExpInterlockedPopEntrySList(&Sequenced) == &Entries[1].Link && ExQueryDepthSList(&Sequenced) == 1);
     ExInterlockedPushEntrySList(&Sequenced, &Entries[2].Link, &Lock);
     PSLIST_ENTRY all = ExInterlockedFlushSList(&Sequenced);
     OUTCOME(ExInterlockedFlushSList, "returns the first of all entries, which are taken off", all == &Entries[2].Link && all->Next == &Entries[0].Link && ExQueryDepthSList(&Sequenced) == 0);
