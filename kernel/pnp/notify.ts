@@ -6,6 +6,7 @@ import {
   call,
   type Frame,
   type NtExport,
+  ntExport,
   ntSteps,
   NTSTATUS,
   type Outcome,
@@ -28,8 +29,16 @@ import { WORK_QUEUE_ITEM } from '../types/ex.ts';
 import { FILE_OBJECT } from '../types/io.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
 import { LIST_ENTRY, UNICODE_STRING } from '../types/rtl.ts';
-import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
+import {
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_INVALID_DEVICE_REQUEST,
+  STATUS_INVALID_PARAMETER,
+  STATUS_PENDING,
+  STATUS_SUCCESS,
+} from '../types/status.ts';
 import { array, ptr, struct, u16, u32, u64, u8 } from '../types/struct.ts';
+import { PDEVICE_OBJECT } from '../io/call.ts';
+import { nodeOfPdo } from './relations.ts';
 import { guidText, interfaceLinks } from './interface.ts';
 
 /** IO_NOTIFICATION_EVENT_CATEGORY */
@@ -119,16 +128,22 @@ export function postInterfaceChange(k: Kernel, event: number, classGuid: Uint8Ar
 const walkFrame = { Entry: ptr, Next: ptr, Status: u32, Notification: NOTIFICATION };
 type WalkFrame = Frame<typeof walkFrame>;
 
-/** Calls the routine of the next entry that `wanted` says yes to; the walk ends with `done`. */
-function callNext(k: Kernel, f: WalkFrame, wanted: (entry: number) => boolean, done: () => Outcome): Outcome {
+/** Calls the routine of the next entry that `wanted` says yes to, with the notification at that address; the walk ends with `done`. */
+function callNext(
+  k: Kernel,
+  f: WalkFrame,
+  wanted: (entry: number) => boolean,
+  done: () => Outcome,
+  notification = f.address('Notification'),
+): Outcome {
   const { mem } = k;
   for (let at = f.get('Next'); at !== head(k); at = mem.readPtr(at)) {
     if (!wanted(at) || !acquireRundown(k, at + E.Rundown.offset, 1)) continue;
     f.set('Entry', at);
     f.set('Next', mem.readPtr(at));
     if (E.Category.get(mem, at) === EventCategoryTargetDeviceChange)
-      mem.writePtr(f.address('Notification') + TARGET_FILE_OBJECT, E.FileObject.get(mem, at));
-    return call(E.Routine.get(mem, at), [f.address('Notification'), E.Context.get(mem, at)], 'called');
+      mem.writePtr(notification + TARGET_FILE_OBJECT, E.FileObject.get(mem, at));
+    return call(E.Routine.get(mem, at), [notification, E.Context.get(mem, at)], 'called');
   }
   return done();
 }
@@ -158,13 +173,54 @@ const nextInterface = (k: Kernel, f: WalkFrame, event: number): Outcome =>
     },
   );
 
+const isTarget = (k: Kernel, entry: number, target: number): boolean =>
+  E.Category.get(k.mem, entry) === EventCategoryTargetDeviceChange && E.Target.get(k.mem, entry) === target;
+
 const nextTarget = (k: Kernel, f: WalkFrame, target: number): Outcome =>
   callNext(
     k,
     f,
-    entry => E.Category.get(k.mem, entry) === EventCategoryTargetDeviceChange && E.Target.get(k.mem, entry) === target,
+    entry => isTarget(k, entry, target),
     () => ret(f.get('Status')),
   );
+
+/** An event of a driver's own making that a worker thread is to tell of; the notification follows it. */
+const CUSTOM_EVENT = struct('_CUSTOM_DEVICE_EVENT', { Item: WORK_QUEUE_ITEM, Device: ptr, Callback: ptr, Context: u64 });
+const C = CUSTOM_EVENT.f;
+/** Smallest TARGET_DEVICE_CUSTOM_NOTIFICATION: up to NameBufferOffset. */
+const CUSTOM_SIZE = 0x24;
+
+/** The events of the system itself, which no driver may make up. */
+function isSystemEvent(k: Kernel, notification: number): boolean {
+  const guid = k.mem.readBytes(notification + NOTIFICATION.f.Event.offset, 16);
+  return [TARGET_DEVICE_QUERY_REMOVE, TARGET_DEVICE_REMOVE_CANCELLED, TARGET_DEVICE_REMOVE_COMPLETE].some(event =>
+    eventGuid(event).every((b, i) => b === guid[i]),
+  );
+}
+
+/** What is wrong with a driver's event; STATUS_SUCCESS for nothing. */
+function checkCustom(k: Kernel, routine: string, device: number, notification: number): number {
+  nodeOfPdo(k, routine, device);
+  k.mem.probe(notification, CUSTOM_SIZE, true);
+  if (isSystemEvent(k, notification)) return STATUS_INVALID_DEVICE_REQUEST;
+  return NOTIFICATION.f.Size.get(k.mem, notification) < CUSTOM_SIZE ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
+}
+
+/** Tells the next driver of an event of a device. */
+const nextCustom = (k: Kernel, f: WalkFrame, device: number, notification: number, done: () => Outcome): Outcome =>
+  callNext(k, f, entry => isTarget(k, entry, device), done, notification);
+
+/** Everybody has been told. */
+const told = (k: Kernel, event: number): Outcome => {
+  const callback = C.Callback.get(k.mem, event);
+  return callback ? call(callback, [C.Context.get(k.mem, event)], 'finished') : endCustom(k, event);
+};
+
+function endCustom(k: Kernel, event: number): Outcome {
+  const device = C.Device.get(k.mem, event);
+  exFreePool(k, event, TAG);
+  return call(k.address('nt!ObfDereferenceObject'), [device], 'done');
+}
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 
@@ -211,6 +267,77 @@ export const exports: NtExport[] = [
         if (a.Event === TARGET_DEVICE_QUERY_REMOVE && (rax | 0) < 0) return ret(rax);
         return nextTarget(k, f, a.PhysicalDeviceObject);
       },
+    },
+  }),
+  ntSteps({
+    name: 'IoReportTargetDeviceChange',
+    doc: 'Tells the drivers that registered for files on a device of an event of its driver, and returns when all know.',
+    irql: PASSIVE,
+    args: { PhysicalDeviceObject: PDEVICE_OBJECT, NotificationStructure: PVOID },
+    returns: NTSTATUS,
+    cycles: 200,
+    status: 'full',
+    frame: walkFrame,
+    steps: {
+      start(k, f, _rax, a) {
+        const status = checkCustom(k, 'IoReportTargetDeviceChange', a.PhysicalDeviceObject, a.NotificationStructure);
+        if (status !== STATUS_SUCCESS) return ret(status);
+        f.set('Next', k.mem.readPtr(head(k)));
+        return nextCustom(k, f, a.PhysicalDeviceObject, a.NotificationStructure, () => ret(STATUS_SUCCESS));
+      },
+      called(k, f, _rax, a) {
+        endCall(k, f);
+        return nextCustom(k, f, a.PhysicalDeviceObject, a.NotificationStructure, () => ret(STATUS_SUCCESS));
+      },
+    },
+  }),
+  ntExport({
+    name: 'IoReportTargetDeviceChangeAsynchronous',
+    doc: 'Has a worker thread tell the drivers that registered for files on a device of an event of its driver; then it calls a routine of the caller.',
+    irql: { max: 'DISPATCH_LEVEL' },
+    args: { PhysicalDeviceObject: PDEVICE_OBJECT, NotificationStructure: PVOID, Callback: PVOID, Context: PVOID },
+    returns: NTSTATUS,
+    cycles: 300,
+    status: 'full',
+    impl(k, a) {
+      const { mem } = k;
+      const status = checkCustom(k, 'IoReportTargetDeviceChangeAsynchronous', a.PhysicalDeviceObject, a.NotificationStructure);
+      if (status !== STATUS_SUCCESS) return status;
+      const size = NOTIFICATION.f.Size.get(mem, a.NotificationStructure);
+      const at = exAllocatePool(k, NonPagedPoolNx, CUSTOM_EVENT.size + size, TAG);
+      if (!at) return STATUS_INSUFFICIENT_RESOURCES;
+      mem.fill(at, CUSTOM_EVENT.size, 0);
+      mem.copy(at + CUSTOM_EVENT.size, a.NotificationStructure, size);
+      obReferenceObject(k, a.PhysicalDeviceObject);
+      C.Device.set(mem, at, a.PhysicalDeviceObject);
+      C.Callback.set(mem, at, a.Callback);
+      mem.writePtr(at + C.Context.offset, a.Context);
+      mem.writePtr(at + WORK_QUEUE_ITEM.f.WorkerRoutine.offset, k.address('nt!PipReportCustomEvent'));
+      mem.writePtr(at + WORK_QUEUE_ITEM.f.Parameter.offset, at);
+      exQueueWorkItem(k, at, 1);
+      return STATUS_PENDING;
+    },
+  }),
+  ntSteps({
+    name: 'PipReportCustomEvent',
+    internal: true,
+    doc: "Worker: tells of a driver's event, and the driver of the end.",
+    args: { Event: PVOID },
+    returns: VOID,
+    cycles: 200,
+    status: 'full',
+    frame: walkFrame,
+    steps: {
+      start(k, f, _rax, { Event }) {
+        f.set('Next', k.mem.readPtr(head(k)));
+        return nextCustom(k, f, C.Device.get(k.mem, Event), Event + CUSTOM_EVENT.size, () => told(k, Event));
+      },
+      called(k, f, _rax, { Event }) {
+        endCall(k, f);
+        return nextCustom(k, f, C.Device.get(k.mem, Event), Event + CUSTOM_EVENT.size, () => told(k, Event));
+      },
+      finished: (k, _f, _rax, { Event }) => endCustom(k, Event),
+      done: () => ret(),
     },
   }),
   ntSteps({

@@ -35,11 +35,13 @@ struct _CHILD
 {
     /* What the child is. Set before it is plugged in. */
     PCWSTR Instance;
-    BOOLEAN Function, Raw, Eject, Removable, SurpriseOk, NotUnique;
+    BOOLEAN Function, Raw, Eject, Removable, SurpriseOk, NotUnique, Resources;
     /* What its drivers answer. */
     PNP_DEVICE_STATE State;
     NTSTATUS QueryRemove, QueryStop, Start;
     PDEVICE_OBJECT Related;
+    /* Called while its function driver starts it. */
+    VOID (*Starting)(CHILD *);
     /* How it is. */
     BOOLEAN Present, PdoDeleted;
     PDEVICE_OBJECT Pdo, Fdo;
@@ -172,6 +174,32 @@ static NTSTATUS OneRelation(PIRP Irp, PDEVICE_OBJECT Device)
     return STATUS_SUCCESS;
 }
 
+/* A port and an interrupt line that the device has from the beginning. */
+static NTSTATUS FirmwareResources(PIRP Irp)
+{
+    ULONG size = sizeof(CM_RESOURCE_LIST) + sizeof(CM_PARTIAL_RESOURCE_DESCRIPTOR);
+    PCM_RESOURCE_LIST list = ExAllocatePoolWithTag(PagedPool, size, 'subK');
+    PCM_PARTIAL_RESOURCE_DESCRIPTOR d;
+    if (!list)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    RtlZeroMemory(list, size);
+    list->Count = 1;
+    list->List[0].InterfaceType = PNPBus;
+    list->List[0].PartialResourceList.Version = list->List[0].PartialResourceList.Revision = 1;
+    list->List[0].PartialResourceList.Count = 2;
+    d = list->List[0].PartialResourceList.PartialDescriptors;
+    d[0].Type = CmResourceTypePort;
+    d[0].Flags = CM_RESOURCE_PORT_IO;
+    d[0].u.Port.Start.QuadPart = 0x5000;
+    d[0].u.Port.Length = 8;
+    d[1].Type = CmResourceTypeInterrupt;
+    d[1].ShareDisposition = CmResourceShareShared;
+    d[1].u.Interrupt.Level = d[1].u.Interrupt.Vector = 9;
+    d[1].u.Interrupt.Affinity = (KAFFINITY)-1;
+    Irp->IoStatus.Information = (ULONG_PTR)list;
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS PdoPnp(EXTENSION *x, PIRP Irp)
 {
     static const GUID busType = {0x5c3a1b2e, 0x0002, 0x4a5b, {0x8c, 0x9d, 0, 0, 0, 0, 0, 1}};
@@ -217,6 +245,10 @@ static NTSTATUS PdoPnp(EXTENSION *x, PIRP Irp)
         c->RelationTypes |= 1u << sp->Parameters.QueryDeviceRelations.Type;
         if (sp->Parameters.QueryDeviceRelations.Type == EjectionRelations && c->Related)
             status = OneRelation(Irp, c->Related);
+        break;
+    case IRP_MN_QUERY_RESOURCES:
+        if (c->Resources)
+            status = FirmwareResources(Irp);
         break;
     case IRP_MN_EJECT:
         c->Present = FALSE;
@@ -288,6 +320,8 @@ static NTSTATUS FunctionPnp(EXTENSION *x, PIRP Irp)
     {
     case IRP_MN_START_DEVICE: {
         NTSTATUS status = LowerFirst(x, Irp);
+        if (c->Starting)
+            c->Starting(c);
         return BusComplete(Irp, NT_SUCCESS(status) ? c->Start : status);
     }
     case IRP_MN_QUERY_PNP_DEVICE_STATE:

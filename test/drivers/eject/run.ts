@@ -1,0 +1,4 @@
+/** The test is a thread that sleeps while the Plug and Play manager works: the machine has to go on until it has said that it is done. */
+import { runUntilDone } from '../wait.ts';
+
+export { runUntilDone as run };
