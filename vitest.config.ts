@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     slowTestThreshold: 20_000,
+    // Modules keep nothing between machines, so test files share them: each would otherwise load the whole kernel again.
+    isolate: false,
     projects: [
       {
         test: {

@@ -2,7 +2,7 @@
  * `npm test`: everything that must hold before a change goes in, quickest first. `tsx scripts/test.ts lint unit` runs only the steps named.
  * Ends with one line, "N passed, N failed", over all tests that ran.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -26,13 +26,13 @@ interface Report {
   testResults: { status: string; assertionResults: { status: string }[] }[];
 }
 
-const STEPS: { readonly [name: string]: () => void } = {
+const STEPS: { readonly [name: string]: () => void | Promise<void> } = {
   lint: () => tool('oxlint/bin/oxlint', '--deny-warnings'),
   format: () => tool('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'),
-  types: () => {
-    tool('typescript/bin/tsc', '-p', 'tsconfig.json');
-    tool('typescript/bin/tsc', '-p', 'web/tsconfig.json');
-    tool('typescript/bin/tsc', '-p', 'test/browser/tsconfig.json');
+  types: async () => {
+    // Each takes one processor: the three together take less time than one after the other.
+    const checks = ['.', 'web', 'test/browser'].map(folder => typeCheck(`${folder}/tsconfig.json`));
+    for (const result of await Promise.allSettled(checks)) if (result.status === 'rejected') throw result.reason;
   },
   build: () => build(),
   unit: () => vitest('unit'),
@@ -42,6 +42,18 @@ const STEPS: { readonly [name: string]: () => void } = {
 };
 
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+
+async function typeCheck(project: string): Promise<void> {
+  const child = spawn(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', project], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
+  const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolved, rejected) => {
+    child.on('error', rejected);
+    child.on('exit', (...ended) => resolved(ended));
+  });
+  if (status !== 0) throw new Error(`tsc -p ${project} failed (${signal ?? `exit status ${status}`})`);
+}
 
 function tool(path: string, ...options: string[]): void {
   const { status, signal } = spawnSync(process.execPath, [join(ROOT, 'node_modules', path), ...options], {
@@ -100,7 +112,7 @@ for (const name of chosen.length > 0 ? chosen : Object.keys(STEPS)) {
   const begin = performance.now();
   console.log(`\n== ${name}`);
   try {
-    step();
+    await step();
     console.log(`== ${name}: ok, ${((performance.now() - begin) / 1000).toFixed(1)} s`);
   } catch (error) {
     failures.push(name);

@@ -73,7 +73,7 @@ function line(cpu: CpuView, os: GuestOs | null, va: number): CodeLine {
   return {
     address: va,
     bytes: bytes.length === 0 ? '??' : Array.from(bytes.subarray(0, d.length), b => b.toString(16).padStart(2, '0')).join(' '),
-    text: bytes.length === 0 ? '(not mapped)' : d.text,
+    text: bytes.length > 0 ? d.text : va >= 0 && symbol !== null ? '(mapped in another process only)' : '(not mapped)',
     length: d.length,
     kind: d.kind,
     label: symbol !== null && !/\+0x[0-9a-f]+$/.test(symbol) ? symbol : null,
