@@ -17,13 +17,17 @@ import { isRam } from './pfn.ts';
 import { mmGetPte, mmIsAddressValid, mmMapPage, mmUnmapPage } from './pte.ts';
 import { isSystemPteAddress, mmReleaseSystemPtes, mmReserveSystemPtes, SYSTEM_PTE_COUNT } from './sysptes.ts';
 
+/** The processor's physical addresses end here (MAXPHYADDR, CPUID 80000008h): an entry with a higher one would have reserved bits set. */
+const PHYSICAL_ADDRESS_END = 2 ** 32;
+
 /** PTE bits for a MEMORY_CACHING_TYPE (SDM vol. 3, 12.12: PWT and PCD select an entry of the PAT; NT puts write combining into the one that PWT alone selects). */
 export function cacheBits(cacheType: number): bigint {
   return cacheType === MmCached ? 0n : cacheType === MmNonCached ? PTE_CACHE_DISABLE | PTE_WRITE_THROUGH : PTE_WRITE_THROUGH;
 }
 
 /**
- * Maps physical addresses, device registers as a rule, into system space. Address of the byte at `pa`, or 0 when there is no address space or memory for page tables.
+ * Maps physical addresses, device registers as a rule, into system space. Address of the byte at `pa`, or 0 when there is no address space or memory for page tables, and for
+ * addresses that the processor cannot have.
  * @param pa physical address, any alignment
  * @param cacheType MEMORY_CACHING_TYPE
  * @param bits PTE_WRITE, PTE_NO_EXECUTE
@@ -35,6 +39,7 @@ export function mmMapIoSpace(
   cacheType: number,
   bits: bigint = PTE_WRITE | PTE_NO_EXECUTE,
 ): number {
+  if (pa < 0 || pa + bytes > PHYSICAL_ADDRESS_END) return 0;
   const pages = spanPages(pa, bytes);
   const va = mmReserveSystemPtes(k, pages);
   if (!va) return 0;

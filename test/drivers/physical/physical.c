@@ -106,6 +106,7 @@ static VOID IoSpace(VOID)
     odd = MmMapIoSpace(At(0xE0000FFE), 4, MmNonCached);
     OUTCOME(MmMapIoSpace, "any alignment, across pages", odd && BYTE_OFFSET(odd) == 0xFFE && MmGetPhysicalAddress(odd + 2).QuadPart == 0xE0001000);
     OUTCOME(MmMapIoSpace, "NULL when there is no room", MmMapIoSpace(At(0xE0000000), (SIZE_T)1 << 30, MmNonCached) == NULL);
+    OUTCOME(MmMapIoSpace, "NULL for addresses beyond those of the processor", MmMapIoSpace(At(0x2000000000ULL), 4, MmNonCached) == NULL && MmMapIoSpace(At(0xFFFFF000), 0x2000, MmNonCached) == NULL);
     KeRaiseIrql(DISPATCH_LEVEL, &irql);
     q = MmMapIoSpace(ioapic, 0x20, MmNonCached);
     KeLowerIrql(irql);
