@@ -2,6 +2,7 @@
 import type { Kernel } from '../kernel.ts';
 import { MM_HIGHEST_USER_ADDRESS, MM_SYSTEM_RANGE_START, MM_USER_PROBE_ADDRESS } from '../mm/layout.ts';
 import { exAllocatePool } from '../mm/pool.ts';
+import { ANSI, OEM } from '../rtl/codepage.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
 import { LIST_ENTRY } from '../types/rtl.ts';
 import { type NtExport, ntData } from './declare.ts';
@@ -110,8 +111,8 @@ export const exports: NtExport[] = [
   byte('KdDebuggerNotPresent', 'No kernel debugger answers.', 1),
   long('NtGlobalFlag', 'Global debugging flags.', 0),
   long('InitSafeBootMode', 'The kind of safe mode that the system was started in, 0 for none.', 0),
-  long('NlsAnsiCodePage', 'Number of the ANSI code page.', 1252),
-  long('NlsOemCodePage', 'Number of the OEM code page.', 1252),
+  long('NlsAnsiCodePage', 'Number of the ANSI code page.', ANSI.number),
+  long('NlsOemCodePage', 'Number of the OEM code page.', OEM.number),
   byte('NlsMbCodePageTag', 'The ANSI code page has characters of several bytes.', 0),
   byte('NlsMbOemCodePageTag', 'The OEM code page has characters of several bytes.', 0),
   ntData({

@@ -1,17 +1,14 @@
-/** Run-time library: debug output, version, memory, images. Source: their WDK pages. */
+/** Run-time library: debug output, memory, images. Source: their WDK pages. */
 import { R10, R11, RAX, RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 import { gs, mem } from '../image/asm.ts';
 import { currentContext, walkStack } from '../ke/stackwalk.ts';
 import { findExport } from '../ldr/exportdir.ts';
 import { moduleOf } from '../ldr/modules.ts';
-import { KUSER_SHARED_DATA as SHARED } from '../mm/layout.ts';
 import { formatText } from '../rtl/format.ts';
 import { readAnsiZ } from '../rtl/string.ts';
-import { KUSER_SHARED_DATA } from '../types/ke.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
-import { RTL_OSVERSIONINFOEXW } from '../types/rtl.ts';
-import { STATUS_INVALID_PARAMETER, STATUS_DEBUGGER_INACTIVE, STATUS_REVISION_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_DEBUGGER_INACTIVE, STATUS_SUCCESS } from '../types/status.ts';
 import {
   BOOLEAN,
   LONGLONG,
@@ -30,6 +27,7 @@ import {
 import { bitExports } from './rtlbits.ts';
 import { securityExports } from './rtlsecurity.ts';
 import { stringExports } from './rtlstring.ts';
+import { versionExports } from './rtlversion.ts';
 
 const PSTR = pointer('PCSTR'),
   PULONG = pointer('PULONG'),
@@ -177,129 +175,6 @@ const debug: NtExport[] = [
   }),
 ];
 
-const NT_MAJOR = KUSER_SHARED_DATA.f.NtMajorVersion.offset,
-  NT_MINOR = KUSER_SHARED_DATA.f.NtMinorVersion.offset,
-  NT_BUILD = KUSER_SHARED_DATA.f.NtBuildNumber.offset;
-const version = (k: Kernel): { major: number; minor: number; build: number } => ({
-  major: k.mem.read32(SHARED + NT_MAJOR),
-  minor: k.mem.read32(SHARED + NT_MINOR),
-  build: k.mem.read32(SHARED + NT_BUILD) & 0xffff,
-});
-
-const versions: NtExport[] = [
-  ntExport({
-    name: 'RtlGetVersion',
-    doc: 'Fills in a structure with the version of the system.',
-    args: { VersionInformation: pointer('PRTL_OSVERSIONINFOW') },
-    returns: NTSTATUS,
-    cycles: 40,
-    status: 'full',
-    impl(k, a) {
-      const f = RTL_OSVERSIONINFOEXW.f,
-        at = a.VersionInformation,
-        size = f.dwOSVersionInfoSize.get(k.mem, at),
-        v = version(k);
-      k.mem.probe(at, size === RTL_OSVERSIONINFOEXW.size ? size : 0x114, true);
-      f.dwMajorVersion.set(k.mem, at, v.major);
-      f.dwMinorVersion.set(k.mem, at, v.minor);
-      f.dwBuildNumber.set(k.mem, at, v.build);
-      f.dwPlatformId.set(k.mem, at, 2); // VER_PLATFORM_WIN32_NT
-      k.mem.write16(at + f.szCSDVersion.offset, 0);
-      if (size === RTL_OSVERSIONINFOEXW.size) {
-        f.wServicePackMajor.set(k.mem, at, 0);
-        f.wServicePackMinor.set(k.mem, at, 0);
-        f.wSuiteMask.set(k.mem, at, k.mem.read32(SHARED + KUSER_SHARED_DATA.f.SuiteMask.offset) & 0xffff);
-        f.wProductType.set(k.mem, at, k.mem.read8(SHARED + KUSER_SHARED_DATA.f.NtProductType.offset));
-        f.wReserved.set(k.mem, at, 0);
-      }
-      return STATUS_SUCCESS;
-    },
-  }),
-  ntExport({
-    name: 'PsGetVersion',
-    doc: 'Returns the version of the system (obsolete); FALSE on a free build.',
-    irql: { max: 'PASSIVE_LEVEL' },
-    args: { MajorVersion: PULONG, MinorVersion: PULONG, BuildNumber: PULONG, CSDVersion: pointer('PUNICODE_STRING') },
-    returns: BOOLEAN,
-    cycles: 40,
-    status: 'full',
-    impl(k, a) {
-      const v = version(k);
-      if (a.MajorVersion) k.mem.write32(a.MajorVersion, v.major);
-      if (a.MinorVersion) k.mem.write32(a.MinorVersion, v.minor);
-      if (a.BuildNumber) k.mem.write32(a.BuildNumber, v.build);
-      if (a.CSDVersion) {
-        k.mem.write32(a.CSDVersion, 0);
-        k.mem.writePtr(a.CSDVersion + 8, 0);
-      }
-      return false;
-    },
-  }),
-  ntExport({
-    name: 'RtlVerifyVersionInfo',
-    doc: 'Compares the version of the system with a condition for each field.',
-    args: { VersionInfo: pointer('PRTL_OSVERSIONINFOEXW'), TypeMask: ULONG, ConditionMask: ULONG64 },
-    returns: NTSTATUS,
-    cycles: 80,
-    status: 'full',
-    impl(k, a) {
-      if (!a.TypeMask || !a.ConditionMask) return STATUS_INVALID_PARAMETER;
-      const f = RTL_OSVERSIONINFOEXW.f,
-        v = version(k),
-        at = a.VersionInfo;
-      // Bits VER_MINORVERSION ... VER_PRODUCT_TYPE; a condition takes three bits of the mask for each.
-      const fields: [number, number, number][] = [
-        [1, v.major, f.dwMajorVersion.get(k.mem, at)],
-        [0, v.minor, f.dwMinorVersion.get(k.mem, at)],
-        [2, v.build, f.dwBuildNumber.get(k.mem, at)],
-        [5, 0, f.wServicePackMajor.get(k.mem, at)],
-        [4, 0, f.wServicePackMinor.get(k.mem, at)],
-        [3, 2, f.dwPlatformId.get(k.mem, at)],
-        [7, 1, f.wProductType.get(k.mem, at)],
-      ];
-      for (const [bit, have, wanted] of fields) {
-        if (!(a.TypeMask & (1 << bit))) continue;
-        const condition = Number((a.ConditionMask >> BigInt(bit * 3)) & 7n);
-        const holds =
-          condition === 1
-            ? have === wanted
-            : condition === 2
-              ? have > wanted
-              : condition === 3
-                ? have >= wanted
-                : condition === 4
-                  ? have < wanted
-                  : condition === 5
-                    ? have <= wanted
-                    : false;
-        // Versions compare as a whole: a field that decides ends the comparison of those below it.
-        if ((bit === 1 || bit === 0) && condition !== 1 && have !== wanted) return holds ? STATUS_SUCCESS : STATUS_REVISION_MISMATCH;
-        if (!holds) return STATUS_REVISION_MISMATCH;
-      }
-      return STATUS_SUCCESS;
-    },
-  }),
-  ntExport({
-    name: 'RtlIsNtDdiVersionAvailable',
-    doc: 'Tells whether the system is at least of an NTDDI version.',
-    args: { Version: ULONG },
-    returns: BOOLEAN,
-    cycles: 10,
-    status: 'full',
-    // NTDDI_WIN10_VB.
-    impl: (_k, a) => a.Version <= 0x0a000008,
-  }),
-  ntExport({
-    name: 'RtlIsServicePackVersionInstalled',
-    doc: 'Tells whether the system has at least a service pack of an NTDDI version.',
-    args: { Version: ULONG },
-    returns: BOOLEAN,
-    cycles: 10,
-    status: 'full',
-    impl: (_k, a) => a.Version <= 0x0a000008,
-  }),
-];
-
 const memory: NtExport[] = [
   ntExport({
     name: 'RtlCompareMemory',
@@ -322,8 +197,9 @@ const memory: NtExport[] = [
     cycles: (_k, a) => 20 + Math.min(a.Length, 65536) / 4,
     status: 'full',
     impl(k, a) {
+      if (a.Source % 4 || a.Length % 4) return 0;
       let n = 0;
-      while (n + 4 <= a.Length && k.mem.read32(a.Source + n) === a.Pattern) n += 4;
+      while (n < a.Length && k.mem.read32(a.Source + n) === a.Pattern) n += 4;
       return n;
     },
   }),
@@ -512,7 +388,7 @@ const wide: NtExport[] = [
 
 export const exports: NtExport[] = [
   ...debug,
-  ...versions,
+  ...versionExports,
   ...memory,
   ...stringExports,
   ...bitExports,

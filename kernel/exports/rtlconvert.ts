@@ -1,7 +1,7 @@
 /** Conversions between strings of bytes, wide strings, numbers and GUIDs. Source: their WDK pages. */
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool } from '../mm/pool.ts';
-import { bytesOfText, charOfByte, textOfBytes } from '../rtl/codepage.ts';
+import { ANSI, type CodePage, decode, encode, OEM } from '../rtl/codepage.ts';
 import { parseNumber } from '../rtl/ctype.ts';
 import {
   readAnsiString,
@@ -19,6 +19,8 @@ import {
   STATUS_BUFFER_TOO_SMALL,
   STATUS_INVALID_PARAMETER,
   STATUS_INVALID_PARAMETER_2,
+  STATUS_INVALID_PARAMETER_4,
+  STATUS_INVALID_PARAMETER_5,
   STATUS_NO_MEMORY,
   STATUS_SOME_NOT_MAPPED,
   STATUS_SUCCESS,
@@ -37,8 +39,10 @@ const TAG_STRING = 0x52747453; // 'SttR'
 /** The text in upper case if case does not count. */
 export const fold = (text: string, noCase: boolean): string => (noCase ? upcase(text) : text);
 
-/** Bytes that were read as Latin-1 text; what is no byte becomes `?`. */
-export const narrow = (text: string): Uint8Array => Uint8Array.from(text, c => (c.charCodeAt(0) > 0xff ? 0x3f : c.charCodeAt(0)));
+/** Bytes that are held as characters of their number. */
+export const narrow = (text: string): Uint8Array => Uint8Array.from(text, c => c.charCodeAt(0));
+/** The code page that a routine of this name converts with. */
+const pageOf = (name: string): CodePage => (name.includes('Oem') ? OEM : ANSI);
 
 /** Puts converted text into a counted string, in a buffer of its own if `allocate`. `zero` is the terminator's width. */
 export function store(k: Kernel, destination: number, bytes: Uint8Array, zero: number, allocate: boolean): number {
@@ -67,7 +71,7 @@ const toWide = (name: string): NtExport =>
     cycles: 250,
     status: 'full',
     impl: (k, a) =>
-      convertCounted(k, a.DestinationString, wideBytes(textOfBytes(readAnsiString(k.mem, a.SourceString))), 2, a.AllocateDestinationString),
+      convertCounted(k, a.DestinationString, wideBytes(decode(pageOf(name), readAnsiString(k.mem, a.SourceString))), 2, a.AllocateDestinationString),
   });
 const toNarrow = (name: string, upper: boolean): NtExport =>
   ntExport({
@@ -79,7 +83,7 @@ const toNarrow = (name: string, upper: boolean): NtExport =>
     cycles: 250,
     status: 'full',
     impl: (k, a) =>
-      convertCounted(k, a.DestinationString, bytesOfText(fold(readUnicodeString(k.mem, a.SourceString), upper)), 1, a.AllocateDestinationString),
+      convertCounted(k, a.DestinationString, encode(pageOf(name), fold(readUnicodeString(k.mem, a.SourceString), upper)), 1, a.AllocateDestinationString),
   });
 
 /** To wide the result must fit with its zero (else nothing is stored); to bytes it is cut. */
@@ -88,15 +92,48 @@ function convertCounted(k: Kernel, destination: number, bytes: Uint8Array, zero:
   return store(k, destination, bytes, zero, allocate);
 }
 
-/** Converts between buffers of given sizes in bytes: as much as fits, and how much that was. */
-function convertBuffer(k: Kernel, to: number, size: number, result: number, bytes: Uint8Array): number {
+/** Converts between buffers of given sizes in bytes: as much as fits, and how much that was. Only the OEM routines tell by their status that it was cut. */
+function convertBuffer(k: Kernel, name: string, to: number, size: number, result: number, bytes: Uint8Array): number {
   const kept = bytes.subarray(0, size);
   k.mem.writeBytes(to, kept);
   if (result) k.mem.write32(result, kept.length);
-  return STATUS_SUCCESS;
+  return kept.length < bytes.length && pageOf(name) === OEM ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
 }
 
 const utf8 = new TextEncoder();
+const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+
+/** What the UTF-8 routines refuse: no place for a result, no source. 0 when nothing is wrong. */
+function utfProblem(destination: number, written: number, source: number): number {
+  if (!destination && !written) return STATUS_INVALID_PARAMETER;
+  return source ? 0 : STATUS_INVALID_PARAMETER_4;
+}
+
+/** Stores as many whole characters as fit, and how many bytes they are; without a destination the bytes that all of them need. */
+function storeUtf(
+  k: Kernel,
+  a: { Destination: number; MaxBytes: number; BytesWritten: number },
+  text: string,
+  encoded: (text: string) => Uint8Array,
+  replaced: boolean,
+): number {
+  const whole = encoded(text);
+  let kept = whole.length;
+  if (a.Destination) {
+    if (kept > a.MaxBytes) {
+      kept = 0;
+      for (const character of text) {
+        const n = encoded(character).length;
+        if (kept + n > a.MaxBytes) break;
+        kept += n;
+      }
+    }
+    k.mem.writeBytes(a.Destination, whole.subarray(0, kept));
+  }
+  if (a.BytesWritten) k.mem.write32(a.BytesWritten, kept);
+  if (kept < whole.length) return STATUS_BUFFER_TOO_SMALL;
+  return replaced ? STATUS_SOME_NOT_MAPPED : STATUS_SUCCESS;
+}
 
 const conversions: NtExport[] = [
   toWide('RtlAnsiStringToUnicodeString'),
@@ -105,18 +142,16 @@ const conversions: NtExport[] = [
   toNarrow('RtlUnicodeStringToOemString', false),
   toNarrow('RtlUpcaseUnicodeStringToOemString', true),
   toNarrow('RtlUpcaseUnicodeStringToAnsiString', true),
-  ...(['RtlxAnsiStringToUnicodeSize', 'RtlAnsiStringToUnicodeSize'] as const).map(name =>
-    ntExport({
-      name,
-      doc: 'Bytes that a string takes as a wide one, with its zero.',
-      irql: PASSIVE,
-      args: { AnsiString: PSTRING },
-      returns: ULONG,
-      cycles: 20,
-      status: 'full',
-      impl: (k, a) => (k.mem.read16(a.AnsiString) + 1) * 2,
-    }),
-  ),
+  ntExport({
+    name: 'RtlxAnsiStringToUnicodeSize',
+    doc: 'Bytes that a string takes as a wide one, with its zero.',
+    irql: PASSIVE,
+    args: { AnsiString: PSTRING },
+    returns: ULONG,
+    cycles: 20,
+    status: 'full',
+    impl: (k, a) => (k.mem.read16(a.AnsiString) + 1) * 2,
+  }),
   ntExport({
     name: 'RtlxOemStringToUnicodeSize',
     doc: 'Bytes that an OEM string takes as a wide one, with its zero.',
@@ -158,7 +193,7 @@ const conversions: NtExport[] = [
       const at = k.mem.readPtr(a.SourceCharacter),
         c = k.mem.read8(at);
       k.mem.writePtr(a.SourceCharacter, at + 1);
-      return charOfByte(c);
+      return ANSI.toWide[c]!.charCodeAt(0);
     },
   }),
   ...(['RtlUnicodeToMultiByteN', 'RtlUnicodeToOemN', 'RtlUpcaseUnicodeToMultiByteN', 'RtlUpcaseUnicodeToOemN'] as const).map(name =>
@@ -173,10 +208,11 @@ const conversions: NtExport[] = [
       impl: (k, a) =>
         convertBuffer(
           k,
+          name,
           a.Destination,
           a.MaxBytes,
           a.BytesWritten,
-          bytesOfText(fold(readWide(k.mem, a.Source, a.BytesInSource), name.includes('Upcase'))),
+          encode(pageOf(name), fold(readWide(k.mem, a.Source, a.BytesInSource), name.includes('Upcase'))),
         ),
     }),
   ),
@@ -190,7 +226,14 @@ const conversions: NtExport[] = [
       cycles: 100,
       status: 'full',
       impl: (k, a) =>
-        convertBuffer(k, a.Destination, a.MaxBytes & ~1, a.BytesWritten, wideBytes(textOfBytes(readBytesText(k.mem, a.Source, a.BytesInSource)))),
+        convertBuffer(
+          k,
+          name,
+          a.Destination,
+          a.MaxBytes & ~1,
+          a.BytesWritten,
+          wideBytes(decode(pageOf(name), readBytesText(k.mem, a.Source, a.BytesInSource))),
+        ),
     }),
   ),
   ntExport({
@@ -228,13 +271,13 @@ const conversions: NtExport[] = [
     cycles: 120,
     status: 'full',
     impl(k, a) {
-      const text = readWide(k.mem, a.Source, a.BytesInSource),
-        bytes = utf8.encode(text);
-      if (a.Destination) k.mem.writeBytes(a.Destination, bytes.subarray(0, a.MaxBytes));
-      k.mem.write32(a.BytesWritten, a.Destination ? Math.min(bytes.length, a.MaxBytes) : bytes.length);
-      if (a.Destination && bytes.length > a.MaxBytes) return STATUS_BUFFER_TOO_SMALL;
-      // A lone surrogate has no UTF-8 form and was replaced.
-      return /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text) ? STATUS_SOME_NOT_MAPPED : STATUS_SUCCESS;
+      const wrong = utfProblem(a.Destination, a.BytesWritten, a.Source);
+      if (wrong) return wrong;
+      if (a.BytesInSource % 2) return STATUS_INVALID_PARAMETER_5;
+      const text = readWide(k.mem, a.Source, a.BytesInSource);
+      // A lone surrogate has no UTF-8 form and is replaced.
+      const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
+      return storeUtf(k, a, text, c => utf8.encode(c), lone);
     },
   }),
   ntExport({
@@ -246,13 +289,12 @@ const conversions: NtExport[] = [
     cycles: 120,
     status: 'full',
     impl(k, a) {
+      const wrong = utfProblem(a.Destination, a.BytesWritten, a.Source);
+      if (wrong) return wrong;
       const source = k.mem.readBytes(a.Source, a.BytesInSource);
-      const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(source),
-        bytes = wideBytes(text);
-      if (a.Destination) k.mem.writeBytes(a.Destination, bytes.subarray(0, a.MaxBytes & ~1));
-      k.mem.write32(a.BytesWritten, a.Destination ? Math.min(bytes.length, a.MaxBytes & ~1) : bytes.length);
-      if (a.Destination && bytes.length > a.MaxBytes) return STATUS_BUFFER_TOO_SMALL;
-      return text.includes('\ufffd') && utf8.encode(text).length !== source.length ? STATUS_SOME_NOT_MAPPED : STATUS_SUCCESS;
+      const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(source);
+      const replaced = text.includes('\ufffd') && !equalBytes(utf8.encode(text), source);
+      return storeUtf(k, a, text, wideBytes, replaced);
     },
   }),
 ];

@@ -1,6 +1,7 @@
 /** Counted strings: making, copying, comparing. Source: their WDK pages. */
 import type { Kernel } from '../kernel.ts';
 import { exFreePool } from '../mm/pool.ts';
+import { ANSI } from '../rtl/codepage.ts';
 import {
   downcaseChar,
   readAnsiString,
@@ -155,6 +156,13 @@ const initializers: NtExport[] = [
   }),
 ];
 
+/** RtlValidateUnicodeString: whole characters, no longer than the buffer, which is there if there are any. */
+function validUnicodeString(k: Kernel, at: number): boolean {
+  const length = k.mem.read16(at),
+    maximum = k.mem.read16(at + 2);
+  return length % 2 === 0 && maximum % 2 === 0 && length <= maximum && (maximum === 0 || k.mem.readPtr(at + 8) !== 0);
+}
+
 const copies: NtExport[] = [
   ntExport({
     name: 'RtlCopyUnicodeString',
@@ -226,7 +234,9 @@ const copies: NtExport[] = [
     cycles: 250,
     status: 'full',
     impl(k, a) {
-      if (a.Flags > 3 || !a.StringOut) return STATUS_INVALID_PARAMETER;
+      // An empty string with a buffer has a zero in it.
+      if (a.Flags > 3 || a.Flags === 2 || !a.StringOut) return STATUS_INVALID_PARAMETER;
+      if (a.StringIn && !validUnicodeString(k, a.StringIn)) return STATUS_INVALID_PARAMETER;
       const text = a.StringIn ? readUnicodeString(k.mem, a.StringIn) : '';
       if (!text && !(a.Flags & 2)) {
         setString(k.mem, a.StringOut, 0, 0, 0);
@@ -377,7 +387,8 @@ const cases: NtExport[] = [
     returns: UCHAR,
     cycles: 8,
     status: 'full',
-    impl: (_k, a) => Math.min(upcaseChar(a.Character), 0xff),
+    // A byte whose upper case the code page does not have stays.
+    impl: (_k, a) => ANSI.fromWide.get(upcase(ANSI.toWide[a.Character]!)) ?? a.Character,
   }),
   ntExport({
     name: 'RtlUpcaseUnicodeString',
@@ -414,7 +425,8 @@ const cases: NtExport[] = [
     status: 'full',
     impl(k, a) {
       const text = readAnsiString(k.mem, a.SourceString).slice(0, k.mem.read16(a.DestinationString + 2));
-      k.mem.writeBytes(k.mem.readPtr(a.DestinationString + 8), narrow(upcase(text)));
+      const upper = Array.from(text, c => ANSI.fromWide.get(upcase(ANSI.toWide[c.charCodeAt(0)]!)) ?? c.charCodeAt(0));
+      k.mem.writeBytes(k.mem.readPtr(a.DestinationString + 8), Uint8Array.from(upper));
       k.mem.write16(a.DestinationString, text.length);
     },
   }),

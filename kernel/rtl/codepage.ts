@@ -1,26 +1,36 @@
-/** The ANSI and OEM code page of the system, 1252: Latin-1 with other characters at 80h to 9Fh. Source: the Unicode Consortium's mapping table of code page 1252. */
+/**
+ * The code pages of the system, those of a Windows in English: ANSI is 1252, OEM is 437 (their mapping tables at unicode.org, VENDORS/MICSFT). Both have
+ * one byte a character, and ASCII below 80h. What a page has no byte for becomes `?`; bytes that 1252 leaves open stand for the control characters of their number.
+ */
 
-/** Characters of the bytes 80h to 9Fh. Those that the code page leaves undefined are the control characters of that number, as on Windows. */
-const HIGH =
-  '\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178';
-const BYTES = new Map([...HIGH].map((c, i) => [c.charCodeAt(0), 0x80 + i]));
-const UNMAPPED = 0x3f;
-
-/** Code unit of a byte. */
-export const charOfByte = (byte: number): number => (byte >= 0x80 && byte <= 0x9f ? HIGH.charCodeAt(byte - 0x80) : byte);
-
-/** Byte of a code unit; `?` for what the code page does not have. */
-export const byteOfChar = (code: number): number =>
-  code < 0x80 || (code >= 0xa0 && code <= 0xff) ? code : (BYTES.get(code) ?? UNMAPPED);
-
-/** Text of bytes that were read as Latin-1. */
-export function textOfBytes(latin: string): string {
-  let text = '';
-  for (let i = 0; i < latin.length; i++) text += String.fromCharCode(charOfByte(latin.charCodeAt(i)));
-  return text;
+/** A code page: number, and both directions. */
+export interface CodePage {
+  readonly number: number;
+  readonly toWide: readonly string[];
+  readonly fromWide: ReadonlyMap<string, number>;
 }
-export function bytesOfText(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = byteOfChar(text.charCodeAt(i));
-  return bytes;
+
+function codePage(number: number, upper: string): CodePage {
+  const toWide = [...Array.from({ length: 256 - upper.length }, (_, i) => String.fromCharCode(i)), ...upper];
+  return { number, toWide, fromWide: new Map(toWide.map((c, byte) => [c, byte])) };
 }
+
+const range = (first: number, last: number): string =>
+  Array.from({ length: last - first + 1 }, (_, i) => String.fromCharCode(first + i)).join('');
+
+export const ANSI = codePage(1252, `€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ${range(0xa0, 0xff)}`);
+export const OEM = codePage(
+  437,
+  'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\xa0',
+);
+
+/** Bytes (given as characters of their number) as text. */
+export function decode(page: CodePage, bytes: string): string {
+  let s = '';
+  for (let i = 0; i < bytes.length; i++) s += page.toWide[bytes.charCodeAt(i)]!;
+  return s;
+}
+
+/** Text as bytes of a code page; a character outside it becomes `?`. */
+export const encode = (page: CodePage, text: string): Uint8Array =>
+  Uint8Array.from(text.split(''), c => page.fromWide.get(c) ?? 0x3f);
