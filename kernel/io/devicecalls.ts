@@ -289,16 +289,15 @@ const devices: NtExport[] = [
 
 /** Starts the unloading of a driver whose devices are all idle. */
 function unloadIfIdle(k: Kernel, driver: number): Outcome {
-  if (driver && unloadable(k, driver)) {
+  // Without memory for the thread the driver stays, and can be unloaded later.
+  if (driver && unloadable(k, driver) && startSystemThread(k, 'nt!IopUnloadDriverThread', driver))
     DRV.Flags.set(k.mem, driver, DRV.Flags.get(k.mem, driver) | DRVO_UNLOAD_INVOKED);
-    startSystemThread(k, 'nt!IopUnloadDriverThread', driver);
-  }
   return ret();
 }
 
 /** Work that calls drivers and may wait, for whoever cannot: a thread of its own in the system process. */
-function startSystemThread(k: Kernel, routine: string, context: number): void {
-  psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), k.address(routine), context);
+function startSystemThread(k: Kernel, routine: string, context: number): boolean {
+  return psCreateSystemThread(k, k.mem.readPtr(k.address('nt!PsInitialSystemProcess')), k.address(routine), context) !== 0;
 }
 
 /** IoDetachDevice and the ends of deletions that waited for it. */

@@ -531,7 +531,12 @@ export const exports: NtExport[] = [
         mem.fill(packet, LOAD_PACKET.size, 0);
         P.DriverObject.set(mem, packet, driver);
         P.Unload.set(mem, packet, 1);
-        return submit(k, packet, 'done', status => ret(status));
+        return submit(k, packet, 'done', status => {
+          // No thread could be had for it: the driver stays, and can be unloaded later.
+          if (status === STATUS_INSUFFICIENT_RESOURCES)
+            DRV.Flags.set(mem, driver, DRV.Flags.get(mem, driver) & ~DRVO_UNLOAD_INVOKED);
+          return ret(status);
+        });
       },
       done: (k, f) => ret(P.FinalStatus.get(k.mem, f.get('Packet'))),
     },

@@ -6,7 +6,7 @@ import { call, type NtExport, ntSteps, type Outcome, pointer, PVOID, ret, VOID }
 import type { BuiltImage } from '../image/build.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../mm/layout.ts';
-import { mmAllocateUserMemory, mmWriteUser } from '../mm/process.ts';
+import { mmAllocateUserMemory, mmFreeUserMemory, mmWriteUser } from '../mm/process.ts';
 import { PAGE_EXECUTE_READ, PAGE_READONLY, PAGE_READWRITE } from '../mm/region.ts';
 import { KTHREAD, MISC_SYSTEM_THREAD, UserMode } from '../types/ke.ts';
 import { EPROCESS, ETHREAD, PSF_CREATE_REPORTED } from '../types/ps.ts';
@@ -89,9 +89,12 @@ export function psCreateUserProcess(k: Kernel, image: BuiltImage): number {
 export function psCreateUserThread(k: Kernel, process: number, start: number, argument: number): number {
   const stack = mmAllocateUserMemory(k, process, { base: 0, from: STACK_BASE, bytes: STACK_SIZE, protect: PAGE_READWRITE });
   const teb = mmAllocateUserMemory(k, process, { base: 0, from: ENVIRONMENT_BASE, bytes: TEB.size, protect: PAGE_READWRITE });
-  if (stack.status !== STATUS_SUCCESS || teb.status !== STATUS_SUCCESS) return 0;
-  const thread = psCreateThreadObject(k, process, start, argument);
-  if (!thread) return 0;
+  const made = [stack, teb].filter(region => region.status === STATUS_SUCCESS);
+  const thread = made.length === 2 ? psCreateThreadObject(k, process, start, argument) : 0;
+  if (!thread) {
+    for (const region of made) mmFreeUserMemory(k, process, region.base);
+    return 0;
+  }
   prepareStack(k, thread, T.InitialStack.get(k.mem, thread), {
     rip: k.address('nt!KiStartUserThread'),
     rbx: start,

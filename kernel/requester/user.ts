@@ -22,7 +22,7 @@ import type { BuiltImage } from '../image/build.ts';
 import { keInitializeEvent } from '../ke/event.ts';
 import { readyThread } from '../ke/ready.ts';
 import type { Kernel } from '../kernel.ts';
-import { mmAllocateUserMemory, mmWriteUser } from '../mm/process.ts';
+import { mmAllocateUserMemory, mmFreeUserMemory, mmWriteUser } from '../mm/process.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { PAGE_READWRITE } from '../mm/region.ts';
 import { poolTag } from '../ob/globals.ts';
@@ -120,11 +120,6 @@ export function createUserRequester(k: Kernel, process: number, number: number):
   });
   if (r.status !== STATUS_SUCCESS) return 0;
   const record = exAllocatePool(k, NonPagedPoolNx, REQUESTER_RECORD.size, TAG);
-  if (!record) return 0;
-  mem.fill(record, REQUESTER_RECORD.size, 0);
-  R.Process.set(mem, record, process);
-  R.Block.set(mem, record, r.base);
-  R.Slot.set(mem, record, FIRST_SLOT + number * SLOT_SIZE);
   const stubs = new Uint8Array(B.Arguments.offset);
   const view = new DataView(stubs.buffer);
   const stub = (at: number, name: string): void => view.setBigUint64(at, BigInt(k.address(`ntdll!${name}`)), true);
@@ -132,13 +127,19 @@ export function createUserRequester(k: Kernel, process: number, number: number):
   stub(B.Take.offset, 'NtTakeRequest');
   stub(B.Defer.offset, 'NtDeferRequest');
   stub(B.Wait.offset, 'NtWaitForSingleObject');
-  const thread = mmWriteUser(k, process, r.base, stubs)
-    ? psCreateUserThread(k, process, k.address('requester!ReqMain'), r.base)
-    : 0;
-  if (thread) {
-    insertTailList(mem, k.global.address('ReqRecordListHead'), record);
-    readyThread(k, thread);
-  } else exFreePool(k, record, TAG);
+  const thread =
+    record && mmWriteUser(k, process, r.base, stubs) ? psCreateUserThread(k, process, k.address('requester!ReqMain'), r.base) : 0;
+  if (!thread) {
+    if (record) exFreePool(k, record, TAG);
+    mmFreeUserMemory(k, process, r.base);
+    return 0;
+  }
+  mem.fill(record, REQUESTER_RECORD.size, 0);
+  R.Process.set(mem, record, process);
+  R.Block.set(mem, record, r.base);
+  R.Slot.set(mem, record, FIRST_SLOT + number * SLOT_SIZE);
+  insertTailList(mem, k.global.address('ReqRecordListHead'), record);
+  readyThread(k, thread);
   return thread;
 }
 

@@ -24,6 +24,18 @@ describe('samples under injected failures', () => {
     expect(injectInto(echo, 10, 7, RATES, 1)).toEqual(injectInto(echo, 10, 7, RATES, 1));
     expect(injectInto(echo, 10, 7, RATES, 1).bySeed).not.toEqual(injectInto(echo, 10, 700, RATES, 1).bySeed);
   });
+
+  it('the kernel carries on when allocations of its own fail', () => {
+    const { found, failures } = injectInto(
+      WORKLOADS.find(w => w.name === 'filter')!,
+      15,
+      1,
+      { driver: 0, kernel: 25 },
+      1,
+    );
+    expect(found).toEqual([]);
+    expect(failures).toBeGreaterThan(20);
+  });
 });
 
 describe('rounds of load, IRPs, unload', () => {

@@ -114,9 +114,10 @@ export function findLeaks(
       }
     }
     for (const name of [w.name, ...w.below.map(b => b.name)]) {
-      retire(machine, name);
+      const gone = retire(machine, name);
       const bug = machine.bugCheck();
       if (bug !== null) throw new Error(`${name}, round ${round}: ${bug.name}: ${bug.text ?? ''}`);
+      if (!gone) throw new Error(`${name}, round ${round}: it is not unloaded`);
     }
     const now = counters(machine);
     if (before !== null && round >= 0) {
