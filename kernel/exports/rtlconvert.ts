@@ -142,16 +142,18 @@ const conversions: NtExport[] = [
   toNarrow('RtlUnicodeStringToOemString', false),
   toNarrow('RtlUpcaseUnicodeStringToOemString', true),
   toNarrow('RtlUpcaseUnicodeStringToAnsiString', true),
-  ntExport({
-    name: 'RtlxAnsiStringToUnicodeSize',
-    doc: 'Bytes that a string takes as a wide one, with its zero.',
-    irql: PASSIVE,
-    args: { AnsiString: PSTRING },
-    returns: ULONG,
-    cycles: 20,
-    status: 'full',
-    impl: (k, a) => (k.mem.read16(a.AnsiString) + 1) * 2,
-  }),
+  ...(['RtlxAnsiStringToUnicodeSize', 'RtlAnsiStringToUnicodeSize'] as const).map(name =>
+    ntExport({
+      name,
+      doc: 'Bytes that a string takes as a wide one, with its zero.',
+      irql: PASSIVE,
+      args: { AnsiString: PSTRING },
+      returns: ULONG,
+      cycles: 20,
+      status: 'full',
+      impl: (k, a) => (k.mem.read16(a.AnsiString) + 1) * 2,
+    }),
+  ),
   ntExport({
     name: 'RtlxOemStringToUnicodeSize',
     doc: 'Bytes that an OEM string takes as a wide one, with its zero.',
