@@ -27,6 +27,7 @@ import {
   keyFlags,
   keyName,
   keyPath,
+  keyTime,
   keyValues,
   subKeys,
 } from './registry.ts';
@@ -99,12 +100,12 @@ export function valueInformation(k: Kernel, value: number, kind: number): { byte
   }
 }
 
-/** A key as KEY_*_INFORMATION. */
-export function keyInformation(k: Kernel, key: number, kind: number): { bytes: Uint8Array; fixed: number } | null {
+/** A key as KEY_*_INFORMATION, as transaction `tx` (0: none) sees it. */
+export function keyInformation(k: Kernel, key: number, kind: number, tx = 0): { bytes: Uint8Array; fixed: number } | null {
   const { mem } = k;
-  const name = wide(keyName(k, key));
+  const name = wide(keyName(k, key, tx));
   const className = wide(readString(k, key + K.Class.offset));
-  const time = K.LastWriteTime.get(mem, key);
+  const time = keyTime(k, key, tx);
   const b = new Builder();
   switch (kind) {
     case KeyBasicInformation:
@@ -115,30 +116,30 @@ export function keyInformation(k: Kernel, key: number, kind: number): { bytes: U
       return { bytes: (className.length ? b.align(4).add(className) : b).bytes(), fixed: KEY_NODE_INFORMATION.size };
     }
     case KeyFullInformation: {
-      const keys = subKeys(k, key);
-      const values = keyValues(k, key);
+      const keys = subKeys(k, key, tx);
+      const values = keyValues(k, key, tx);
       const longest = (list: readonly number[]): number => list.reduce((most, n) => Math.max(most, n), 0);
       b.u64(time)
         .u32(0)
         .u32(className.length ? FULL_CLASS : 0xffffffff)
         .u32(className.length)
         .u32(keys.length);
-      b.u32(longest(keys.map(s => keyName(k, s).length * 2))).u32(longest(keys.map(s => mem.read16(s + K.Class.offset))));
+      b.u32(longest(keys.map(s => keyName(k, s, tx).length * 2))).u32(longest(keys.map(s => mem.read16(s + K.Class.offset))));
       b.u32(values.length)
         .u32(longest(values.map(v => mem.read16(v + V.Name.offset))))
         .u32(longest(values.map(v => V.DataLength.get(mem, v))));
       return { bytes: b.add(className).bytes(), fixed: FULL_CLASS };
     }
     case KeyNameInformation: {
-      const path = wide(keyPath(k, key));
+      const path = wide(keyPath(k, key, tx));
       return { bytes: b.u32(path.length).add(path).bytes(), fixed: 4 };
     }
     case KeyCachedInformation: {
       const longest = (list: readonly number[]): number => list.reduce((most, n) => Math.max(most, n), 0);
-      const keys = subKeys(k, key);
-      const values = keyValues(k, key);
+      const keys = subKeys(k, key, tx);
+      const values = keyValues(k, key, tx);
       b.u64(time).u32(0).u32(keys.length);
-      b.u32(longest(keys.map(s => keyName(k, s).length * 2))).u32(values.length);
+      b.u32(longest(keys.map(s => keyName(k, s, tx).length * 2))).u32(values.length);
       b.u32(longest(values.map(v => mem.read16(v + V.Name.offset)))).u32(longest(values.map(v => V.DataLength.get(mem, v))));
       return { bytes: b.u32(name.length).align(8).bytes(), fixed: 40 };
     }

@@ -18,12 +18,17 @@ import {
   STATUS_CHILD_MUST_BE_VOLATILE,
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PARAMETER,
+  STATUS_INVALID_PARAMETER_4,
   STATUS_KEY_DELETED,
   STATUS_OBJECT_NAME_INVALID,
   STATUS_OBJECT_NAME_NOT_FOUND,
   STATUS_OBJECT_TYPE_MISMATCH,
   STATUS_SUCCESS,
+  STATUS_TRANSACTION_NOT_ACTIVE,
 } from '../types/status.ts';
+import { TRANSACTION_ENLIST } from '../types/tm.ts';
+import { referenceHandle } from '../tm/object.ts';
+import { isActive } from '../tm/protocol.ts';
 import {
   call,
   type Frame,
@@ -56,7 +61,7 @@ import { endWatches } from './notify.ts';
 import { keyService, type OperationFrame } from './operation.ts';
 import {
   CM_KEY_CONTROL_BLOCK,
-  cmCreate,
+  cmCreateKey,
   cmWalk,
   createKeyObject,
   dereferenceKey,
@@ -65,6 +70,7 @@ import {
   KCB_VOLATILE,
   keyFlags,
   keyOfObject,
+  keyTransaction,
   setKeyFlags,
 } from './registry.ts';
 
@@ -91,16 +97,39 @@ interface OpenArguments {
   Class?: number;
   CreateOptions?: number;
   Disposition?: number;
+  TransactionHandle?: number;
 }
 
-/** The object where the walk begins: \REGISTRY or the root of the attributes, with a reference. */
-function begin(k: Kernel, a: OpenArguments): { status: number; object: number } {
+/** The object where the walk begins: \REGISTRY or the root of the attributes, with a reference; and the transaction that the key is opened in. */
+function begin(k: Kernel, f: OperationFrame, a: OpenArguments): { status: number; object: number } {
   k.mem.probe(a.KeyHandle, 8, true);
-  if (((a.OpenOptions ?? 0) | (a.CreateOptions ?? 0)) & ~LEGAL_OPTIONS) return { status: STATUS_INVALID_PARAMETER, object: 0 };
+  const fail = (status: number): { status: number; object: number } => ({ status, object: 0 });
+  if (((a.OpenOptions ?? 0) | (a.CreateOptions ?? 0)) & ~LEGAL_OPTIONS)
+    return fail(
+      a.OpenOptions !== undefined && a.TransactionHandle !== undefined ? STATUS_INVALID_PARAMETER_4 : STATUS_INVALID_PARAMETER,
+    );
+  if (!a.ObjectAttributes) return fail(STATUS_INVALID_PARAMETER);
   const found = lookup(k, readAttributes(k, a.ObjectAttributes));
-  if (found.status !== STATUS_SUCCESS) return { status: found.status, object: 0 };
+  if (found.status !== STATUS_SUCCESS) return fail(found.status);
   obReferenceObject(k, found.object);
-  return { status: STATUS_SUCCESS, object: found.object };
+  return { status: bindTransaction(k, f, found.object, a.TransactionHandle), object: found.object };
+}
+
+/** Finds the transaction: that of the handle, else that of the root key. It must be active; a root of another transaction will not do. */
+function bindTransaction(k: Kernel, f: OperationFrame, root: number, handle: number | undefined): number {
+  const inherited = keyTransaction(k, root);
+  if (handle !== undefined) {
+    const r = referenceHandle(k, 'TmTransactionObjectType', handle, TRANSACTION_ENLIST);
+    if (r.status !== STATUS_SUCCESS) return r.status;
+    f.set('Transaction', r.object);
+    f.set('Explicit', 1);
+    if (inherited && inherited !== r.object) return STATUS_INVALID_PARAMETER;
+  } else if (inherited) {
+    obReferenceObject(k, inherited);
+    f.set('Transaction', inherited);
+  }
+  const tx = f.get('Transaction');
+  return tx && !isActive(k, tx) ? STATUS_TRANSACTION_NOT_ACTIVE : STATUS_SUCCESS;
 }
 
 function lookup(k: Kernel, a: Attributes): { status: number; object: number; remaining: string } {
@@ -137,6 +166,7 @@ function openInfo(k: Kernel, at: number, object: number, a: OpenArguments, f: Op
   mem.write32(at + 0x3c, 0);
   mem.writePtr(at + 0x40, f.address('Disposition'));
   mem.writePtr(at + 0x48, f.address('ResultObject'));
+  mem.writePtr(at + 0x60, f.get('Explicit') ? f.get('Transaction') : 0);
   // The _V1 structures have more at the end, and a version that says so.
   const attributes = mem.read32(a.ObjectAttributes + 0x18);
   mem.writePtr(at + 0x68, 1);
@@ -153,6 +183,7 @@ function createBelow(
   name: string,
   a: OpenArguments,
   attributes: Attributes,
+  tx: number,
 ): { status: number; key: number } {
   const options = a.CreateOptions ?? 0;
   const fail = (status: number): { status: number; key: number } => ({ status, key: 0 });
@@ -175,9 +206,13 @@ function createBelow(
       : null;
   obDereferenceDeferred(k, parentObject);
   if (!made || made.status !== STATUS_SUCCESS) return fail(made?.status ?? status);
-  const key = cmCreate(k, parent, name);
-  const security = key ? logDescriptor(k, made.descriptor) : 0;
+  const security = logDescriptor(k, made.descriptor);
   if (!security) return fail(STATUS_INSUFFICIENT_RESOURCES);
+  const { status: created, key } = cmCreateKey(k, parent, name, tx);
+  if (created !== STATUS_SUCCESS) {
+    dereferenceDescriptor(k, security);
+    return fail(created);
+  }
   const inherited = K.Security.get(k.mem, key);
   if (inherited) dereferenceDescriptor(k, inherited);
   K.Security.set(k.mem, key, security);
@@ -194,21 +229,22 @@ function open(k: Kernel, object: number, a: OpenArguments, f: OperationFrame, cr
   const found = lookup(k, attributes);
   if (found.status !== STATUS_SUCCESS) return found.status;
   const from = keyOfObject(k, object);
-  if (isDeleted(k, from)) return STATUS_KEY_DELETED;
+  const tx = f.get('Transaction');
+  if (isDeleted(k, from, tx)) return STATUS_KEY_DELETED;
   const openLink =
     (attributes.attributes & OBJ_OPENLINK) !== 0 ||
     (((a.OpenOptions ?? 0) | (a.CreateOptions ?? 0)) & REG_OPTION_OPEN_LINK) !== 0;
-  const walk = cmWalk(k, from, found.remaining, openLink);
+  const walk = cmWalk(k, from, found.remaining, openLink, 0, tx);
   let key = walk.key;
   // Only the last key of a path is made.
   if (walk.missing.length > (create ? 1 : 0)) return STATUS_OBJECT_NAME_NOT_FOUND;
   const fresh = walk.missing.length === 1;
   if (fresh) {
-    const made = createBelow(k, walk.key, walk.missing[0]!, a, attributes);
+    const made = createBelow(k, walk.key, walk.missing[0]!, a, attributes, tx);
     if (made.status !== STATUS_SUCCESS) return made.status;
     key = made.key;
   }
-  const body = createKeyObject(k, key);
+  const body = createKeyObject(k, key, false, tx);
   if (!body) return STATUS_INSUFFICIENT_RESOURCES;
   f.set('Result', body);
   // The creator gets what it asks for.
@@ -235,8 +271,8 @@ const opening: NtExport[] = [
     access: 0,
     pre: 28,
     post: 29,
-    begin: (k, _f, a) => begin(k, a),
-    info: (k, at, object, a, f) => openInfo(k, at, object, a, f),
+    begin,
+    info: openInfo,
     run: (k, object, a, f) => open(k, object, a, f, false),
   }),
   ...keyService({
@@ -247,8 +283,8 @@ const opening: NtExport[] = [
     access: 0,
     pre: 28,
     post: 29,
-    begin: (k, _f, a) => begin(k, a),
-    info: (k, at, object, a, f) => openInfo(k, at, object, a, f),
+    begin,
+    info: openInfo,
     run: (k, object, a, f) => open(k, object, a, f, false),
   }),
   ...keyService({
@@ -259,8 +295,51 @@ const opening: NtExport[] = [
     access: 0,
     pre: 26,
     post: 27,
-    begin: (k, _f, a) => begin(k, a),
-    info: (k, at, object, a, f) => openInfo(k, at, object, a, f),
+    begin,
+    info: openInfo,
+    run: (k, object, a, f) => open(k, object, a, f, true),
+  }),
+  ...keyService({
+    name: 'OpenKeyTransacted',
+    doc: 'Opens an existing registry key in a transaction.',
+    args: { ...openArgs, TransactionHandle: HANDLE },
+    cycles: 1700,
+    access: 0,
+    pre: 28,
+    post: 29,
+    begin,
+    info: openInfo,
+    run: (k, object, a, f) => open(k, object, a, f, false),
+  }),
+  ...keyService({
+    name: 'OpenKeyTransactedEx',
+    doc: 'Opens an existing registry key in a transaction, with options.',
+    args: { ...openArgs, OpenOptions: ULONG, TransactionHandle: HANDLE },
+    cycles: 1700,
+    access: 0,
+    pre: 28,
+    post: 29,
+    begin,
+    info: openInfo,
+    run: (k, object, a, f) => open(k, object, a, f, false),
+  }),
+  ...keyService({
+    name: 'CreateKeyTransacted',
+    doc: 'Creates a registry key in a transaction, or opens the one that exists.',
+    args: {
+      ...openArgs,
+      TitleIndex: ULONG,
+      Class: PUNICODE_STRING,
+      CreateOptions: ULONG,
+      TransactionHandle: HANDLE,
+      Disposition: PVOID,
+    },
+    cycles: 2000,
+    access: 0,
+    pre: 26,
+    post: 27,
+    begin,
+    info: openInfo,
     run: (k, object, a, f) => open(k, object, a, f, true),
   }),
 ];
@@ -353,7 +432,11 @@ const ending: NtExport[] = [
     returns: VOID,
     cycles: 200,
     status: 'full',
-    impl: (k, { Object }) => dereferenceKey(k, keyOfObject(k, Object)),
+    impl(k, { Object }) {
+      dereferenceKey(k, keyOfObject(k, Object));
+      const tx = keyTransaction(k, Object);
+      if (tx) obDereferenceDeferred(k, tx);
+    },
   }),
   ntExport({
     name: 'CmpParseKey',

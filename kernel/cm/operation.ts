@@ -8,7 +8,7 @@ import { previousMode } from '../ob/mode.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
 import { UNICODE_STRING } from '../types/rtl.ts';
-import { STATUS_CALLBACK_BYPASS, STATUS_KEY_DELETED, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_CALLBACK_BYPASS, STATUS_KEY_DELETED, STATUS_SUCCESS, STATUS_TRANSACTION_NOT_ACTIVE } from '../types/status.ts';
 import { array, ptr, u32, u64 } from '../types/struct.ts';
 import {
   type ArgTypes,
@@ -34,7 +34,8 @@ import {
   leaveCallback,
   objectContext,
 } from './callbacks.ts';
-import { isDeleted, keyOfObject } from './registry.ts';
+import { isActive } from '../tm/protocol.ts';
+import { isDeleted, keyOfObject, keyTransaction } from './registry.ts';
 
 /** How many callbacks an operation tells: their contexts lie in its frame. */
 const MAX_CALLBACKS = 16;
@@ -46,6 +47,10 @@ export const operationFrame = {
   Object: ptr,
   /** The key object that an open or create made. */
   Result: ptr,
+  /** The transaction that a key is opened in, or null. */
+  Transaction: ptr,
+  /** The caller named the transaction; else it is that of the root. */
+  Explicit: u32,
   Status: u32,
   Count: u32,
   Index: u32,
@@ -86,13 +91,21 @@ export interface Operation<A extends ArgTypes> {
 
 const entryAt = (k: Kernel, f: OperationFrame, i: number): number => k.mem.readPtr(f.address('Entries') + i * 8);
 
-/** The key of a handle: STATUS_KEY_DELETED for one that is gone. */
+/** Whether a key object can be worked with. */
+function keyStatus(k: Kernel, object: number): number {
+  const tx = keyTransaction(k, object);
+  if (tx && !isActive(k, tx)) return STATUS_TRANSACTION_NOT_ACTIVE;
+  return isDeleted(k, keyOfObject(k, object), tx) ? STATUS_KEY_DELETED : STATUS_SUCCESS;
+}
+
+/** The key of a handle: STATUS_KEY_DELETED for one that is gone, STATUS_TRANSACTION_NOT_ACTIVE when its transaction has ended. */
 function keyOf(k: Kernel, handle: number, access: number): { status: number; object: number } {
   const r = obReferenceObjectByHandle(k, handle, access, exportedType(k, 'CmKeyObjectType'), previousMode(k));
   if (r.status !== STATUS_SUCCESS) return { status: r.status, object: 0 };
-  if (!isDeleted(k, keyOfObject(k, r.object))) return { status: STATUS_SUCCESS, object: r.object };
+  const status = keyStatus(k, r.object);
+  if (status === STATUS_SUCCESS) return { status, object: r.object };
   obDereferenceDeferred(k, r.object);
-  return { status: STATUS_KEY_DELETED, object: 0 };
+  return { status, object: 0 };
 }
 
 /** Declares the Nt and Zw routines of an operation. */
@@ -161,13 +174,18 @@ export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport
         f.set('Index', 0);
         f.set('Object', 0);
         f.set('Result', 0);
+        f.set('Transaction', 0);
+        f.set('Explicit', 0);
         f.set('ResultObject', 0);
         f.set('Disposition', 0);
         k.mem.fill(f.address('Call'), CALL.size, 0);
         const handle = (a as { KeyHandle: number }).KeyHandle;
         const found = op.begin ? op.begin(k, f, a) : keyOf(k, handle, op.access);
-        if (found.status !== STATUS_SUCCESS) return ret(found.status);
         f.set('Object', found.object);
+        if (found.status !== STATUS_SUCCESS) {
+          release(k, f);
+          return ret(found.status);
+        }
         if (!anyCallbacks(k)) return work(k, f, a);
         const entries = callbacksToTell(k).slice(0, MAX_CALLBACKS);
         entries.forEach((entry, i) => {
@@ -209,7 +227,7 @@ function release(k: Kernel, f: OperationFrame): void {
   endCall(k, f.address('Call'));
   for (let i = 0; i < f.get('Count'); i++) leaveCallback(k, entryAt(k, f, i));
   f.set('Count', 0);
-  for (const name of ['Object', 'Result'] as const) {
+  for (const name of ['Object', 'Result', 'Transaction'] as const) {
     const held = f.get(name);
     f.set(name, 0);
     if (held) obDereferenceDeferred(k, held);

@@ -19,29 +19,31 @@ import {
   STATUS_INVALID_PARAMETER,
   STATUS_NO_MORE_ENTRIES,
   STATUS_OBJECT_NAME_NOT_FOUND,
+  STATUS_OPERATION_NOT_SUPPORTED_IN_TRANSACTION,
   STATUS_PENDING,
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { BOOLEAN, HANDLE, type NtExport, pointer, PVOID, ULONG } from '../exports/declare.ts';
 import { give, keyInformation, valueInformation } from './information.ts';
-import { notifyRoutines, REG_NOTIFY_CHANGE_ATTRIBUTES, watchKey } from './notify.ts';
+import { notifyRoutines, watchKey } from './notify.ts';
 import { keyService } from './operation.ts';
 import {
-  CM_KEY_CONTROL_BLOCK,
   cmDeleteKey,
   cmDeleteValue,
   cmQueryValue,
   cmRenameKey,
   cmSetLink,
+  cmSetTime,
   cmSetValue,
   createKeyObject,
   findValue,
   KCB_SYM_LINK,
+  isOwn,
   keyFlags,
   keyOfObject,
+  keyTransaction,
   keyValues,
   subKeys,
-  touch,
 } from './registry.ts';
 
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
@@ -105,7 +107,7 @@ const querying: NtExport[] = [
       return 48;
     },
     run(k, object, a) {
-      const value = findValue(k, keyOfObject(k, object), readString(k, a.ValueName));
+      const value = findValue(k, keyOfObject(k, object), readString(k, a.ValueName), keyTransaction(k, object));
       if (!value) return STATUS_OBJECT_NAME_NOT_FOUND;
       return answer(k, valueInformation(k, value, a.KeyValueInformationClass), a);
     },
@@ -120,7 +122,7 @@ const querying: NtExport[] = [
     post: 21,
     info: (k, at, object, a) => queryInfo(k, at, object, [a.Index, a.KeyValueInformationClass], a),
     run(k, object, a) {
-      const value = keyValues(k, keyOfObject(k, object))[a.Index];
+      const value = keyValues(k, keyOfObject(k, object), keyTransaction(k, object))[a.Index];
       if (value === undefined) return STATUS_NO_MORE_ENTRIES;
       return answer(k, valueInformation(k, value, a.KeyValueInformationClass), a);
     },
@@ -137,9 +139,10 @@ const querying: NtExport[] = [
     run(k, object, a) {
       // Only what a subkey says of itself: its name is known to the caller's key.
       if (a.KeyInformationClass > 3) return STATUS_INVALID_PARAMETER;
-      const sub = subKeys(k, keyOfObject(k, object))[a.Index];
+      const tx = keyTransaction(k, object);
+      const sub = subKeys(k, keyOfObject(k, object), tx)[a.Index];
       if (sub === undefined) return STATUS_NO_MORE_ENTRIES;
-      return answer(k, keyInformation(k, sub, a.KeyInformationClass), a);
+      return answer(k, keyInformation(k, sub, a.KeyInformationClass, tx), a);
     },
   }),
   ...keyService({
@@ -151,7 +154,8 @@ const querying: NtExport[] = [
     pre: 7,
     post: 22,
     info: (k, at, object, a) => queryInfo(k, at, object, [a.KeyInformationClass], a),
-    run: (k, object, a) => answer(k, keyInformation(k, keyOfObject(k, object), a.KeyInformationClass), a),
+    run: (k, object, a) =>
+      answer(k, keyInformation(k, keyOfObject(k, object), a.KeyInformationClass, keyTransaction(k, object)), a),
   }),
   ...keyService({
     name: 'QueryMultipleValueKey',
@@ -174,7 +178,7 @@ const querying: NtExport[] = [
       );
       return 48;
     },
-    run: (k, object, a) => queryMultiple(k, keyOfObject(k, object), a),
+    run: (k, object, a) => queryMultiple(k, keyOfObject(k, object), keyTransaction(k, object), a),
   }),
 ];
 
@@ -182,6 +186,7 @@ const querying: NtExport[] = [
 function queryMultiple(
   k: Kernel,
   key: number,
+  tx: number,
   a: { ValueEntries: number; EntryCount: number; ValueBuffer: number; BufferLength: number; RequiredBufferLength: number },
 ): number {
   const { mem } = k;
@@ -190,7 +195,7 @@ function queryMultiple(
   let fits = true;
   for (let i = 0; i < a.EntryCount; i++) {
     const entry = a.ValueEntries + i * 24;
-    const value = cmQueryValue(k, key, readString(k, mem.readPtr(entry)));
+    const value = cmQueryValue(k, key, readString(k, mem.readPtr(entry)), tx);
     if (!value) return STATUS_OBJECT_NAME_NOT_FOUND;
     if (fits && at + value.data.length <= room) {
       mem.writeBytes(a.ValueBuffer + at, value.data);
@@ -206,16 +211,18 @@ function queryMultiple(
 }
 
 /** Setting a value; a link key takes nothing but the path that it leads to. */
-function setValue(k: Kernel, key: number, name: string, type: number, data: Uint8Array): number {
+function setValue(k: Kernel, key: number, name: string, type: number, data: Uint8Array, tx: number): number {
   const link = (keyFlags(k, key) & KCB_SYM_LINK) !== 0;
   if (link) {
     if (type !== REG_LINK || name.toLowerCase() !== LINK_VALUE.toLowerCase()) return STATUS_ACCESS_DENIED;
+    // Where a link leads has no version of its own for a transaction.
+    if (tx && !isOwn(k, key, tx)) return STATUS_OPERATION_NOT_SUPPORTED_IN_TRANSACTION;
     let target = '';
     for (let i = 0; i + 1 < data.length; i += 2) target += String.fromCharCode(data[i]! | (data[i + 1]! << 8));
     const status = cmSetLink(k, key, target);
     if (status !== STATUS_SUCCESS) return status;
   }
-  return cmSetValue(k, key, name, type, data);
+  return cmSetValue(k, key, name, type, data, tx);
 }
 
 const changing: NtExport[] = [
@@ -245,6 +252,7 @@ const changing: NtExport[] = [
         name,
         a.Type,
         a.DataSize ? k.mem.readBytes(a.Data, a.DataSize) : new Uint8Array(0),
+        keyTransaction(k, object),
       );
     },
   }),
@@ -261,7 +269,7 @@ const changing: NtExport[] = [
       k.mem.writePtr(at + 8, a.ValueName);
       return 16;
     },
-    run: (k, object, a) => cmDeleteValue(k, keyOfObject(k, object), readString(k, a.ValueName)),
+    run: (k, object, a) => cmDeleteValue(k, keyOfObject(k, object), readString(k, a.ValueName), keyTransaction(k, object)),
   }),
   ...keyService({
     name: 'DeleteKey',
@@ -275,7 +283,7 @@ const changing: NtExport[] = [
       k.mem.writePtr(at, object);
       return 8;
     },
-    run: (k, object) => cmDeleteKey(k, keyOfObject(k, object)),
+    run: (k, object) => cmDeleteKey(k, keyOfObject(k, object), keyTransaction(k, object)),
   }),
   ...keyService({
     name: 'RenameKey',
@@ -293,7 +301,7 @@ const changing: NtExport[] = [
     run(k, object, a) {
       const name = readString(k, a.NewName);
       if (name === '' || name.includes('\\') || name.length > 255) return STATUS_INVALID_PARAMETER;
-      return cmRenameKey(k, keyOfObject(k, object), name);
+      return cmRenameKey(k, keyOfObject(k, object), name, keyTransaction(k, object));
     },
   }),
   ...keyService({
@@ -316,10 +324,8 @@ const changing: NtExport[] = [
     run(k, object, a) {
       if (a.KeySetInformationClass !== 0) return STATUS_INVALID_INFO_CLASS;
       if (a.KeySetInformationLength !== 8) return STATUS_INFO_LENGTH_MISMATCH;
-      const key = keyOfObject(k, object);
-      touch(k, key, REG_NOTIFY_CHANGE_ATTRIBUTES);
-      CM_KEY_CONTROL_BLOCK.f.LastWriteTime.set(k.mem, key, BigInt.asIntN(64, k.mem.read64(a.KeySetInformation)));
-      return STATUS_SUCCESS;
+      const time = BigInt.asIntN(64, k.mem.read64(a.KeySetInformation));
+      return cmSetTime(k, keyOfObject(k, object), time, keyTransaction(k, object));
     },
   }),
   ...keyService({

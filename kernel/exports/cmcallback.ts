@@ -1,7 +1,7 @@
 /** Registry callbacks: registering, contexts of key objects, identities of keys. Source: the WDK page of each ("Configuration Manager Routines"). */
 import type { Kernel } from '../kernel.ts';
 import { callbackContext, callbackRoutine, findCallback, freeCallback, registerCallback, removeCallback, setObjectContext, takeContext } from '../cm/callbacks.ts';
-import { cmFullName, keyOfObject, keyPath } from '../cm/registry.ts';
+import { cmFullName, keyOfObject, keyPath, keyTransaction } from '../cm/registry.ts';
 import { keWait } from '../ke/wait.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
@@ -91,7 +91,8 @@ export const cmCallbackExports: NtExport[] = [
     },
   }),
   ntExport({
-    name: 'CmGetBoundTransaction', doc: 'The transaction that a key object belongs to: NULL, there are none.', irql: APC, args: { Cookie: PVOID, Object: PVOID }, returns: PVOID, cycles: 30, status: 'full', impl: () => 0,
+    name: 'CmGetBoundTransaction', doc: 'The transaction that a key object belongs to, or NULL.', irql: APC, args: { Cookie: PVOID, Object: PVOID }, returns: PVOID, cycles: 30, status: 'full',
+    impl: (k, a) => (keyOf(k, a.Object) ? keyTransaction(k, a.Object) : 0),
   }),
   ntExport({
     name: 'CmCallbackGetKeyObjectID', doc: 'A number that stands for the key of a key object, and its full name, which lives as long as the key.', irql: APC,

@@ -4,7 +4,7 @@
  */
 import type { Kernel } from '../kernel.ts';
 import { deviceOfFile, DEVICE_SECURITY } from '../io/devicesecurity.ts';
-import { keySecurity } from '../cm/keysecurity.ts';
+import { beginKeySecurity, keySecurity } from '../cm/keysecurity.ts';
 import { checkAccess, type AccessAnswer, type Mapping, readMapping } from '../se/accesscheck.ts';
 import { assignDescriptor } from '../se/assign.ts';
 import {
@@ -52,6 +52,8 @@ export function obDescriptor(k: Kernel, object: number): Descriptor | null {
 
 /** Gives an object a descriptor in place of the one it has. STATUS_INSUFFICIENT_RESOURCES leaves it as it was. */
 export function obReplaceSecurity(k: Kernel, object: number, descriptor: Descriptor): number {
+  const begun = obTypeOf(k, object) === exportedType(k, 'CmKeyObjectType') ? beginKeySecurity(k, object) : STATUS_SUCCESS;
+  if (begun !== STATUS_SUCCESS) return begun;
   const slot = securitySlot(k, object);
   const old = slot ? k.mem.readPtr(slot) : 0;
   const at = slot ? logDescriptor(k, descriptor) : 0;
