@@ -32,6 +32,8 @@ export const exGlobals = {
   /** Time and sequence of the last UUID. */
   ExpUuidLastTime: u64,
   ExpUuidSequence: u32,
+  /** The numbers that RtlRandom shuffles, and whether they are there. */
+  RtlpRandomTable: array(u32, 129),
   /** State of rand(). */
   ExpRandState: u32,
   /** `\Callback` objects that the kernel itself notifies. */

@@ -1,4 +1,5 @@
 /** Names of files with wildcards, parts of paths, masks of version conditions. Source: the WDK page of each routine. */
+import type { Kernel } from '../kernel.ts';
 import { upcaseChar } from '../rtl/ctype.ts';
 import { readUnicodeString } from '../rtl/string.ts';
 import { BOOLEAN, type NtExport, ntExport, pointer, PVOID, UCHAR, ULONG, ULONG64, VOID } from './declare.ts';
@@ -47,6 +48,10 @@ function matches(expression: string, name: string): boolean {
 
 const upcase = (text: string): string => Array.from(text, c => String.fromCharCode(upcaseChar(c.charCodeAt(0)))).join('');
 
+/** Upper case by a table of the caller's, which has a word for each code unit. */
+const upcaseBy = (k: Kernel, text: string, table: number): string =>
+  Array.from({ length: text.length }, (_, i) => String.fromCharCode(k.mem.read16(table + text.charCodeAt(i) * 2))).join('');
+
 /** Bits of a type mask, in the order in which their conditions lie in the mask, three bits each (VER_MINORVERSION to VER_PRODUCT_TYPE). */
 const VERSION_FIELDS = 8;
 
@@ -58,11 +63,11 @@ export const nameExports: readonly NtExport[] = [
     args: { Expression: PUNICODE_STRING, Name: PUNICODE_STRING, IgnoreCase: BOOLEAN, UpcaseTable: PVOID },
     returns: BOOLEAN,
     cycles: 300,
-    status: 'partial',
-    missing: "the caller's table of upper case: the system's is used",
+    status: 'full',
     impl(k, a) {
       const name = readUnicodeString(k.mem, a.Name);
-      return matches(readUnicodeString(k.mem, a.Expression), a.IgnoreCase ? upcase(name) : name);
+      const upper = a.UpcaseTable ? upcaseBy(k, name, a.UpcaseTable) : upcase(name);
+      return matches(readUnicodeString(k.mem, a.Expression), a.IgnoreCase ? upper : name);
     },
   }),
   ntExport({

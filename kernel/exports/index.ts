@@ -54,6 +54,7 @@ import { zwTokenExports } from './zwtoken.ts';
 import { exports as zw } from './zw.ts';
 import { tmExports } from './tm.ts';
 import { tmEnlistmentExports } from './tmenlistment.ts';
+import { fewExports } from './zwfew.ts';
 import { exports as verifier } from '../verifier/exports.ts';
 import { sectionExports } from './section.ts';
 
@@ -93,6 +94,7 @@ export const allExports: readonly NtExport[] = [
   ...tokenExports,
   ...zwTokenExports,
   ...zwMiscExports,
+  ...fewExports,
   ...hal,
   ...halSystemExports,
   ...moreProcessExports,

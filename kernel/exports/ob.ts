@@ -8,7 +8,7 @@ import { TYPE_VARIABLES } from '../ob/init.ts';
 import { freeString, readString } from '../ob/string.ts';
 import { objectFullName, obMakeTemporary, writeObjectName } from '../ob/named.ts';
 import { obCheckAccess } from '../ob/security.ts';
-import { obTypeOf } from '../ob/type.ts';
+import { exportedType, obTypeOf } from '../ob/type.ts';
 import { HANDLE_TABLE, OBJECT_HANDLE_INFORMATION, OBJECT_HEADER, OBJECT_HEADER_SIZE, OBJECT_SYMBOLIC_LINK, OBJECT_TYPE, OBJECT_TYPE_INITIALIZER } from '../types/ob.ts';
 import {
   STATUS_HANDLE_NOT_CLOSABLE,
@@ -229,19 +229,18 @@ function openChecked(k: Kernel, object: number, attributes: number, access: numb
 const handles: NtExport[] = [
   ntExport({
     name: 'ObOpenObjectByName',
-    doc: 'Opens a handle to an object by its name.',
+    doc: 'Opens a handle to an object by its name. Devices and files need a parse context of the I/O manager: without one they are STATUS_OBJECT_TYPE_MISMATCH.',
     irql: PASSIVE,
     args: { ObjectAttributes: POBJECT_ATTRIBUTES, ObjectType: POBJECT_TYPE, AccessMode: CCHAR, AccessState: PVOID, DesiredAccess: ULONG, ParseContext: PVOID, Handle: PVOID },
     returns: NTSTATUS,
     cycles: 900,
-    status: 'partial',
-    missing: 'devices and files are opened by ZwCreateFile only',
+    status: 'full',
     impl(k, { ObjectAttributes, ObjectType, AccessMode, DesiredAccess, Handle }) {
       k.mem.probe(Handle, 8, true);
       const a = readAttributes(k, ObjectAttributes);
       const found = lookupAttributes(k, a, AccessMode);
       if (found.status !== STATUS_SUCCESS) return found.status;
-      if (found.remaining !== '') return STATUS_OBJECT_TYPE_MISMATCH;
+      if (found.remaining !== '' || obTypeOf(k, found.object) === exportedType(k, 'IoDeviceObjectType')) return STATUS_OBJECT_TYPE_MISMATCH;
       return openChecked(k, found.object, a.attributes, DesiredAccess, AccessMode, ObjectType, Handle);
     },
   }),

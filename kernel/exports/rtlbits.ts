@@ -279,21 +279,45 @@ const times: NtExport[] = [
 /** RtlUniform's generator, the documented one: x -> (x * 7FFFFFEDh + 7FFFFFC3h) mod 7FFFFFFFh. */
 const nextUniform = (seed: number): number => Number((BigInt(seed) * 0x7fffffedn + 0x7fffffc3n) % 0x7fffffffn);
 
+/** The table that RtlRandom and RtlRandomEx share, filled at the first use; it is the system's, so that callers who begin with one seed get different numbers. */
+const RANDOM_SLOTS = 128;
+function randomTable(k: Kernel): number {
+  const table = k.global.address('RtlpRandomTable');
+  const made = table + RANDOM_SLOTS * 4;
+  if (!k.mem.read32(made)) {
+    let x = made >>> 0;
+    for (let i = 0; i < RANDOM_SLOTS; i++) k.mem.write32(table + i * 4, (x = nextUniform(x)));
+    k.mem.write32(made, 1);
+  }
+  return table;
+}
+
+/** Gives the number of a slot out, and puts another one there. */
+function exchange(k: Kernel, slot: number, number: number): number {
+  const at = randomTable(k) + (slot % RANDOM_SLOTS) * 4;
+  const given = k.mem.read32(at);
+  k.mem.write32(at, number);
+  return given;
+}
+
+/** How many numbers of the uniform sequence one number takes: RtlRandom shuffles one sequence by another (Knuth, 3.2.2, algorithm M), RtlRandomEx by itself (algorithm B). */
+const RANDOMS = { RtlUniform: 0, RtlRandomEx: 1, RtlRandom: 2 } as const;
+
 const randoms: NtExport[] = (['RtlRandom', 'RtlRandomEx', 'RtlUniform'] as const).map(name =>
   ntExport({
     name,
-    doc: 'Returns a random number below 2^31 and changes the seed.',
+    doc: name === 'RtlUniform' ? 'Returns a random number below 2^31 and changes the seed.' : 'Returns a random number below 2^31 - 1 of a shuffled sequence, and changes the seed.',
     irql: { max: 'APC_LEVEL' },
     args: { Seed: PULONG },
     returns: ULONG,
     cycles: 30,
-    ...(name === 'RtlUniform'
-      ? { status: 'full' as const }
-      : { status: 'partial' as const, missing: 'the table that shuffles the sequence: the numbers are those of RtlUniform' }),
+    status: 'full',
     impl(k, a) {
-      const next = nextUniform(k.mem.read32(a.Seed));
-      k.mem.write32(a.Seed, next);
-      return next;
+      k.mem.probe(a.Seed, 4, true);
+      const first = nextUniform(k.mem.read32(a.Seed));
+      const last = RANDOMS[name] === 2 ? nextUniform(first) : first;
+      k.mem.write32(a.Seed, last);
+      return RANDOMS[name] === 0 ? first : exchange(k, last, first);
     },
   }),
 );

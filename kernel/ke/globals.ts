@@ -30,6 +30,8 @@ export const keGlobals = {
   KeBugCheckReasonCallbackListHead: array(ptr, 2),
   /** The routine of the driver that has the display (HalAcquireDisplayOwnership), or 0. */
   HalpResetDisplayParameters: ptr,
+  /** A driver has the performance counters (HalAllocateHardwareCounters). */
+  HalpCountersTaken: u32,
   /** What bug check routines handed over (ke/bugcallback.ts): record, reason, address, length. */
   KiBugCheckKeptCount: u32,
   KiBugCheckKept: array(u64, 64),

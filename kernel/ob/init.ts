@@ -112,6 +112,7 @@ const TYPES: readonly (ObjectTypeSpec & { variable: string; global?: boolean })[
     validAccess: 0x1f0003,
     deleteProcedure: 'ExpDeleteTimer',
   },
+  { variable: 'LpcPortObjectType', name: 'ALPC Port', mapping: [0x20001, 0x10000, 0, 0x1f0001], validAccess: 0x1f0001 },
   { variable: 'IoAdapterObjectType', name: 'Adapter', mapping: FILE_MAPPING, validAccess: 0x1f01ff },
   { variable: 'IoControllerObjectType', name: 'Controller', mapping: FILE_MAPPING, validAccess: 0x1f01ff },
   {

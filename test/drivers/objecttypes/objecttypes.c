@@ -56,6 +56,27 @@ static HANDLE Named(PCWSTR Name, POBJECT_TYPE Type)
     return handle;
 }
 
+NTKERNELAPI NTSTATUS NTAPI ObOpenObjectByName(POBJECT_ATTRIBUTES ObjectAttributes, POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, PACCESS_STATE AccessState, ACCESS_MASK DesiredAccess, PVOID ParseContext,
+                                              PHANDLE Handle);
+
+/* Handles by name: of what the object manager can open by itself. */
+static VOID ByName(POBJECT_ATTRIBUTES Device)
+{
+    OBJECT_ATTRIBUTES named, nobody;
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\KtestByName"), missing = RTL_CONSTANT_STRING(L"\\KtestNobody");
+    HANDLE event, handle;
+    InitializeObjectAttributes(&named, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    InitializeObjectAttributes(&nobody, &missing, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    ZwCreateEvent(&event, EVENT_ALL_ACCESS, &named, NotificationEvent, FALSE);
+    NTSTATUS status = ObOpenObjectByName(&named, NULL, KernelMode, NULL, EVENT_ALL_ACCESS, NULL, &handle);
+    OUTCOME(ObOpenObjectByName, "whatever the type, when none is given", status == STATUS_SUCCESS && Takes(handle, *ExEventObjectType));
+    ZwClose(handle);
+    OUTCOME(ObOpenObjectByName, "another type: STATUS_OBJECT_TYPE_MISMATCH", ObOpenObjectByName(&named, *ExSemaphoreObjectType, KernelMode, NULL, 0, NULL, &handle) == STATUS_OBJECT_TYPE_MISMATCH);
+    OUTCOME(ObOpenObjectByName, "a name that there is not: STATUS_OBJECT_NAME_NOT_FOUND", ObOpenObjectByName(&nobody, NULL, KernelMode, NULL, 0, NULL, &handle) == STATUS_OBJECT_NAME_NOT_FOUND);
+    OUTCOME(ObOpenObjectByName, "a device without the I/O manager's parse context: STATUS_OBJECT_TYPE_MISMATCH", ObOpenObjectByName(Device, NULL, KernelMode, NULL, 0, NULL, &handle) == STATUS_OBJECT_TYPE_MISMATCH);
+    ZwClose(event);
+}
+
 static NTSTATUS NTAPI Open(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     UNREFERENCED_PARAMETER(DeviceObject);
@@ -123,6 +144,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     TYPE(ExSemaphoreObjectType, handle);
     ZwClose(handle);
     ZwClose(event);
+    ByName(&file);
     KtestDone();
     return STATUS_SUCCESS;
 }
