@@ -27,6 +27,7 @@ import { stepService } from '../exports/service.ts';
 import { previousMode } from '../ob/mode.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { exportedType } from '../ob/type.ts';
+import { cancelLockPassedOn } from '../verifier/lock.ts';
 import { PIRP } from './call.ts';
 import { currentLocation, I, S } from './irp.ts';
 
@@ -176,6 +177,7 @@ export const exports: NtExport[] = [
           k.bugCheck(CANCEL_STATE_IN_COMPLETED_IRP, Irp, routine, 0, 0, 'a completed IRP still has a cancel routine');
         }
         I.CancelIrql.set(mem, Irp, irql);
+        if (k.config.verifier) cancelLockPassedOn(k);
         return call(routine, [S.DeviceObject.get(mem, currentLocation(k, Irp)), Irp], 'called');
       },
       called: () => ret(true),

@@ -15,6 +15,7 @@ import { DEVICE_DESCRIPTION, DMA_ADAPTER } from '../types/hal.ts';
 import { MDL, NonPagedPoolNx } from '../types/mm.ts';
 import { LIST_ENTRY } from '../types/rtl.ts';
 import { ptr, struct, u32, u64, u8 } from '../types/struct.ts';
+import { mapRegistersHandedOut, mapRegistersPutBack } from '../verifier/memory.ts';
 
 /** Behind the DMA_ADAPTER that drivers see. */
 export const ADAPTER_OBJECT = struct('_ADAPTER_OBJECT', {
@@ -152,6 +153,7 @@ export function takeMapRegisters(k: Kernel, adapter: number, count: number): num
   R.Adapter.set(mem, set, adapter);
   R.Count.set(mem, set, count);
   A.MapRegistersInUse.set(mem, adapter, A.MapRegistersInUse.get(mem, adapter) + count);
+  if (k.config.verifier) mapRegistersHandedOut(k, adapter, set, count);
   return set;
 }
 
@@ -167,6 +169,7 @@ export function freeMapRegisters(k: Kernel, set: number): void {
   const { mem } = k;
   const adapter = R.Adapter.get(mem, set);
   const bounce = R.BounceVa.get(mem, set);
+  if (k.config.verifier) mapRegistersPutBack(k, set);
   if (bounce) mmFreeContiguous(k, bounce);
   A.MapRegistersInUse.set(mem, adapter, A.MapRegistersInUse.get(mem, adapter) - R.Count.get(mem, set));
   exFreePool(k, set, TAG);

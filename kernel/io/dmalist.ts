@@ -8,6 +8,7 @@ import { MDL } from '../types/mm.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NONE_MAPPED, STATUS_SUCCESS } from '../types/status.ts';
 import { ptr, struct, u64, u8 } from '../types/struct.ts';
 import { A, adapterLimit, bounce, flushTransfer, freeMapRegisters, mdlPieces, pagesOf, takeMapRegisters } from './dma.ts';
+import { listHandedOut, listPutBack } from '../verifier/memory.ts';
 
 /** Behind the elements of a list: what is needed to end its use. SCATTER_GATHER_LIST.Reserved points here. */
 const LIST_TAIL = struct('_SCATTER_GATHER_CONTEXT', {
@@ -79,6 +80,7 @@ export function writeList(
   T.Length.set(mem, tail, BigInt(length));
   T.NewMdl.set(mem, tail, 0);
   T.Owned.set(mem, tail, owned ? 1 : 0);
+  if (k.config.verifier) listHandedOut(k, adapter, list, length);
   return true;
 }
 
@@ -87,6 +89,7 @@ const tailOf = (k: Kernel, list: number): number => k.mem.readPtr(list + L.Reser
 /** Ends the use of a list: data arrives where it belongs, map registers and the MDL of BuildMdlFromScatterGatherList go. Returns whether the list is pool of the HAL's. */
 export function endList(k: Kernel, list: number, toDevice: boolean): boolean {
   const { mem } = k;
+  if (k.config.verifier) listPutBack(k, list);
   const tail = tailOf(k, list);
   const set = T.Registers.get(mem, tail);
   const made = T.NewMdl.get(mem, tail);

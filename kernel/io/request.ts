@@ -8,6 +8,7 @@ import { keClearEvent, keSetEvent } from '../ke/event.ts';
 import { keWait } from '../ke/wait.ts';
 import { ioAllocateMdl, ioFreeMdl, mmProbeAndLockPages } from '../mm/mdl.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { specialAllocate } from '../mm/specialpool.ts';
 import { poolTag } from '../ob/globals.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode, probeCaller } from '../ob/mode.ts';
@@ -195,7 +196,8 @@ export function newIrp(k: Kernel, f: RequestFrame, a: Common, major: number): nu
 /** A system buffer of `length` bytes for a buffered request, filled from `from` if that is given. False without pool. */
 export function systemBuffer(k: Kernel, irp: number, length: number, from: number, fromLength: number): boolean {
   if (!length) return true;
-  const buffer = exAllocatePool(k, NonPagedPoolNx, length, TAG);
+  // Under the verifier with a guard page behind it, so that a driver which writes more than the caller asked for is found at once.
+  const buffer = (k.config.verifier && specialAllocate(k, NonPagedPoolNx, length, TAG)) || exAllocatePool(k, NonPagedPoolNx, length, TAG);
   if (!buffer) return false;
   if (from && fromLength) k.mem.copy(buffer, from, fromLength);
   I.SystemBuffer.set(k.mem, irp, buffer);

@@ -13,6 +13,7 @@ import {
   VOID,
 } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
+import { unloadedModules } from '../ldr/modules.ts';
 import { mmAccessFault } from '../mm/fault.ts';
 import { missingPage } from '../mm/view.ts';
 import { previousMode } from '../ob/mode.ts';
@@ -25,6 +26,7 @@ import {
   ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY,
   ATTEMPTED_WRITE_TO_READONLY_MEMORY,
   DRIVER_IRQL_NOT_LESS_OR_EQUAL,
+  DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
   IRQL_NOT_LESS_OR_EQUAL,
   KERNEL_SECURITY_CHECK_FAILURE,
   MACHINE_CHECK_EXCEPTION,
@@ -110,6 +112,17 @@ function pageFault(k: Kernel, trapFrame: number): Exception {
   const access = execute ? 8 : write ? 1 : 0;
   if (fromUser(k, trapFrame))
     return { status: STATUS_ACCESS_VIOLATION, address: rip, parameters: [BigInt(access), BigInt.asUintN(64, BigInt(va))] };
+  const gone = unloadedModules(k).findLast(m => va >= m.start && va < m.end);
+  if (gone !== undefined && mmGetPte(k, va) === 0n)
+    k.bugCheckAt(
+      trapFrame,
+      DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+      va,
+      access,
+      rip,
+      0,
+      `${gone.name} has been unloaded, and 0x${BigInt.asUintN(64, BigInt(va)).toString(16)} was in it`,
+    );
   const special = specialPoolFault(k, va, isDriverCode(k, rip));
   if (special) k.bugCheckAt(trapFrame, special.code, va, write ? 1 : 0, rip, 0, special.text);
   if (irql >= DISPATCH_LEVEL) {

@@ -13,7 +13,7 @@ import {
   VOID,
 } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
-import { IRQL_UNEXPECTED_VALUE } from '../types/bugcodes.ts';
+import { DRIVER_VERIFIER_DETECTED_VIOLATION, IRQL_UNEXPECTED_VALUE } from '../types/bugcodes.ts';
 import { KINTERRUPT, LevelSensitive } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { ptr, u32 } from '../types/struct.ts';
@@ -105,6 +105,16 @@ export const interruptRoutines: readonly NtExport[] = [
         const interrupt = f.get('Interrupt');
         const expected = I.SynchronizeIrql.get(m, interrupt);
         if (k.tracing) k.trace('isr', 'end', traceName(k, routineOf(k, interrupt)));
+        if (k.irql !== expected && k.config.verifier)
+          k.bugCheckBy(
+            routineOf(k, interrupt),
+            DRIVER_VERIFIER_DETECTED_VIOLATION,
+            0x111,
+            routineOf(k, interrupt),
+            `a service routine was called at IRQL ${expected} and returned at IRQL ${k.irql}`,
+            expected,
+            k.irql,
+          );
         if (k.irql !== expected)
           k.bugCheck(
             IRQL_UNEXPECTED_VALUE,

@@ -65,6 +65,22 @@ export function describeRecord(r: Recorded): string {
       return 'critical or guarded region entered';
     case kinds.TIMER:
       return `timer ${hex(r.key)} set`;
+    case kinds.SCATTER_LIST:
+      return `scatter/gather list ${hex(r.key)} obtained`;
+    case kinds.MAP_REGISTERS:
+      return `${r.size} map registers ${hex(r.key)} obtained`;
+    case kinds.DEVICE:
+      return `device object ${hex(r.key)} created`;
+    case kinds.SYMBOLIC_LINK:
+      return 'symbolic link created';
+    case kinds.REGISTRATION:
+      return `routine ${hex(r.data)} registered`;
+    case kinds.REMOVE_LOCK:
+      return `remove lock ${hex(r.key)} acquired with tag ${hex(r.data)}`;
+    case kinds.DELETED:
+      return `${hex(r.key)} deleted`;
+    case kinds.CLOSED:
+      return `handle ${hex(r.key)} closed`;
     case kinds.SYSTEM_THREAD:
       return `system thread ${hex(r.key)} started`;
     case kinds.FREED:
@@ -91,7 +107,7 @@ export function describeRecord(r: Recorded): string {
 /** Kinds that are bookkeeping and explain nothing. */
 const SILENT = new Set([kinds.LOCK, kinds.IRP_SENT]);
 /** Kinds that are also about what their data names: the adapter of a common buffer, the routine of a thread. */
-const BY_DATA = new Set([kinds.LOCK_ORDER, kinds.COMMON_BUFFER, kinds.SCATTER_LIST, kinds.TRANSFER, kinds.SYSTEM_THREAD]);
+const BY_DATA = new Set([kinds.LOCK_ORDER, kinds.COMMON_BUFFER, kinds.SCATTER_LIST, kinds.TRANSFER, kinds.MAP_REGISTERS, kinds.SYSTEM_THREAD, kinds.REGISTRATION]);
 const MOST_EVENTS = 8;
 
 function* everything(k: Kernel): Generator<Recorded> {
@@ -128,6 +144,8 @@ function evidenceFor(k: Kernel, b: BugCheck): Recorded[] {
           kinds.RESOURCE,
           kinds.LOOKASIDE,
           kinds.SYSTEM_THREAD,
+          kinds.REMOVE_LOCK,
+          kinds.REGISTRATION,
         ].includes(r.kind),
     );
     // What was freed is in the log too, as it was allocated: only what lives is left behind.
@@ -158,7 +176,7 @@ function evidenceFor(k: Kernel, b: BugCheck): Recorded[] {
   const old = new Set(completions.slice(2));
   wanted = wanted.filter(r => !old.has(r));
   // The call that failed has written itself down already.
-  wanted = wanted.filter(r => !((r.kind === kinds.FREED || r.kind === kinds.COMPLETED) && r.cycle === b.cycle));
+  wanted = wanted.filter(r => !([kinds.FREED, kinds.COMPLETED, kinds.DELETED, kinds.CLOSED].includes(r.kind) && r.cycle === b.cycle));
   const unique = [...new Map(wanted.map(r => [r.sequence, r])).values()].sort((x, y) => x.sequence - y.sequence);
   return unique.length <= MOST_EVENTS ? unique : unique.slice(-MOST_EVENTS);
 }

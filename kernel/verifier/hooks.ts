@@ -7,6 +7,7 @@ import { irpHooks } from './irp.ts';
 import { lockHooks } from './lock.ts';
 import { dmaHooks, memoryHooks } from './memory.ts';
 import { poolHooks } from './pool.ts';
+import { registeredHooks } from './registered.ts';
 import { threadHooks } from './thread.ts';
 
 /** Both hooks, one after the other; rules come before injected failures. */
@@ -52,5 +53,6 @@ export const verifierHooks: ReadonlyMap<string, Hook> = join(
   memoryHooks,
   dmaHooks,
   threadHooks,
+  registeredHooks,
   injectHooks,
 );

@@ -5,10 +5,11 @@
 import type { Kernel } from '../kernel.ts';
 import { DRIVER_VERIFIER_DETECTED_VIOLATION as C4 } from '../types/bugcodes.ts';
 import { ERESOURCE } from '../types/ex.ts';
-import { KTHREAD, MISC_SYSTEM_THREAD } from '../types/ke.ts';
+import { STATUS_ABANDONED } from '../ke/signal.ts';
+import { KTHREAD, MISC_SYSTEM_THREAD, MutantObject } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { PAGE_SIZE } from '../mm/layout.ts';
-import type { HookArgs, Hooks } from './hook.ts';
+import { returned, type Hook, type HookArgs, type Hooks } from './hook.ts';
 import { VF_RECORD } from './globals.ts';
 import {
   calledByDriver,
@@ -35,8 +36,9 @@ const FRAMES = 6;
 /** What a lock is, in VF_RECORD.Tag. */
 export const SPIN_LOCK = 1,
   FAST_MUTEX = 2,
-  E_RESOURCE = 3;
-export const LOCK_NAMES = ['lock', 'spin lock', 'fast mutex', 'executive resource'] as const;
+  E_RESOURCE = 3,
+  MUTEX = 4;
+export const LOCK_NAMES = ['lock', 'spin lock', 'fast mutex', 'executive resource', 'mutex'] as const;
 
 /** Who takes locks one after the other: a thread, or what runs DPCs or interrupts on a processor. */
 export function lockContext(k: Kernel): number {
@@ -194,8 +196,9 @@ export function locksInFreedMemory(k: Kernel, start: number, bytes: number): voi
     }
 }
 
-/** The current thread ends: it may hold nothing that only it can give back. */
+/** The current thread ends: it may hold nothing that only it can give back. Its mutexes are abandoned, which is allowed. */
 export function locksAtThreadEnd(k: Kernel, thread: number): void {
+  for (const record of heldBy(k, thread)) if (R.Tag.get(k.mem, record) === MUTEX) remove(k, record);
   const [held] = heldBy(k, thread);
   if (held === undefined) return;
   const { key, tag } = readRecord(k, held);
@@ -276,7 +279,62 @@ const passOn = {
   },
 };
 
+// ---- mutexes (KMUTEX), which are waited for like other objects ----
+
+/** Whether a driver waits for a mutex object, and would do so for longer than no time. */
+function isMutex(k: Kernel, object: number): boolean {
+  return k.mem.translate(object) >= 0 && k.mem.read8(object) === MutantObject;
+}
+const waits: Hook = {
+  before(k, a) {
+    const object = a['Object'] ?? a['Mutex'] ?? 0;
+    if (!calledByDriver(k) || !isMutex(k, object) || a['Timeout']) return;
+    beforeAcquire(k, object, MUTEX, k.currentThread(), true);
+  },
+  after(k, a, value) {
+    const object = a['Object'] ?? a['Mutex'] ?? 0;
+    const status = returned(value);
+    if ((status === 0 || status === STATUS_ABANDONED) && calledByDriver(k) && isMutex(k, object))
+      acquired(k, object, MUTEX, k.currentThread());
+  },
+};
+
+// ---- the cancel spin lock ----
+
+const cancelLock = (k: Kernel): number => k.global.address('IopCancelSpinLock');
+/** IoCancelIrp holds the cancel spin lock while it calls a cancel routine, which gives it back. */
+export function cancelLockPassedOn(k: Kernel): void {
+  acquired(k, cancelLock(k), SPIN_LOCK, lockContext(k));
+}
+
 export const lockHooks: Hooks = {
+  KeWaitForSingleObject: waits,
+  KeWaitForMutexObject: waits,
+  KeReleaseMutex: {
+    before(k, a) {
+      // Who owns it the mutex knows itself (STATUS_MUTANT_NOT_OWNED).
+      if (find(k, LOCK_HELD, a['Mutex']!)) beforeRelease(k, a['Mutex']!, MUTEX, k.currentThread(), true);
+    },
+  },
+  KeInitializeMutex: { before: (k, a) => void forget(k, LOCK, a['Mutex']!) },
+  IoAcquireCancelSpinLock: {
+    before(k) {
+      if (calledByDriver(k)) beforeAcquire(k, cancelLock(k), SPIN_LOCK, lockContext(k), false);
+    },
+    after(k) {
+      if (calledByDriver(k)) acquired(k, cancelLock(k), SPIN_LOCK, lockContext(k));
+    },
+  },
+  IoReleaseCancelSpinLock: {
+    before(k) {
+      if (find(k, LOCK_HELD, cancelLock(k))) beforeRelease(k, cancelLock(k), SPIN_LOCK, lockContext(k), true);
+    },
+  },
+  IoCancelIrp: {
+    before(k) {
+      if (calledByDriver(k)) beforeAcquire(k, cancelLock(k), SPIN_LOCK, lockContext(k), false);
+    },
+  },
   ExAcquireFastMutex: mutexAcquire('FastMutex'),
   ExAcquireFastMutexUnsafe: mutexAcquire('FastMutex'),
   ExTryToAcquireFastMutex: mutexTry('FastMutex'),

@@ -298,8 +298,8 @@ export const dmaHooks: Hooks = {
           );
       };
       left(COMMON_BUFFER, 7, 'common buffer(s)');
-      left(MAP_REGISTERS, 9, 'set(s) of map registers');
       left(SCATTER_LIST, 0x0a, 'scatter/gather list(s)');
+      left(MAP_REGISTERS, 9, 'set(s) of map registers');
       keep(k, record);
       remove(k, record);
       note(k, FREED, adapter);
@@ -352,9 +352,39 @@ export const dmaHooks: Hooks = {
           0,
           'map registers are freed before FlushAdapterBuffers: data may still be on its way',
         );
+      if (!find(k, MAP_REGISTERS, a['MapRegisterBase']!) && k.global.get('VfDropped') === 0)
+        k.bugCheck(
+          E6,
+          5,
+          a['NumberOfMapRegisters']!,
+          a['DmaAdapter']!,
+          a['MapRegisterBase']!,
+          'map registers are freed that are none, or were freed before',
+        );
     },
   },
   HalGetScatterGatherList: { before: (k, a) => void adapterLives(k, a) },
   HalBuildScatterGatherList: { before: (k, a) => void adapterLives(k, a) },
-  HalPutScatterGatherList: { before: (k, a) => void adapterLives(k, a) },
+  HalPutScatterGatherList: {
+    before(k, a) {
+      const list = a['ScatterGather']!;
+      if (!adapterLives(k, a) || find(k, SCATTER_LIST, list) || k.global.get('VfDropped') !== 0) return;
+      const out = outstanding(k, SCATTER_LIST, a['DmaAdapter']!);
+      k.bugCheck(E6, 6, out, out + 1, list, 'a scatter/gather list is put back that is none, or was put back before');
+    },
+  },
 };
+
+/** A list is made for a driver, or goes back. */
+export const listHandedOut = (k: Kernel, adapter: number, list: number, bytes: number): void =>
+  void remember(k, SCATTER_LIST, list, { data: adapter, size: bytes });
+export function listPutBack(k: Kernel, list: number): void {
+  if (forget(k, SCATTER_LIST, list)) note(k, FREED, list);
+}
+
+/** Map registers are taken for a driver, or go back. */
+export const mapRegistersHandedOut = (k: Kernel, adapter: number, set: number, count: number): void =>
+  void remember(k, MAP_REGISTERS, set, { data: adapter, size: count });
+export function mapRegistersPutBack(k: Kernel, set: number): void {
+  if (forget(k, MAP_REGISTERS, set)) note(k, FREED, set);
+}

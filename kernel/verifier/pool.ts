@@ -14,6 +14,7 @@ import { VF_RECORD } from './globals.ts';
 import type { HookArgs, Hooks } from './hook.ts';
 import { irpFreed, isAllocatedIrp } from './irp.ts';
 import { locksInFreedMemory, resourceInUse } from './lock.ts';
+import { removeLocksGone } from './registered.ts';
 import {
   calledByDriver,
   chain,
@@ -116,6 +117,7 @@ export function checkVanishingMemory(k: Kernel, start: number, bytes: number): v
       `memory goes away that holds the lookaside list ${hex(lookaside)}: it has to be deleted first`,
     );
   locksInFreedMemory(k, start, bytes);
+  removeLocksGone(k, start, bytes);
 }
 
 /** A block is about to be freed, by a driver or by the kernel. */

@@ -231,6 +231,24 @@ export const RULES: { readonly [key: string]: Rule } = {
     'IoCallDriver is called at IRQL <= DISPATCH_LEVEL.',
     'Queue a DPC from the interrupt routine and send the IRP there.',
   ),
+  'c9:201': {
+    title: 'a device deleted while it is attached',
+    rule: 'A device is detached from the one below it before it is deleted.',
+    mend: 'IoDetachDevice with what IoAttachDeviceToDeviceStack returned, then IoDeleteDevice.',
+    evidence: at(4),
+  },
+  'c9:202': {
+    title: 'detached from nothing',
+    rule: 'IoDetachDevice takes the device below, while another one is attached to it.',
+    mend: 'Detach once, from the device that IoAttachDeviceToDeviceStack returned.',
+    evidence: at(4),
+  },
+  'c9:240': {
+    title: 'a device deleted twice',
+    rule: 'A device is deleted once; it stays in memory for as long as somebody refers to it.',
+    mend: 'Set the pointer to NULL where the device is deleted, and find the second path that deletes it.',
+    evidence: at(4),
+  },
   'c9:203': {
     title: 'passed down with a cancel routine',
     rule: 'A driver takes its cancel routine out of an IRP before it passes the IRP on.',
@@ -282,8 +300,8 @@ export const RULES: { readonly [key: string]: Rule } = {
   ce: {
     title: 'unloaded with work left',
     rule: 'All threads, timers, DPCs, work items and callbacks of a driver have ended before its DriverUnload returns.',
-    mend: 'Tell the thread to end, and wait for the thread object in DriverUnload; cancel timers and flush DPCs.',
-    evidence: at(1),
+    mend: 'In DriverUnload take back every registration, cancel timers and flush DPCs, and wait for the threads that were told to end.',
+    evidence: [{ of: 1 }, { of: 4 }],
   },
   d1: irql(
     'memory that must not be touched at this IRQL',
@@ -305,6 +323,18 @@ export const RULES: { readonly [key: string]: Rule } = {
     title: 'a common buffer freed twice',
     rule: 'A common buffer is freed once, to the adapter that it came from.',
     mend: 'Look for the first FreeCommonBuffer below.',
+    evidence: at(4),
+  },
+  'e6:5': {
+    title: 'map registers freed twice',
+    rule: 'Map registers are freed once.',
+    mend: 'Look for the first FreeMapRegisters below.',
+    evidence: at(4),
+  },
+  'e6:6': {
+    title: 'a scatter/gather list put back twice',
+    rule: 'A scatter/gather list is put back once, when its transfer is over.',
+    mend: 'Look for the first PutScatterGatherList below.',
     evidence: at(4),
   },
   'e6:7': {

@@ -36,6 +36,9 @@ export const MAP_REGISTERS = 17,
   DPC = 22,
   SYSTEM_THREAD = 23,
   TRANSFER = 24;
+export const DEVICE = 25,
+  SYMBOLIC_LINK = 26,
+  REGISTRATION = 27;
 export const FREED = 32,
   COMPLETED = 33,
   UNLOCKED = 34,
@@ -71,6 +74,9 @@ export const VF_LIVE_KINDS: readonly number[] = [
   TIMER,
   SYSTEM_THREAD,
   TRANSFER,
+  DEVICE,
+  SYMBOLIC_LINK,
+  REGISTRATION,
 ];
 
 const R = VF_RECORD.f;

@@ -4,6 +4,8 @@ import {
   DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
   DRIVER_VERIFIER_DETECTED_VIOLATION as C4,
 } from '../types/bugcodes.ts';
+import { timerInserted } from '../ke/timer.ts';
+import { KDPC } from '../types/ke.ts';
 import { DRIVER_OBJECT } from '../types/io.ts';
 import { VF_RECORD } from './globals.ts';
 import { checkVanishingMemory } from './pool.ts';
@@ -12,6 +14,7 @@ import {
   all,
   COMMON_BUFFER,
   CONTIGUOUS,
+  DEVICE,
   driverAt,
   IO_MAPPING,
   IRP_ALLOCATED,
@@ -19,11 +22,29 @@ import {
   MDL_LOCKED,
   MDL_MAPPED,
   POOL,
+  REGISTRATION,
+  SYMBOLIC_LINK,
   SYSTEM_THREAD,
+  TIMER,
   WORK_ITEM,
 } from './state.ts';
 
 const R = VF_RECORD.f;
+
+/** A routine of an unloaded driver that the system would still call: the code is about to go. */
+function wouldBeCalled(k: Kernel, unload: number, routine: number, object: number, what: string): never {
+  k.bugCheckBy(
+    unload,
+    DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+    routine,
+    EXECUTED,
+    `a driver was unloaded while ${what}: its code is about to go`,
+    routine,
+    object,
+  );
+}
+/** Parameter 2 of the bug check for an instruction fetch. */
+const EXECUTED = 8;
 
 /** Kinds that are pool of the driver, and what they are called. */
 const LEAKS: readonly (readonly [kind: number, what: string])[] = [
@@ -37,6 +58,8 @@ const LEAKS: readonly (readonly [kind: number, what: string])[] = [
   [MDL_MAPPED, 'mapped MDL'],
   [COMMON_BUFFER, 'common buffer'],
   [ADAPTER, 'DMA adapter'],
+  [DEVICE, 'device object'],
+  [SYMBOLIC_LINK, 'symbolic link'],
 ];
 
 /** DriverUnload has returned; the image is still there. `unload` is the routine, which the report names. */
@@ -45,18 +68,21 @@ export function checkUnloadedDriver(k: Kernel, driver: number, unload: number): 
   const size = DRIVER_OBJECT.f.DriverSize.get(k.mem, driver);
   for (const record of all(k, SYSTEM_THREAD)) {
     const start = R.Data.get(k.mem, record);
-    if (driverAt(k, start) === base)
-      k.bugCheckBy(
-        unload,
-        DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
-        start,
-        8,
-        'a driver was unloaded while a thread of it still runs: its code is about to go',
-        start,
-        0,
-      );
+    if (driverAt(k, start) === base) wouldBeCalled(k, unload, start, R.Key.get(k.mem, record), 'a thread of it still runs');
   }
   checkVanishingMemory(k, base, size);
+  for (const record of all(k, TIMER)) {
+    const timer = R.Key.get(k.mem, record),
+      dpc = R.Data.get(k.mem, record);
+    if (dpc === 0 || k.mem.translate(timer) < 0 || !timerInserted(k, timer) || k.mem.translate(dpc) < 0) continue;
+    const routine = KDPC.f.DeferredRoutine.get(k.mem, dpc);
+    if (driverAt(k, routine) === base) wouldBeCalled(k, unload, routine, timer, 'a timer is set whose DPC routine it has');
+  }
+  for (const record of all(k, REGISTRATION)) {
+    const routine = R.Data.get(k.mem, record);
+    if (driverAt(k, routine) === base)
+      wouldBeCalled(k, unload, routine, R.Key.get(k.mem, record), 'a routine of it is still registered');
+  }
   const left: string[] = [];
   let count = 0;
   for (const [kind, what] of LEAKS) {

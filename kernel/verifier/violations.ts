@@ -201,6 +201,23 @@ export const VIOLATIONS: { readonly [key: string]: Rule } = {
     mend: 'ExDeleteResourceLite before the memory goes.',
     evidence: [{ of: 2 }, { of: 3 }],
   },
+  'c4:d5': {
+    title: 'a remove lock released with another tag',
+    rule: 'IoReleaseRemoveLock takes the tag that IoAcquireRemoveLock was given, most often the IRP.',
+    mend: 'Look for the path that releases what another one acquired, or that releases twice.',
+    evidence: at(2),
+  },
+  'c4:d6': {
+    title: 'a remove lock released with another tag',
+    rule: 'IoReleaseRemoveLockAndWait takes the tag of the IoAcquireRemoveLock in the handling of the remove IRP.',
+    mend: 'Acquire the lock with the remove IRP as the tag, and release it with the same.',
+    evidence: at(2),
+  },
+  'c4:e1': irql(
+    'a synchronization object in pageable memory',
+    'Events, mutexes, semaphores and timers lie in memory that is always resident.',
+    'Put it into the device extension, or allocate it from nonpaged pool.',
+  ),
   'c4:e6': irql(
     'a system service above PASSIVE_LEVEL',
     'ZwXxx routines are called at PASSIVE_LEVEL with special kernel APCs enabled.',
@@ -210,6 +227,11 @@ export const VIOLATIONS: { readonly [key: string]: Rule } = {
     'a NULL handle',
     'ObReferenceObjectByHandle takes a handle that is open.',
     'Check the status of the call that was to give the handle.',
+  ),
+  'c4:f6': irql(
+    'a user handle used as a kernel handle',
+    'A handle of a user process is referenced with UserMode, so that its access is checked; handles that a driver keeps for itself are kernel handles.',
+    'Pass UserMode (Irp->RequestorMode) for handles that came from a program; create your own with OBJ_KERNEL_HANDLE.',
   ),
   'c4:fa': irql(
     'a completion routine that changes the IRQL',
@@ -227,6 +249,11 @@ export const VIOLATIONS: { readonly [key: string]: Rule } = {
     mend: 'Call IoFreeIrp.',
     evidence: at(2),
   },
+  'c4:111': irql(
+    'an interrupt service routine that changes the IRQL',
+    'A service routine returns at the IRQL at which it was called.',
+    'Lower the IRQL on every path; release every spin lock that the routine acquires.',
+  ),
   'c4:11a': irql(
     'a critical region at DISPATCH_LEVEL',
     'KeEnterCriticalRegion is called at IRQL <= APC_LEVEL.',
@@ -245,6 +272,16 @@ export const VIOLATIONS: { readonly [key: string]: Rule } = {
   'c4:122': irql(
     'a wait at DISPATCH_LEVEL',
     'A thread waits at IRQL <= APC_LEVEL; at DISPATCH_LEVEL only a timeout of zero is allowed.',
+  ),
+  'c4:123': irql(
+    'a wait in user mode for an object on the stack',
+    'With WaitMode UserMode the kernel stack may be paged out during the wait; what others touch must not lie on it.',
+    'Wait with KernelMode, or put the object into nonpaged memory.',
+  ),
+  'c4:131': irql(
+    'a work item in pageable memory',
+    'A work item lies in memory that is always resident.',
+    'Allocate it from nonpaged pool, or use IoAllocateWorkItem.',
   ),
   'c4:140': {
     title: 'an MDL over pageable memory that is not locked',

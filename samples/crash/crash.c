@@ -56,6 +56,7 @@ static NTSTATUS NTAPI CrashDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     NTSTATUS status = STATUS_SUCCESS;
     KIRQL irql;
 
+    UNREFERENCED_PARAMETER(DeviceObject);
     Irp->IoStatus.Information = 0;
     switch (IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.IoControlCode) {
     case CASE(0):
@@ -81,7 +82,7 @@ static NTSTATUS NTAPI CrashDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         KeRaiseIrql(DISPATCH_LEVEL, &irql);
         return STATUS_SUCCESS;
     default:
-        return CrashByRule(DeviceObject, Irp);
+        return CrashByRule(Irp);
     }
     Irp->IoStatus.Status = status;
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
@@ -91,8 +92,9 @@ static NTSTATUS NTAPI CrashDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 static VOID NTAPI CrashUnload(PDRIVER_OBJECT DriverObject)
 {
     UNICODE_STRING link = RTL_CONSTANT_STRING(L"\\DosDevices\\Crash");
+    UNREFERENCED_PARAMETER(DriverObject);
     IoDeleteSymbolicLink(&link);
-    IoDeleteDevice(DriverObject->DeviceObject);
+    IoDeleteDevice(Device);
 }
 
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
@@ -116,5 +118,6 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = CrashInternal;
     DriverObject->DriverUnload = CrashUnload;
     device->Flags &= ~DO_DEVICE_INITIALIZING;
+    Device = device;
     return STATUS_SUCCESS;
 }

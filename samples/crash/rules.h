@@ -272,9 +272,11 @@ static VOID RegionNotEntered(VOID)
 
 static VOID RunThread(PKSTART_ROUTINE Routine)
 {
+    OBJECT_ATTRIBUTES attributes;
     HANDLE handle;
     PVOID thread;
-    if (!NT_SUCCESS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, Routine, NULL)))
+    InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
+    if (!NT_SUCCESS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, &attributes, NULL, NULL, Routine, NULL)))
         return;
     if (NT_SUCCESS(ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL))) {
         KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
@@ -563,6 +565,281 @@ static NTSTATUS IrpTouched(PIRP Irp)
     return Complete(Irp, STATUS_SUCCESS);
 }
 
+/* ---- mutexes and the cancel spin lock ---- */
+
+static KMUTEX First, Second;
+#define ACQUIRE(mutex) KeWaitForSingleObject(&(mutex), Executive, KernelMode, FALSE, NULL)
+
+static VOID MutexOrder(VOID)
+{
+    KeInitializeMutex(&First, 0);
+    KeInitializeMutex(&Second, 0);
+    ACQUIRE(First);
+    ACQUIRE(Second);
+    KeReleaseMutex(&Second, FALSE);
+    KeReleaseMutex(&First, FALSE);
+    ACQUIRE(Second);
+    ACQUIRE(First);
+}
+
+static VOID CancelLockOrder(VOID)
+{
+    KIRQL irql, cancelIrql;
+    KeAcquireSpinLock(&LockA, &irql);
+    IoAcquireCancelSpinLock(&cancelIrql);
+    IoReleaseCancelSpinLock(cancelIrql);
+    KeReleaseSpinLock(&LockA, irql);
+    IoAcquireCancelSpinLock(&cancelIrql);
+    KeAcquireSpinLockAtDpcLevel(&LockA);    /* as a cancel routine would that takes the lock of the driver's queue */
+}
+
+/* ---- handles ---- */
+
+static HANDLE Event(ULONG attributes)
+{
+    OBJECT_ATTRIBUTES a;
+    HANDLE handle = NULL;
+    InitializeObjectAttributes(&a, NULL, attributes, NULL, NULL);
+    ZwCreateEvent(&handle, EVENT_ALL_ACCESS, &a, NotificationEvent, FALSE);
+    return handle;
+}
+
+static VOID HandleClosedTwice(VOID)
+{
+    HANDLE handle = Event(OBJ_KERNEL_HANDLE);
+    ZwClose(handle);
+    ZwClose(handle);
+}
+
+static VOID UserHandle(VOID)
+{
+    PVOID object;
+    HANDLE handle = Event(0);   /* it belongs to the process whose request this is: that could have closed it, and opened another object */
+    ObReferenceObjectByHandle(handle, EVENT_ALL_ACCESS, NULL, KernelMode, &object, NULL);
+}
+
+/* ---- what is left when the driver is unloaded ---- */
+
+static VOID TimerAtUnload(VOID)
+{
+    struct { KTIMER timer; KDPC dpc; } *p = (PVOID)Allocate(sizeof *p);
+    LARGE_INTEGER hour;
+    hour.QuadPart = -36000000000ll;
+    KeInitializeTimer(&p->timer);
+    KeInitializeDpc(&p->dpc, NoDpc, NULL);
+    KeSetTimer(&p->timer, hour, &p->dpc);
+}
+
+static VOID NTAPI ThreadNotify(HANDLE Process, HANDLE Thread, BOOLEAN Create)
+{
+    UNREFERENCED_PARAMETER(Process);
+    UNREFERENCED_PARAMETER(Thread);
+    UNREFERENCED_PARAMETER(Create);
+}
+
+static VOID NotifyAtUnload(VOID)
+{
+    PsSetCreateThreadNotifyRoutine(ThreadNotify);
+}
+
+static PDEVICE_OBJECT AnotherDevice(VOID)
+{
+    PDEVICE_OBJECT device = NULL;
+    IoCreateDevice(Device->DriverObject, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device);
+    return device;
+}
+
+static VOID DeviceAtUnload(VOID)
+{
+    AnotherDevice();
+}
+
+static VOID NameAtUnload(VOID)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Device\\Crash"), link = RTL_CONSTANT_STRING(L"\\DosDevices\\CrashToo");
+    IoCreateSymbolicLink(&link, &name);
+}
+
+/* ---- device objects ---- */
+
+static VOID DeviceDeletedTwice(VOID)
+{
+    PDEVICE_OBJECT device = AnotherDevice();
+    ObReferenceObject(device);
+    IoDeleteDevice(device);
+    IoDeleteDevice(device);
+}
+
+static VOID DeletedAttached(VOID)
+{
+    PDEVICE_OBJECT device = AnotherDevice();
+    IoAttachDeviceToDeviceStack(device, Device);
+    IoDeleteDevice(device);
+}
+
+static VOID DetachedTwice(VOID)
+{
+    PDEVICE_OBJECT below = IoAttachDeviceToDeviceStack(AnotherDevice(), Device);
+    IoDetachDevice(below);
+    IoDetachDevice(below);
+}
+
+/* ---- remove locks ---- */
+
+static IO_REMOVE_LOCK RemoveLock;
+
+static VOID RemoveLockOtherTag(VOID)
+{
+    IoInitializeRemoveLock(&RemoveLock, TAG, 0, 0);
+    IoAcquireRemoveLock(&RemoveLock, (PVOID)1);
+    IoReleaseRemoveLock(&RemoveLock, (PVOID)2);
+}
+
+static VOID RemovedWithOtherTag(VOID)
+{
+    IoInitializeRemoveLock(&RemoveLock, TAG, 0, 0);
+    IoAcquireRemoveLock(&RemoveLock, (PVOID)1);
+    IoReleaseRemoveLockAndWait(&RemoveLock, (PVOID)2);
+}
+
+/* ---- interrupts: the real-time clock's line, IRQ 8 ---- */
+
+ULONG NTAPI HalGetInterruptVector(INTERFACE_TYPE, ULONG, ULONG, ULONG, PKIRQL, PKAFFINITY);
+
+static UCHAR ClockRegister(UCHAR index)
+{
+    __outbyte(0x70, index);
+    return __inbyte(0x71);
+}
+
+static BOOLEAN NTAPI RaisesInIsr(PKINTERRUPT Interrupt, PVOID Context)
+{
+    KIRQL irql;
+    UNREFERENCED_PARAMETER(Interrupt);
+    UNREFERENCED_PARAMETER(Context);
+    ClockRegister(0x0C);                 /* takes the cause away */
+    KeRaiseIrql(HIGH_LEVEL, &irql);
+    return TRUE;
+}
+
+static VOID IsrRaisesIrql(VOID)
+{
+    PKINTERRUPT interrupt;
+    KAFFINITY affinity;
+    KIRQL irql;
+    LARGE_INTEGER second;
+    UCHAR b;
+    ULONG vector = HalGetInterruptVector(Isa, 0, 8, 8, &irql, &affinity);
+    if (!NT_SUCCESS(IoConnectInterrupt(&interrupt, RaisesInIsr, NULL, NULL, vector, irql, irql, Latched, FALSE, affinity, FALSE)))
+        return;
+    b = ClockRegister(0x0B);
+    ClockRegister(0x0C);
+    __outbyte(0x70, 0x0B);
+    __outbyte(0x71, b | 0x40);  /* periodic interrupts */
+    second.QuadPart = -10000000;
+    KeDelayExecutionThread(KernelMode, FALSE, &second);
+}
+
+/* ---- DMA: lists and map registers ---- */
+
+static PSCATTER_GATHER_LIST List;
+static PVOID Registers;
+
+static VOID NTAPI SgListReady(PDEVICE_OBJECT DeviceObject, PIRP Irp, PSCATTER_GATHER_LIST ScatterGather, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    UNREFERENCED_PARAMETER(Irp);
+    UNREFERENCED_PARAMETER(Context);
+    List = ScatterGather;
+}
+
+static IO_ALLOCATION_ACTION NTAPI ChannelReady(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID MapRegisterBase, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    UNREFERENCED_PARAMETER(Irp);
+    UNREFERENCED_PARAMETER(Context);
+    Registers = MapRegisterBase;
+    return DeallocateObjectKeepRegisters;
+}
+
+/* A list of a page of nonpaged pool; the IRQL is DISPATCH_LEVEL afterwards. */
+static VOID GetList(PDMA_ADAPTER adapter, PKIRQL irql)
+{
+    PVOID buffer = Allocate(0x1000);
+    PMDL mdl = IoAllocateMdl(buffer, 0x1000, FALSE, FALSE, NULL);
+    MmBuildMdlForNonPagedPool(mdl);
+    KeRaiseIrql(DISPATCH_LEVEL, irql);
+    adapter->DmaOperations->GetScatterGatherList(adapter, Device, mdl, buffer, 0x1000, SgListReady, NULL, TRUE);
+}
+
+static VOID SgListLeft(VOID)
+{
+    PDMA_ADAPTER adapter = Adapter();
+    KIRQL irql;
+    GetList(adapter, &irql);
+    KeLowerIrql(irql);
+    adapter->DmaOperations->PutDmaAdapter(adapter);
+}
+
+static VOID SgListPutTwice(VOID)
+{
+    PDMA_ADAPTER adapter = Adapter();
+    KIRQL irql;
+    GetList(adapter, &irql);
+    adapter->DmaOperations->PutScatterGatherList(adapter, List, TRUE);
+    adapter->DmaOperations->PutScatterGatherList(adapter, List, TRUE);
+}
+
+static VOID MapRegistersLeft(VOID)
+{
+    PDMA_ADAPTER adapter = Adapter();
+    KIRQL irql;
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    adapter->DmaOperations->AllocateAdapterChannel(adapter, Device, 1, ChannelReady, NULL);
+    KeLowerIrql(irql);
+    adapter->DmaOperations->PutDmaAdapter(adapter);
+}
+
+static VOID MapRegistersFreedTwice(VOID)
+{
+    PDMA_ADAPTER adapter = Adapter();
+    KIRQL irql;
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    adapter->DmaOperations->AllocateAdapterChannel(adapter, Device, 1, ChannelReady, NULL);
+    adapter->DmaOperations->FreeMapRegisters(adapter, Registers, 1);
+    adapter->DmaOperations->FreeMapRegisters(adapter, Registers, 1);
+}
+
+/* ---- where things lie ---- */
+
+static NTSTATUS SystemBufferOverrun(PIRP Irp)
+{
+    PIO_STACK_LOCATION location = IoGetCurrentIrpStackLocation(Irp);
+    ULONG in = location->Parameters.DeviceIoControl.InputBufferLength, out = location->Parameters.DeviceIoControl.OutputBufferLength;
+    volatile UCHAR *buffer = Irp->AssociatedIrp.SystemBuffer;
+    buffer[in > out ? in : out] = 1;
+    return Complete(Irp, STATUS_SUCCESS);
+}
+
+static VOID WorkItemPageable(VOID)
+{
+    PWORK_QUEUE_ITEM item = ExAllocatePoolWithTag(PagedPool, sizeof(WORK_QUEUE_ITEM), TAG);
+    ExInitializeWorkItem(item, NoWork, NULL);
+    ExQueueWorkItem(item, DelayedWorkQueue);
+}
+
+static VOID EventPageable(VOID)
+{
+    KeInitializeEvent(ExAllocatePoolWithTag(PagedPool, sizeof(KEVENT), TAG), NotificationEvent, FALSE);
+}
+
+static VOID UserWaitOnStack(VOID)
+{
+    KEVENT event;
+    KeInitializeEvent(&event, NotificationEvent, TRUE);
+    KeWaitForSingleObject(&event, UserRequest, UserMode, FALSE, NULL);
+}
+
 /* ---- the table: case 6 and on ---- */
 
 static const struct { VOID (*plain)(VOID); NTSTATUS (*irp)(PIRP Irp); } Rules[] = {
@@ -578,14 +855,18 @@ static const struct { VOID (*plain)(VOID); NTSTATUS (*irp)(PIRP Irp); } Rules[] 
     {AdapterGone, NULL}, {NULL, CompletedCancelable}, {NULL, CompletedAsPending}, {NULL, PendingNotMarked},       /* 42 */
     {NULL, MarkedNotPending}, {NULL, IrpLost}, {NULL, TwoStatuses}, {NULL, CompletedAboveDispatch},               /* 46 */
     {NULL, NoLocationLeft}, {NULL, CompletionAtRaisedIrql}, {NULL, SentCancelable}, {NULL, IrpFreedTwice},        /* 50 */
-    {NULL, IrpFreedAsPool}, {NULL, IrpTouched},                                                                  /* 54 */
+    {NULL, IrpFreedAsPool}, {NULL, IrpTouched}, {MutexOrder, NULL}, {CancelLockOrder, NULL},                      /* 54 */
+    {HandleClosedTwice, NULL}, {UserHandle, NULL}, {TimerAtUnload, NULL}, {NotifyAtUnload, NULL},                 /* 58 */
+    {DeviceAtUnload, NULL}, {NameAtUnload, NULL}, {DeviceDeletedTwice, NULL}, {DeletedAttached, NULL},            /* 62 */
+    {DetachedTwice, NULL}, {RemoveLockOtherTag, NULL}, {RemovedWithOtherTag, NULL}, {IsrRaisesIrql, NULL},        /* 66 */
+    {SgListLeft, NULL}, {SgListPutTwice, NULL}, {MapRegistersLeft, NULL}, {MapRegistersFreedTwice, NULL},             /* 70 */
+    {NULL, SystemBufferOverrun}, {WorkItemPageable, NULL}, {EventPageable, NULL}, {UserWaitOnStack, NULL},        /* 74 */
 };
 #define FIRST_RULE 6
 
-static NTSTATUS CrashByRule(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+static NTSTATUS CrashByRule(PIRP Irp)
 {
     ULONG n = (IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.IoControlCode - CASE(0)) / 4 - FIRST_RULE;
-    Device = DeviceObject;
     if (n >= sizeof Rules / sizeof *Rules)
         return Complete(Irp, STATUS_INVALID_DEVICE_REQUEST);
     if (Rules[n].irp)

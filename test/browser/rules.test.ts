@@ -30,14 +30,14 @@ afterAll(async () => {
   expect(problems).toEqual([]);
 });
 
-/** Gives the console a line and lets the machine run; with `cycle`, from that moment of its past. */
+/** Gives the console a line; with `cycle`, from that moment of the past the machine runs on. */
 async function enter(line: string, cycle: number | null): Promise<void> {
   await opened.page.evaluate(
     async ([text, at]) => {
       const { kmode } = window as unknown as { kmode: Api };
       if (at !== null) await kmode.goTo(at);
       await kmode.consoleInput(new TextEncoder().encode(`${text}\r`));
-      await kmode.run();
+      if (at !== null) await kmode.run();
     },
     [line, cycle] as const,
   );
