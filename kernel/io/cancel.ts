@@ -27,7 +27,7 @@ import { stepService } from '../exports/service.ts';
 import { previousMode } from '../ob/mode.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { exportedType } from '../ob/type.ts';
-import { cancelLockPassedOn } from '../verifier/lock.ts';
+import { cancelLockPassedOn, cancelLockReleased } from '../verifier/lock.ts';
 import { PIRP } from './call.ts';
 import { currentLocation, I, S } from './irp.ts';
 
@@ -53,6 +53,7 @@ export function releaseCancelLock(k: Kernel, irql: number): void {
       'the cancel spin lock was released by somebody who does not hold it',
     );
   k.global.set('IopCancelSpinLock', 0n);
+  if (k.config.verifier) cancelLockReleased(k);
   k.irql = irql;
 }
 

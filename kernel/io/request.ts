@@ -197,7 +197,8 @@ export function newIrp(k: Kernel, f: RequestFrame, a: Common, major: number): nu
 export function systemBuffer(k: Kernel, irp: number, length: number, from: number, fromLength: number): boolean {
   if (!length) return true;
   // Under the verifier with a guard page behind it, so that a driver which writes more than the caller asked for is found at once.
-  const buffer = (k.config.verifier && specialAllocate(k, NonPagedPoolNx, length, TAG)) || exAllocatePool(k, NonPagedPoolNx, length, TAG);
+  const buffer =
+    (k.config.verifier && specialAllocate(k, NonPagedPoolNx, length, TAG)) || exAllocatePool(k, NonPagedPoolNx, length, TAG);
   if (!buffer) return false;
   if (from && fromLength) k.mem.copy(buffer, from, fromLength);
   I.SystemBuffer.set(k.mem, irp, buffer);

@@ -107,7 +107,15 @@ export function describeRecord(r: Recorded): string {
 /** Kinds that are bookkeeping and explain nothing. */
 const SILENT = new Set([kinds.LOCK, kinds.IRP_SENT]);
 /** Kinds that are also about what their data names: the adapter of a common buffer, the routine of a thread. */
-const BY_DATA = new Set([kinds.LOCK_ORDER, kinds.COMMON_BUFFER, kinds.SCATTER_LIST, kinds.TRANSFER, kinds.MAP_REGISTERS, kinds.SYSTEM_THREAD, kinds.REGISTRATION]);
+const BY_DATA = new Set([
+  kinds.LOCK_ORDER,
+  kinds.COMMON_BUFFER,
+  kinds.SCATTER_LIST,
+  kinds.TRANSFER,
+  kinds.MAP_REGISTERS,
+  kinds.SYSTEM_THREAD,
+  kinds.REGISTRATION,
+]);
 const MOST_EVENTS = 8;
 
 function* everything(k: Kernel): Generator<Recorded> {
@@ -176,7 +184,9 @@ function evidenceFor(k: Kernel, b: BugCheck): Recorded[] {
   const old = new Set(completions.slice(2));
   wanted = wanted.filter(r => !old.has(r));
   // The call that failed has written itself down already.
-  wanted = wanted.filter(r => !([kinds.FREED, kinds.COMPLETED, kinds.DELETED, kinds.CLOSED].includes(r.kind) && r.cycle === b.cycle));
+  wanted = wanted.filter(
+    r => !([kinds.FREED, kinds.COMPLETED, kinds.DELETED, kinds.CLOSED].includes(r.kind) && r.cycle === b.cycle),
+  );
   const unique = [...new Map(wanted.map(r => [r.sequence, r])).values()].sort((x, y) => x.sequence - y.sequence);
   return unique.length <= MOST_EVENTS ? unique : unique.slice(-MOST_EVENTS);
 }

@@ -306,6 +306,13 @@ const cancelLock = (k: Kernel): number => k.global.address('IopCancelSpinLock');
 export function cancelLockPassedOn(k: Kernel): void {
   acquired(k, cancelLock(k), SPIN_LOCK, lockContext(k));
 }
+/** The cancel spin lock is free, whoever gave it back: a driver or the kernel's own cancel routines. */
+export function cancelLockReleased(k: Kernel): void {
+  const record = find(k, LOCK_HELD, cancelLock(k));
+  if (!record) return;
+  remove(k, record);
+  note(k, RELEASED, cancelLock(k), { tag: SPIN_LOCK, frames: FRAMES });
+}
 
 export const lockHooks: Hooks = {
   KeWaitForSingleObject: waits,
@@ -323,11 +330,6 @@ export const lockHooks: Hooks = {
     },
     after(k) {
       if (calledByDriver(k)) acquired(k, cancelLock(k), SPIN_LOCK, lockContext(k));
-    },
-  },
-  IoReleaseCancelSpinLock: {
-    before(k) {
-      if (find(k, LOCK_HELD, cancelLock(k))) beforeRelease(k, cancelLock(k), SPIN_LOCK, lockContext(k), true);
     },
   },
   IoCancelIrp: {
