@@ -92,6 +92,7 @@ static VOID NTAPI RacesThread(PVOID Context)
 static NTSTATUS RacesRun(PRACES_RUN Run)
 {
     RACES_THREAD threads[MAXIMUM_THREADS];
+    OBJECT_ATTRIBUTES attributes;
     KAFFINITY active = KeQueryActiveProcessors();
     NTSTATUS status = STATUS_SUCCESS;
     LONG count = 0;
@@ -101,11 +102,13 @@ static NTSTATUS RacesRun(PRACES_RUN Run)
             threads[count++].Processor = n;
     Run->Threads = count;
 
+    /* A handle of the driver's own, not of the process whose request this is: nobody else can close it. */
+    InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
     LONG started = 0;
     for (; started < count; started++) {
         HANDLE handle;
         threads[started].Run = Run;
-        status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, RacesThread, &threads[started]);
+        status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, &attributes, NULL, NULL, RacesThread, &threads[started]);
         if (!NT_SUCCESS(status))
             break;
         ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &threads[started].Object, NULL);
