@@ -22,6 +22,7 @@ export const DEFAULT_CONFIG: MachineConfig = {
   injectObject: 0,
   injectSeed: 1,
   requester: 'user',
+  account: 'administrator',
   seed: 1,
   scheduleSeed: 1,
 };
@@ -57,6 +58,8 @@ export function completeConfig(partial: Partial<MachineConfig> = {}): MachineCon
   if (typeof config.verifier !== 'boolean') throw new RangeError(`machine setting 'verifier' is true or false`);
   if (config.requester !== 'user' && config.requester !== 'kernel')
     throw new RangeError(`machine setting 'requester' is 'user' or 'kernel', not ${String(config.requester)}`);
+  if (!['administrator', 'user', 'system'].includes(config.account))
+    throw new RangeError(`machine setting 'account' is 'administrator', 'user' or 'system', not ${String(config.account)}`);
   return config;
 }
 

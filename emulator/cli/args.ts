@@ -42,6 +42,8 @@ export interface RunCommand {
   /** Who carries the operations out: a program in user mode, or threads of the kernel. */
   requester: 'user' | 'kernel';
   inject: { pool: number; map: number; lower: number; object: number };
+  account: 'administrator' | 'user' | 'system';
+  inject: { pool: number; map: number; lower: number };
   /** Chooses which fail. */
   injectSeed: number;
   json: boolean;
@@ -71,6 +73,8 @@ Options of run (operations are done in the order in which they are given):
   --requester user|kernel      who carries the operations out: a program in ring 3 (default) or a kernel thread
   --inject CLASS:1/N[,...]     make one in N calls of a class fail: pool (allocations), map (mappings), lower (IoCallDriver),
                                object (what makes or opens something)
+  --account NAME               whose program that is: administrator (default), user or system
+  --inject CLASS:1/N[,...]     make one in N calls of a class fail: pool (allocations), map (mappings), lower (IoCallDriver)
   --inject-seed S              which of them fail: the same seed, the same failures (default 1)
   --json                       print one JSON object instead of text
 
@@ -121,6 +125,8 @@ function parseRun(args: readonly string[]): Command {
     verifier: true,
     requester: 'user',
     inject: { pool: 0, map: 0, lower: 0, object: 0 },
+    account: 'administrator',
+    inject: { pool: 0, map: 0, lower: 0 },
     injectSeed: 1,
     json: false,
   };
@@ -187,6 +193,13 @@ function parseRun(args: readonly string[]): Command {
         if (wanted !== 'user' && wanted !== 'kernel')
           throw new UsageError(`--requester: 'user' or 'kernel' expected, not '${wanted}'`);
         out.requester = wanted;
+        break;
+      }
+      case '--account': {
+        const wanted = value();
+        if (wanted !== 'administrator' && wanted !== 'user' && wanted !== 'system')
+          throw new UsageError(`--account: 'administrator', 'user' or 'system' expected, not '${wanted}'`);
+        out.account = wanted;
         break;
       }
       case '--inject':

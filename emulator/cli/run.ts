@@ -49,12 +49,13 @@ export function runDriver(command: RunCommand): RunReport {
     describeImage(basename(path), image);
     return [basename(path).replace(/\.sys$/i, ''), image] as const;
   });
-  const { cpus, scheduleSeed, verifier, requester, inject, injectSeed } = command;
+  const { cpus, scheduleSeed, verifier, requester, account, inject, injectSeed } = command;
   const machine = Machine.create({
     cpus,
     scheduleSeed,
     verifier,
     requester,
+    account,
     injectPool: inject.pool,
     injectMap: inject.map,
     injectLower: inject.lower,

@@ -29,6 +29,8 @@ export interface MachineConfig {
   injectSeed: number;
   /** Who carries out requests from outside: a program in user mode (the default), or threads of the kernel. */
   requester: 'user' | 'kernel';
+  /** Whose program the one in user mode is: an administrator's (the default), an ordinary user's, or the system's own. */
+  account: 'administrator' | 'user' | 'system';
   /** Seed of everything that is random for the guest (security cookies, RDRAND). */
   seed: number;
   /** Seed of the interleaving of several processors: with the same seed they always take the same turns. Default 1. */

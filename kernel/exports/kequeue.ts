@@ -1,14 +1,13 @@
 /** APCs and queues of work (device queues: kernel/io/startio.ts). Source: the WDK page of each routine; ntifs.h. */
 import { keAlertThread, keTestAlertThread } from '../ke/alert.ts';
-import { keInitializeApc, keInsertQueueApc } from '../ke/apc.ts';
-import { removeEntryList } from '../ke/list.ts';
+import { keInitializeApc, keInsertQueueApc, keRemoveQueueApc } from '../ke/apc.ts';
 import { keInitializeQueue, keInsertQueue, keRundownQueue } from '../ke/queue.ts';
 import { keWait } from '../ke/wait.ts';
 import type { Kernel } from '../kernel.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
-import { KAPC, KernelMode, KTHREAD } from '../types/ke.ts';
+import { KernelMode, KTHREAD } from '../types/ke.ts';
 import { BOOLEAN, CHAR, HANDLE, KPRIORITY, LONG, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID, wait } from './declare.ts';
 
 const PKQUEUE = pointer('PKQUEUE'), PKAPC = pointer('PKAPC');
@@ -53,12 +52,7 @@ const apcs: NtExport[] = [
     returns: BOOLEAN,
     cycles: 60,
     status: 'full',
-    impl(k, { Apc }) {
-      if (KAPC.f.Inserted.get(k.mem, Apc) === 0) return false;
-      KAPC.f.Inserted.set(k.mem, Apc, 0);
-      removeEntryList(k, Apc + KAPC.f.ApcListEntry.offset);
-      return true;
-    },
+    impl: (k, { Apc }) => keRemoveQueueApc(k, Apc),
   }),
 ];
 

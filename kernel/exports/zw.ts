@@ -1,7 +1,7 @@
 /** System services of the object manager: directories, symbolic links, waits, handles. Source: the WDK page of each, and ntifs.h. */
 import type { Kernel } from '../kernel.ts';
 import { systemTime } from '../ke/time.ts';
-import { keWait } from '../ke/wait.ts';
+import { keDelay, keWait } from '../ke/wait.ts';
 import { createLinkObject, directoryEntries, linkTarget, obCreateDirectory, obName } from '../ob/directory.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
@@ -211,6 +211,23 @@ const waits: NtExport[] = [
       },
       waited: (k, f, rax) => finished(k, f, rax),
       done: (_k, f) => ret(f.get('Status')),
+    },
+  }),
+  ...stepService({
+    name: 'DelayExecution',
+    doc: 'Puts the current thread to sleep for an interval.',
+    irql: PASSIVE,
+    args: { Alertable: BOOLEAN, DelayInterval: PVOID },
+    returns: NTSTATUS,
+    cycles: 200,
+    status: 'full',
+    frame: {},
+    steps: {
+      start(k, _f, _rax, { Alertable, DelayInterval }) {
+        const w = keDelay(k, BigInt.asIntN(64, k.mem.read64(DelayInterval)), Alertable, previousMode(k));
+        return w === 'blocked' ? wait('waited') : ret(w.status);
+      },
+      waited: (_k, _f, rax) => ret(rax),
     },
   }),
 ];

@@ -4,23 +4,42 @@ import {
   BOOLEAN,
   call,
   type Frame,
+  HANDLE,
   type NtExport,
   ntExport,
   ntSteps,
   NTSTATUS,
   type Outcome,
   pointer,
+  PVOID,
   ret,
+  ULONG64,
   VOID,
 } from '../exports/declare.ts';
+import { service } from '../exports/service.ts';
 import type { Kernel } from '../kernel.ts';
 import { isKernelAddress, MM_HIGHEST_USER_ADDRESS } from '../mm/layout.ts';
-import { KAPC, KAPC_STATE, KTHREAD, UserMode } from '../types/ke.ts';
-import { STATUS_ACCESS_VIOLATION, STATUS_ALERTED, STATUS_SUCCESS } from '../types/status.ts';
+import { KAPC, KAPC_STATE, KTHREAD, MISC_SYSTEM_THREAD, UserMode } from '../types/ke.ts';
+import { exAllocatePool, exFreePool } from '../mm/pool.ts';
+import { obReferenceObjectByHandle } from '../ob/handle.ts';
+import { previousMode } from '../ob/mode.ts';
+import { obDereferenceDeferred } from '../ob/object.ts';
+import { exportedType } from '../ob/type.ts';
+import { NonPagedPoolNx } from '../types/mm.ts';
+import { CTF_TERMINATED, ETHREAD } from '../types/ps.ts';
+import {
+  STATUS_ACCESS_VIOLATION,
+  STATUS_ALERTED,
+  STATUS_INVALID_HANDLE,
+  STATUS_NO_MEMORY,
+  STATUS_SUCCESS,
+  STATUS_UNSUCCESSFUL,
+} from '../types/status.ts';
 import { ptr } from '../types/struct.ts';
 import { CONTEXT, EXCEPTION_RECORD, KTRAP_FRAME } from '../types/trap.ts';
 import { contextFromFrame, contextToFrame } from './context.ts';
 import { keTestAlertThread } from './alert.ts';
+import { keInitializeApc, keInsertQueueApc } from './apc.ts';
 import { removeEntryList } from './list.ts';
 import { FRAME_EXCEPTION } from './syscallcode.ts';
 
@@ -127,6 +146,73 @@ export function dispatchUserException(
   return true;
 }
 
+const THREAD_SET_CONTEXT = 0x10;
+const TAG_APC = 0x70617350; // 'Psap'
+
+const apcArgs = {
+  Apc: PVOID,
+  NormalRoutine: PVOID,
+  NormalContext: PVOID,
+  SystemArgument1: PVOID,
+  SystemArgument2: PVOID,
+} as const;
+
+/** Queueing a routine to a thread, from a program. Source: the page of QueueUserAPC, and NtQueueApcThread in ntifs.h of newer kits. */
+const queueing: readonly NtExport[] = [
+  ...service({
+    name: 'QueueApcThread',
+    doc: 'Has a thread with a user mode call a routine when it next waits alertably.',
+    irql: { max: 'PASSIVE_LEVEL' },
+    args: { ThreadHandle: HANDLE, ApcRoutine: PVOID, ApcArgument1: ULONG64, ApcArgument2: ULONG64, ApcArgument3: ULONG64 },
+    returns: NTSTATUS,
+    cycles: 300,
+    status: 'full',
+    impl(k, a) {
+      const r = obReferenceObjectByHandle(
+        k,
+        a.ThreadHandle,
+        THREAD_SET_CONTEXT,
+        exportedType(k, 'PsThreadType'),
+        previousMode(k),
+      );
+      if (r.status !== STATUS_SUCCESS) return r.status;
+      const status = queueUserApc(k, r.object, a.ApcRoutine, [a.ApcArgument1, a.ApcArgument2, a.ApcArgument3]);
+      obDereferenceDeferred(k, r.object);
+      return status;
+    },
+  }),
+  ntExport({
+    name: 'PspQueueApcSpecialApc',
+    internal: true,
+    doc: 'Kernel routine, and rundown routine, of the APC of NtQueueApcThread: frees it.',
+    args: apcArgs,
+    returns: VOID,
+    cycles: 40,
+    status: 'full',
+    impl: (k, { Apc }) => exFreePool(k, Apc, TAG_APC),
+  }),
+];
+
+/** A thread of the system has no user mode to call anything in; one that ends takes no more. */
+function queueUserApc(k: Kernel, thread: number, routine: number, args: readonly [bigint, bigint, bigint]): number {
+  if (T.MiscFlags.get(k.mem, thread) & MISC_SYSTEM_THREAD) return STATUS_INVALID_HANDLE;
+  if (ETHREAD.f.CrossThreadFlags.get(k.mem, thread) & CTF_TERMINATED) return STATUS_UNSUCCESSFUL;
+  const apc = exAllocatePool(k, NonPagedPoolNx, KAPC.size, TAG_APC);
+  if (!apc) return STATUS_NO_MEMORY;
+  const kernelRoutine = k.address('nt!PspQueueApcSpecialApc');
+  keInitializeApc(k, apc, thread, {
+    environment: 0,
+    kernelRoutine,
+    rundownRoutine: kernelRoutine,
+    normalRoutine: routine,
+    mode: UserMode,
+    normalContext: 0,
+  });
+  k.mem.write64(apc + A.NormalContext.offset, args[0]);
+  keInsertQueueApc(k, apc, args[1], args[2], 0);
+  return STATUS_SUCCESS;
+}
+
 export const userApcRoutines: readonly NtExport[] = [
   ntSteps({
     name: 'KiDeliverUserApc',
@@ -207,4 +293,5 @@ export const userApcRoutines: readonly NtExport[] = [
       },
     },
   }),
+  ...queueing,
 ];

@@ -1,7 +1,7 @@
 /**
  * Extended processor state of threads. A thread that stands between KeSaveExtendedProcessorState and KeRestoreExtendedProcessorState owns what it named there: KTHREAD.XStateSave
- * is the innermost XSTATE_SAVE, KTHREAD.NpxState the features of all of them, KTHREAD.StateSaveArea where a thread switch keeps their contents. Other threads
- * have none of it, and a switch costs them nothing. The low halves of the vector registers and MXCSR are in every thread's stack frames.
+ * is the innermost XSTATE_SAVE, KTHREAD.NpxState the features of all of them, KTHREAD.StateSaveArea where a thread switch keeps their contents. A thread with a user mode has
+ * one from the start. Other threads have none of it, and a switch costs them nothing. The low halves of the vector registers and MXCSR are in every thread's stack frames.
  */
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
@@ -134,12 +134,47 @@ export function restoreExtendedState(k: Kernel, save: number): void {
   exFreePool(k, buffer, TAG_XSTATE);
 }
 
+/** What the processor has after a reset (FNINIT, LDMXCSR): all exceptions masked, x87 with 53 bits as Windows sets it. */
+const INITIAL_FCW = 0x27f,
+  INITIAL_MXCSR = 0x1f80;
+
+/**
+ * The extended state of a thread with a user mode belongs to its program, always: it is as if the thread stood in a KeSaveExtendedProcessorState that came before all others. Thread switches keep it from
+ * then on. False when there is no memory.
+ */
+export function giveUserState(k: Kernel, thread: number): boolean {
+  const { mem } = k;
+  const bytes = XSTATE_SAVE.size + XSAVE_AREA.size + XSAVE_AREA.align - 1;
+  const save = exAllocatePool(k, NonPagedPoolNx, bytes, TAG_XSTATE);
+  if (save === 0) return false;
+  mem.fill(save, bytes, 0);
+  const area = Math.ceil((save + XSTATE_SAVE.size) / XSAVE_AREA.align) * XSAVE_AREA.align;
+  const mask = BigInt(XSTATE_MASK_LEGACY_FLOATING_POINT | XSTATE_MASK_LEGACY_SSE | XSTATE_MASK_GSSE);
+  const context = save + CONTEXT_OFFSET;
+  X.Thread.set(mem, save, thread);
+  C.Mask.set(mem, context, mask);
+  C.Length.set(mem, context, XSAVE_AREA.size);
+  C.Area.set(mem, context, area);
+  C.Buffer.set(mem, context, save);
+  mem.write16(area, INITIAL_FCW);
+  mem.write32(area + XSAVE_FORMAT.f.MxCsr.offset, INITIAL_MXCSR);
+  XSAVE_AREA.f.Mask.set(mem, area, mask);
+  T.StateSaveArea.set(mem, thread, area);
+  T.NpxState.set(mem, thread, mask);
+  T.XStateSave.set(mem, thread, save);
+  return true;
+}
+
 /** A thread ends without KeRestoreExtendedProcessorState: gives back what it saved, innermost first. */
 export function freeThreadState(k: Kernel, thread: number): void {
   const { mem } = k;
-  for (let save = T.XStateSave.get(mem, thread); save !== 0; save = X.Prev.get(mem, save)) {
-    exFreePool(k, C.Buffer.get(mem, save + CONTEXT_OFFSET), TAG_XSTATE);
+  for (let save = T.XStateSave.get(mem, thread); save !== 0;) {
+    // The outermost one of a user thread lies in its own buffer.
+    const outer = X.Prev.get(mem, save);
+    const buffer = C.Buffer.get(mem, save + CONTEXT_OFFSET);
     C.Buffer.set(mem, save + CONTEXT_OFFSET, 0);
+    exFreePool(k, buffer, TAG_XSTATE);
+    save = outer;
   }
   T.XStateSave.set(mem, thread, 0);
   T.NpxState.set(mem, thread, 0n);

@@ -6,6 +6,8 @@ import { call, type NtExport, ntSteps, type Outcome, pointer, PVOID, ret, VOID }
 import type { BuiltImage } from '../image/build.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../mm/layout.ts';
+import { createAccountToken } from '../se/accounts.ts';
+import { releasePrimaryToken, setPrimaryToken } from '../se/subject.ts';
 import { mmAllocateUserMemory, mmFreeUserMemory, mmWriteUser } from '../mm/process.ts';
 import { PAGE_EXECUTE_READ, PAGE_READONLY, PAGE_READWRITE } from '../mm/region.ts';
 import { KTHREAD, MISC_SYSTEM_THREAD, UserMode } from '../types/ke.ts';
@@ -15,9 +17,10 @@ import { KTRAP_FRAME } from '../types/trap.ts';
 import { NT_TIB, PEB, TEB } from '../types/user.ts';
 import { FRAME_EXCEPTION } from '../ke/syscallcode.ts';
 import { prepareStack } from '../ke/thread.ts';
+import { giveUserState } from '../ke/xstate.ts';
 import { EXTENDED, PLAIN, SUBSYSTEMS } from './notify.ts';
 import { psCreateProcess } from './process.ts';
-import { psCreateThreadObject } from './thread.ts';
+import { psCreateThreadObject, psDiscardThread } from './thread.ts';
 
 const T = KTHREAD.f;
 const P = EPROCESS.f;
@@ -56,10 +59,20 @@ function bytesOf(size: number, fields: readonly (readonly [number, number])[]): 
   return bytes;
 }
 
+/** The program is that of the machine's account: a token of its own takes the place of the system's. False without memory. */
+function logOn(k: Kernel, process: number): boolean {
+  if (k.config.account === 'system') return true;
+  const token = createAccountToken(k, k.config.account);
+  if (!token) return false;
+  releasePrimaryToken(k, process);
+  setPrimaryToken(k, process, token);
+  return true;
+}
+
 /** A process with a user mode that runs `image`: address space, ntdll, the program, a PEB. It has no thread yet. EPROCESS, or 0 without memory. */
 export function psCreateUserProcess(k: Kernel, image: BuiltImage): number {
   const process = psCreateProcess(k, image.name);
-  if (!process) return 0;
+  if (!process || !logOn(k, process)) return 0;
   const ntdll = k.images.user.find(i => i.name === 'ntdll.dll');
   if (!ntdll) throw new Error('there is no ntdll.dll among the images of user mode');
   const peb = mmAllocateUserMemory(k, process, { base: 0, from: ENVIRONMENT_BASE, bytes: PEB.size, protect: PAGE_READWRITE });
@@ -90,7 +103,11 @@ export function psCreateUserThread(k: Kernel, process: number, start: number, ar
   const stack = mmAllocateUserMemory(k, process, { base: 0, from: STACK_BASE, bytes: STACK_SIZE, protect: PAGE_READWRITE });
   const teb = mmAllocateUserMemory(k, process, { base: 0, from: ENVIRONMENT_BASE, bytes: TEB.size, protect: PAGE_READWRITE });
   const made = [stack, teb].filter(region => region.status === STATUS_SUCCESS);
-  const thread = made.length === 2 ? psCreateThreadObject(k, process, start, argument) : 0;
+  let thread = made.length === 2 ? psCreateThreadObject(k, process, start, argument) : 0;
+  if (thread && !giveUserState(k, thread)) {
+    psDiscardThread(k, thread);
+    thread = 0;
+  }
   if (!thread) {
     for (const region of made) mmFreeUserMemory(k, process, region.base);
     return 0;

@@ -78,6 +78,7 @@ const CONFIG: MachineConfig = {
   injectObject: 0,
   injectSeed: 1,
   requester: 'user',
+  account: 'administrator',
   scheduleSeed: 1,
   seed: 1,
 };
