@@ -43,7 +43,6 @@ export interface RunCommand {
   requester: 'user' | 'kernel';
   inject: { pool: number; map: number; lower: number; object: number };
   account: 'administrator' | 'user' | 'system';
-  inject: { pool: number; map: number; lower: number };
   /** Chooses which fail. */
   injectSeed: number;
   json: boolean;
@@ -71,10 +70,9 @@ Options of run (operations are done in the order in which they are given):
   --schedule-seed S            how the processors take turns: the same seed, the same interleaving (default 1)
   --verifier off               do not check the rules of drivers as they run (default: on)
   --requester user|kernel      who carries the operations out: a program in ring 3 (default) or a kernel thread
+  --account NAME               whose program that is: administrator (default), user or system
   --inject CLASS:1/N[,...]     make one in N calls of a class fail: pool (allocations), map (mappings), lower (IoCallDriver),
                                object (what makes or opens something)
-  --account NAME               whose program that is: administrator (default), user or system
-  --inject CLASS:1/N[,...]     make one in N calls of a class fail: pool (allocations), map (mappings), lower (IoCallDriver)
   --inject-seed S              which of them fail: the same seed, the same failures (default 1)
   --json                       print one JSON object instead of text
 
@@ -126,7 +124,6 @@ function parseRun(args: readonly string[]): Command {
     requester: 'user',
     inject: { pool: 0, map: 0, lower: 0, object: 0 },
     account: 'administrator',
-    inject: { pool: 0, map: 0, lower: 0 },
     injectSeed: 1,
     json: false,
   };
