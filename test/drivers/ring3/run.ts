@@ -31,7 +31,7 @@ function stubs(machine: Machine): Uint8Array {
 
 export function run(machine: Machine): void {
   const file = machine.open('\\Device\\KtestRing3');
-  const must = (n: number, input = new Uint8Array(0), apc = false): void => {
+  const must = (n: number, input: Uint8Array = new Uint8Array(0), apc = false): void => {
     const { status } = file.ioctl(code(n), input, 0, { apc });
     if (status !== 0) throw new Error(`control code ${n}: status ${status.toString(16)}`);
   };
