@@ -384,8 +384,11 @@ const opening: NtExport[] = [
     steps: {
       start(k, f, _rax, a) {
         const { mem } = k;
-        mem.probe(a.FileHandle, 8, true);
-        mem.probe(a.IoStatusBlock, 0x10, true);
+        // A caller in kernel mode is trusted: nothing of its own is touched before there is something to say.
+        if (previousMode(k) !== KernelMode) {
+          mem.probe(a.FileHandle, 8, true);
+          mem.probe(a.IoStatusBlock, 0x10, true);
+        }
         if (!a.Extra || !(E.Options.get(mem, a.Extra) & IO_NO_PARAMETER_CHECKING)) {
           const checked = checkCreate(k, a);
           if (checked !== STATUS_SUCCESS) return ret(checked);

@@ -8,7 +8,7 @@ import {
   STATUS_NOT_SUPPORTED,
   STATUS_SUCCESS,
 } from '../types/status.ts';
-import { PAGE_SIZE, PTE_LARGE, PTE_PFN_MASK, PTE_VALID } from './layout.ts';
+import { PAGE_SIZE, pdeAddress, ppeAddress, PTE_LARGE, PTE_PFN_MASK, PTE_VALID, pteAddress, PXE_BASE } from './layout.ts';
 import { isFreePage, isPageOut, isRam, PAGE_BAD, PAGE_REMOVED, putPageBack, takePageOut } from './pfn.ts';
 import { mappedAt } from './paging.ts';
 
@@ -72,9 +72,10 @@ export function mmPhysicalRanges(k: Kernel): { start: number; bytes: number }[] 
   return ranges;
 }
 
-/** A system address of a page frame, by searching the page tables of the kernel half; 0 when it is not mapped there. */
+/** A system address of a page frame, by searching the page tables of the kernel half; 0 when it is not mapped there. A page table is where the self-map has it. */
 function searchTables(k: Kernel, pfn: number): number {
   const { memory } = k.platform;
+  const tableOf = [() => 0, pteAddress, pdeAddress, ppeAddress];
   const search = (table: number, level: number, va: number): number => {
     for (let i = level === 3 ? 256 : 0; i < 512; i++) {
       const at = memory.read64(table + i * 8);
@@ -83,10 +84,11 @@ function searchTables(k: Kernel, pfn: number): number {
       const here = va + i * PAGE_SIZE * 512 ** level;
       const frame = Number((at & PTE_PFN_MASK) >> 12n);
       if (level === 0) {
-        if (frame === pfn) return here;
+        if (frame === pfn) return here - KERNEL_HALF;
       } else if (at & PTE_LARGE) {
-        if (pfn >= frame && pfn < frame + 512 ** level) return here + (pfn - frame) * PAGE_SIZE;
+        if (pfn >= frame && pfn < frame + 512 ** level) return here - KERNEL_HALF + (pfn - frame) * PAGE_SIZE;
       } else {
+        if (frame === pfn) return tableOf[level]!(here - KERNEL_HALF);
         const found = search(frame * PAGE_SIZE, level - 1, here);
         if (found) return found;
       }
@@ -94,10 +96,11 @@ function searchTables(k: Kernel, pfn: number): number {
     return 0;
   };
   const root = k.cpu.cr(3) - (k.cpu.cr(3) % PAGE_SIZE);
-  const found = search(root, 3, 0);
-  return found ? found - 0x1000000000000 : 0;
+  return root === pfn * PAGE_SIZE ? PXE_BASE : search(root, 3, 0);
 }
 const SELF_MAP = 0x1ed;
+/** Addresses of the upper half are negative. */
+const KERNEL_HALF = 2 ** 48;
 
 /** MmGetVirtualForPhysical: an address at which the kernel half has a byte of RAM; 0 when it has none. */
 export function mmGetVirtualForPhysical(k: Kernel, pa: number): number {

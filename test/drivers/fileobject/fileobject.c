@@ -118,6 +118,7 @@ static VOID Refusals(VOID)
     OUTCOME(ZwCreateFile, "an open that failed is not closed", Traced("^o"));
     Answer = STATUS_SUCCESS;
     OUTCOME(ZwCreateFile, "STATUS_OBJECT_NAME_NOT_FOUND for a device that is not there", Create(L"\\Device\\KtestNoFile", NULL, SYNC, 0, FILE_OPEN, 0, &handle) == STATUS_OBJECT_NAME_NOT_FOUND);
+    OUTCOME(ZwCreateFile, "an open that fails writes no handle; a caller in kernel mode may even give no address", Create(L"\\Device\\KtestNoFile", NULL, SYNC, 0, FILE_OPEN, 0, NULL) == STATUS_OBJECT_NAME_NOT_FOUND);
     OUTCOME(ZwCreateFile, "STATUS_OBJECT_PATH_NOT_FOUND for a directory that is not there", Create(L"\\NoSuch\\KtestFile", NULL, SYNC, 0, FILE_OPEN, 0, &handle) == STATUS_OBJECT_PATH_NOT_FOUND);
     OUTCOME(ZwCreateFile, "STATUS_OBJECT_PATH_SYNTAX_BAD for a name without its leading backslash", Create(L"KtestFile", NULL, SYNC, 0, FILE_OPEN, 0, &handle) == STATUS_OBJECT_PATH_SYNTAX_BAD);
     OUTCOME(ZwCreateFile, "STATUS_INVALID_PARAMETER for synchronous I/O without SYNCHRONIZE", Create(Name.Buffer, NULL, FILE_READ_DATA, 0, FILE_OPEN, FILE_SYNCHRONOUS_IO_NONALERT, &handle) == STATUS_INVALID_PARAMETER);

@@ -205,6 +205,21 @@ static VOID Addresses(VOID)
     OUTCOME(MmGetVirtualForPhysical, "the address of a driver's data", MmGetVirtualForPhysical(MmGetPhysicalAddress((PVOID)&data)) == (PVOID)&data);
     p = MmGetPhysicalAddress((PVOID)0xFFFFF78000000000ULL);
     OUTCOME(MmGetVirtualForPhysical, "an address of memory that was there from the boot on", p.QuadPart && MmGetPhysicalAddress(MmGetVirtualForPhysical(p)).QuadPart == p.QuadPart);
+    {
+        /* Drivers find where the page tables are mapped by asking for the page of CR3: its entry that leads back to it says where. */
+        ULONG64 cr3, *top;
+        ULONG i, self = 0;
+        __asm__ volatile("movq %%cr3, %0" : "=r"(cr3));
+        cr3 &= ~0xFFFULL;
+        top = MmGetVirtualForPhysical(At(cr3));
+        for (i = 256; top && i < 512; i++)
+            if ((top[i] & 0xFFFFFFFFFF000ULL) == cr3)
+                self = i;
+        OUTCOME(MmGetVirtualForPhysical, "a page table is where the page tables map themselves", self && (ULONG64)top == (0xFFFF000000000000ULL | (ULONG64)self << 39 | (ULONG64)self << 30 | (ULONG64)self << 21 | (ULONG64)self << 12));
+        /* The table of a pool block's page, and in it the block's entry. */
+        ULONG64 *pte = (ULONG64 *)(((ULONG64)self << 39 | 0xFFFF000000000000ULL) + (((ULONG64)pool & 0xFFFFFFFFFFFFULL) >> 12) * 8);
+        CHECK(MmGetVirtualForPhysical(MmGetPhysicalAddress(pte)) == pte && (*pte & 0xFFFFFFFFFF000ULL) == (MmGetPhysicalAddress(pool).QuadPart & ~0xFFFULL));
+    }
     OUTCOME(MmGetVirtualForPhysical, "NULL for what is no memory", MmGetVirtualForPhysical(At(0xFEC00000)) == NULL);
     OUTCOME(MmIsAddressValid, "TRUE for an address that would not fault", MmIsAddressValid(pool) && MmIsAddressValid((PVOID)&data));
     OUTCOME(MmIsAddressValid, "FALSE for an address that would fault", !MmIsAddressValid(NULL) && !MmIsAddressValid((PVOID)0xFFFFF88000000000ULL) && !MmIsAddressValid((PVOID)0x1234567890ABCDEFULL));
