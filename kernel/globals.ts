@@ -7,6 +7,7 @@ import { ldrGlobals } from './ldr/globals.ts';
 import { mmGlobals } from './mm/globals.ts';
 import { obGlobals } from './ob/globals.ts';
 import { pnpGlobals } from './pnp/globals.ts';
+import { poGlobals } from './po/globals.ts';
 import { psGlobals } from './ps/globals.ts';
 import { requesterGlobals } from './requester/globals.ts';
 import { seGlobals } from './se/globals.ts';
@@ -24,6 +25,7 @@ const globalFields = {
   ...obGlobals,
   ...ioGlobals,
   ...pnpGlobals,
+  ...poGlobals,
   ...cmGlobals,
   ...ldrGlobals,
   ...seGlobals,

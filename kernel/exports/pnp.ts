@@ -7,7 +7,9 @@ import { exports as identity } from '../pnp/identify.ts';
 import { exports as interfaces } from '../pnp/interface.ts';
 import { exports as notify } from '../pnp/notify.ts';
 import { exports as pdos } from '../pnp/pdo.ts';
+import { exports as idle } from '../po/idle.ts';
 import { exports as power } from '../po/power.ts';
+import { exports as powerRequests } from '../po/request.ts';
 import { exports as properties } from '../pnp/property.ts';
 import { exports as relations } from '../pnp/relations.ts';
 import { exports as removal } from '../pnp/remove.ts';
@@ -28,4 +30,6 @@ export const exports: NtExport[] = [
   ...properties,
   ...notify,
   ...power,
+  ...powerRequests,
+  ...idle,
 ];

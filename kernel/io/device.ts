@@ -10,6 +10,7 @@ import { poolTag } from '../ob/globals.ts';
 import { handleCount, obCreateObject, obDereferenceDeferred, obReferenceObject, setPermanent } from '../ob/object.ts';
 import { obShareSecurity } from '../ob/security.ts';
 import { exportedType } from '../ob/type.ts';
+import { freeIdleDetection } from '../po/idle.ts';
 import { dereferenceDescriptor } from '../se/descriptor.ts';
 import {
   DEVICE_OBJECT,
@@ -225,6 +226,7 @@ export function unloadable(k: Kernel, driver: number): boolean {
 export function freeDeviceParts(k: Kernel, device: number): void {
   const vpb = D.Vpb.get(k.mem, device);
   if (vpb) exFreePool(k, vpb, 0);
+  freeIdleDetection(k, device);
   const timer = D.Timer.get(k.mem, device);
   if (timer) exFreePool(k, timer, 0);
   D.Vpb.set(k.mem, device, 0);

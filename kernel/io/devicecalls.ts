@@ -69,6 +69,7 @@ import {
 import { allocateDriverExtension, DRV, findDriverExtension, freeDriverParts, REINIT_SIZE } from './driver.ts';
 import { deviceHint } from './fileextension.ts';
 import { ntSuccess } from './irp.ts';
+import { endIdleDetection } from '../po/idle.ts';
 import { removalDue } from '../pnp/removal.ts';
 import { unregisterShutdown } from './shutdown.ts';
 import { stopDeviceTimer } from './timer.ts';
@@ -159,6 +160,7 @@ const devices: NtExport[] = [
       start(k, _f, _rax, { DeviceObject }) {
         if (D.Flags.get(k.mem, DeviceObject) & DO_SHUTDOWN_REGISTERED) unregisterShutdown(k, DeviceObject);
         stopDeviceTimer(k, DeviceObject);
+        endIdleDetection(k, DeviceObject);
         setExtensionFlags(k, DeviceObject, DOE_DELETE_PENDING);
         return deletable(k, DeviceObject) ? call(k.address('nt!IopCompleteUnloadOrDelete'), [DeviceObject], 'done') : ret();
       },

@@ -67,7 +67,7 @@ function nextDevice(k: Kernel, f: ShutdownFrame): number {
 
 function tellNext(k: Kernel, f: ShutdownFrame): Outcome {
   const device = nextDevice(k, f);
-  if (!device) return ret(STATUS_SUCCESS);
+  if (!device) return call(k.address('nt!PopShutdownDevices'), [], 'off');
   f.set('Device', device);
   keInitializeEvent(k, f.get('Event'), 0, false);
   return call(
@@ -131,7 +131,7 @@ export const exports: NtExport[] = [
   ntSteps({
     name: 'IopShutdownSystem',
     internal: true,
-    doc: 'Sends IRP_MJ_SHUTDOWN to whoever asked for it.',
+    doc: 'Sends IRP_MJ_SHUTDOWN to whoever asked for it, then tells the devices that the power goes.',
     args: {},
     returns: NTSTATUS,
     cycles: 300,
@@ -152,6 +152,7 @@ export const exports: NtExport[] = [
         return told(k, f);
       },
       waited: (k, f) => told(k, f),
+      off: (_k, _f, rax) => ret(rax),
     },
   }),
 ];

@@ -1,48 +1,23 @@
-/** Power: requests that change the power state of a device. The system itself stays in S0. Source: the WDK page of each routine. */
+/** Power: what state devices and the system are in. Source: the WDK page of each routine. */
 import type { Kernel } from '../kernel.ts';
-import { attachedDevice, D, extensionOf, X } from '../io/device.ts';
-import { callDriverThen, PDEVICE_OBJECT, PIRP } from '../io/call.ts';
-import { I, ioAllocateIrp, ioFreeIrp, irpStatus, nextLocation, S, setIrpStatus } from '../io/irp.ts';
-import { exAllocatePool, exFreePool } from '../mm/pool.ts';
-import { poolTag } from '../ob/globals.ts';
-import {
-  IRP_MJ_POWER,
-  IRP_MN_QUERY_POWER,
-  IRP_MN_SET_POWER,
-  IRP_MN_WAIT_WAKE,
-  Parameters,
-  SL_INVOKE_ON_CANCEL,
-  SL_INVOKE_ON_ERROR,
-  SL_INVOKE_ON_SUCCESS,
-  IO_STATUS_BLOCK,
-} from '../types/io.ts';
-import { NonPagedPoolNx } from '../types/mm.ts';
-import {
-  STATUS_INSUFFICIENT_RESOURCES,
-  STATUS_INVALID_PARAMETER_2,
-  STATUS_MORE_PROCESSING_REQUIRED,
-  STATUS_NOT_SUPPORTED,
-  STATUS_PENDING,
-  STATUS_SUCCESS,
-} from '../types/status.ts';
-import { ptr, struct, u32 } from '../types/struct.ts';
-import { call, type NtExport, ntExport, ntSteps, NTSTATUS, pointer, PVOID, ret, UCHAR, ULONG, VOID } from '../exports/declare.ts';
+import { D, extensionOf, X } from '../io/device.ts';
+import { PDEVICE_OBJECT, PIRP } from '../io/call.ts';
+import { allNodes, DeviceNodeStarted, N } from '../pnp/node.ts';
+import { sendFrame, sendPnp } from '../pnp/send.ts';
+import { DO_POWER_PAGABLE, IRP_MJ_POWER, IRP_MN_SET_POWER } from '../types/io.ts';
+import { STATUS_SUCCESS } from '../types/status.ts';
+import { u32 } from '../types/struct.ts';
+import { type Frame, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, ret, ULONG, VOID } from '../exports/declare.ts';
 
 const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 /** POWER_STATE_TYPE. */
-const SystemPowerState = 0,
+export const SystemPowerState = 0,
   DevicePowerState = 1;
-
-/** What PoRequestPowerIrp keeps of a request until it is done. */
-const POWER_REQUEST = struct('_POP_POWER_REQUEST', {
-  DeviceObject: ptr,
-  MinorFunction: u32,
-  PowerState: u32,
-  CompletionFunction: ptr,
-  Context: ptr,
-  IoStatus: IO_STATUS_BLOCK,
-});
-const P = POWER_REQUEST.f;
+/** DEVICE_POWER_STATE, SYSTEM_POWER_STATE, POWER_ACTION. */
+export const PowerDeviceD0 = 1,
+  PowerDeviceMaximum = 5;
+const PowerSystemShutdown = 6,
+  PowerActionShutdownOff = 6;
 
 /** DEVOBJ_EXTENSION.PowerFlags: the system state in bits 0-3, the device state in bits 4-7. */
 function exchangeState(k: Kernel, device: number, type: number, state: number): number {
@@ -51,6 +26,26 @@ function exchangeState(k: Kernel, device: number, type: number, state: number): 
   const shift = type === SystemPowerState ? 0 : 4;
   X.PowerFlags.set(k.mem, x, (flags & ~(0xf << shift)) | ((state & 0xf) << shift));
   return (flags >> shift) & 0xf;
+}
+
+/** The DEVICE_POWER_STATE that a device's driver said last. */
+export const deviceState = (k: Kernel, device: number): number => (X.PowerFlags.get(k.mem, extensionOf(k, device)) >> 4) & 0xf;
+
+/** Power requests of a device must come at PASSIVE_LEVEL. */
+export const isPageable = (k: Kernel, device: number): boolean => (D.Flags.get(k.mem, device) & DO_POWER_PAGABLE) !== 0;
+
+const shutdownFrame = { ...sendFrame, Index: u32 } as const;
+
+/** Tells the next device of the shutdown: children before their parents, as the parents are needed until then. */
+function shutNext(k: Kernel, f: Frame<typeof shutdownFrame>): Outcome {
+  const nodes = allNodes(k).reverse();
+  let index = f.get('Index');
+  while (index < nodes.length && N.State.get(k.mem, nodes[index]!) !== DeviceNodeStarted) index++;
+  f.set('Index', index + 1);
+  if (index >= nodes.length) return ret(STATUS_SUCCESS);
+  const device = N.PhysicalDeviceObject.get(k.mem, nodes[index]!);
+  const parameters = [0, SystemPowerState, PowerSystemShutdown, PowerActionShutdownOff];
+  return sendPnp(k, f, device, IRP_MN_SET_POWER, parameters, 'told', IRP_MJ_POWER);
 }
 
 export const exports: NtExport[] = [
@@ -67,7 +62,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'PoSetPowerState',
     doc: 'Notes the power state that a device has now; returns the one before.',
-    irql: DISPATCH,
+    irql: { ...DISPATCH, when: a => (a.State === PowerDeviceD0 ? undefined : { max: 'APC_LEVEL' }) },
     args: { DeviceObject: PDEVICE_OBJECT, Type: ULONG, State: ULONG },
     returns: ULONG,
     cycles: 60,
@@ -75,109 +70,20 @@ export const exports: NtExport[] = [
     impl: (k, { DeviceObject, Type, State }) => exchangeState(k, DeviceObject, Type, State),
   }),
   ntSteps({
-    name: 'PoRequestPowerIrp',
-    doc: "Makes a power IRP and sends it to the top of a device's stack; a routine of the caller is told of its end.",
-    irql: DISPATCH,
-    args: {
-      DeviceObject: PDEVICE_OBJECT,
-      MinorFunction: UCHAR,
-      PowerState: ULONG,
-      CompletionFunction: PVOID,
-      Context: PVOID,
-      Irp: PVOID,
-    },
-    returns: NTSTATUS,
-    cycles: 400,
-    status: 'full',
-    frame: {},
-    steps: {
-      start(k, _f, _rax, a) {
-        const { mem } = k;
-        if (
-          a.MinorFunction !== IRP_MN_SET_POWER &&
-          a.MinorFunction !== IRP_MN_QUERY_POWER &&
-          a.MinorFunction !== IRP_MN_WAIT_WAKE
-        )
-          return ret(STATUS_INVALID_PARAMETER_2);
-        const top = attachedDevice(k, a.DeviceObject);
-        const irp = ioAllocateIrp(k, D.StackSize.get(mem, top) + 1);
-        const request = irp ? exAllocatePool(k, NonPagedPoolNx, POWER_REQUEST.size, poolTag('Powr')) : 0;
-        if (!request) {
-          if (irp) ioFreeIrp(k, irp);
-          return ret(STATUS_INSUFFICIENT_RESOURCES);
-        }
-        P.DeviceObject.set(mem, request, a.DeviceObject);
-        P.MinorFunction.set(mem, request, a.MinorFunction);
-        P.PowerState.set(mem, request, a.PowerState);
-        P.CompletionFunction.set(mem, request, a.CompletionFunction);
-        P.Context.set(mem, request, a.Context);
-        setIrpStatus(k, irp, STATUS_NOT_SUPPORTED);
-        // The first location is the power manager's own: its completion routine is in the next.
-        I.CurrentLocation.set(mem, irp, I.CurrentLocation.get(mem, irp) - 1);
-        I.CurrentStackLocation.set(mem, irp, nextLocation(k, irp));
-        const stack = nextLocation(k, irp);
-        S.MajorFunction.set(mem, stack, IRP_MJ_POWER);
-        S.MinorFunction.set(mem, stack, a.MinorFunction);
-        if (a.MinorFunction === IRP_MN_WAIT_WAKE) Parameters.WaitWake.f.PowerState.set(mem, stack, a.PowerState);
-        else {
-          Parameters.Power.f.Type.set(mem, stack, DevicePowerState);
-          Parameters.Power.f.State.set(mem, stack, a.PowerState);
-        }
-        S.CompletionRoutine.set(mem, stack, k.address('nt!PopRequestCompletion'));
-        S.Context.set(mem, stack, request);
-        S.Control.set(mem, stack, SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL);
-        if (a.Irp) mem.writePtr(a.Irp, irp);
-        return callDriverThen(k, top, irp, 'sent');
-      },
-      // The caller hears of the end by its routine only.
-      sent: () => ret(STATUS_PENDING),
-    },
-  }),
-  ntSteps({
-    name: 'PopRequestCompletion',
+    name: 'PopShutdownDevices',
     internal: true,
-    doc: 'Completion routine of IRPs from PoRequestPowerIrp: tells the requester and frees the IRP.',
-    args: { DeviceObject: PDEVICE_OBJECT, Irp: PIRP, Request: PVOID },
+    doc: 'Sends IRP_MN_SET_POWER for the system state PowerSystemShutdown to every device that runs.',
+    args: {},
     returns: NTSTATUS,
-    cycles: 150,
+    cycles: 300,
     status: 'full',
-    frame: {},
+    frame: shutdownFrame,
     steps: {
-      start(k, _f, _rax, { Irp, Request }) {
-        const { mem } = k;
-        mem.copy(Request + P.IoStatus.offset, Irp + I.IoStatus.offset, 0x10);
-        if (P.MinorFunction.get(mem, Request) === IRP_MN_SET_POWER && irpStatus(k, Irp) === STATUS_SUCCESS) {
-          exchangeState(k, P.DeviceObject.get(mem, Request), DevicePowerState, P.PowerState.get(mem, Request));
-        }
-        const routine = P.CompletionFunction.get(mem, Request);
-        const args = [
-          P.DeviceObject.get(mem, Request),
-          P.MinorFunction.get(mem, Request),
-          P.PowerState.get(mem, Request),
-          P.Context.get(mem, Request),
-          Request + P.IoStatus.offset,
-        ];
-        return routine ? call(routine, args, 'told') : end(k, Irp, Request);
+      start(k, f) {
+        f.set('Index', 0);
+        return shutNext(k, f);
       },
-      told: (k, _f, _rax, { Irp, Request }) => end(k, Irp, Request),
+      told: (k, f) => shutNext(k, f),
     },
-  }),
-  ntExport({
-    name: 'PoRegisterDeviceForIdleDetection',
-    doc: "Starts or stops counting a device's idle time; returns the counter to reset when it is used, or NULL.",
-    irql: DISPATCH,
-    args: { DeviceObject: PDEVICE_OBJECT, ConservationIdleTime: ULONG, PerformanceIdleTime: ULONG, State: ULONG },
-    returns: pointer('PULONG'),
-    cycles: 60,
-    status: 'partial',
-    missing:
-      'the machine runs at full power always: no device is ever idle, and NULL is returned, as on a system that does not save power',
-    impl: () => 0,
   }),
 ];
-
-function end(k: Kernel, irp: number, request: number) {
-  exFreePool(k, request, 0);
-  ioFreeIrp(k, irp);
-  return ret(STATUS_MORE_PROCESSING_REQUIRED);
-}

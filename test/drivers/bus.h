@@ -61,6 +61,8 @@ static struct
     /* What QUERY_DEVICE_RELATIONS reports besides the children. */
     PDEVICE_OBJECT Extra;
     BOOLEAN ReportNull;
+    /* Takes the power requests of all devices, when a test wants them. */
+    NTSTATUS (*Power)(EXTENSION *, PIRP);
 } Bus;
 
 static VOID RunTest(VOID);
@@ -434,6 +436,8 @@ static NTSTATUS NTAPI BusDispatchPnp(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 static NTSTATUS NTAPI BusDispatchPower(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     EXTENSION *x = DeviceObject->DeviceExtension;
+    if (Bus.Power)
+        return Bus.Power(x, Irp);
     PoStartNextPowerIrp(Irp);
     if (x->Kind == ChildPdo)
         return BusComplete(Irp, STATUS_SUCCESS);
