@@ -2,6 +2,7 @@
 import type { NtExport } from './declare.ts';
 import { exports as actions } from '../pnp/action.ts';
 import { exports as configuration } from '../pnp/configure.ts';
+import { exports as detection } from '../pnp/detect.ts';
 import { exports as devices } from '../pnp/device.ts';
 import { exports as identity } from '../pnp/identify.ts';
 import { exports as interfaces } from '../pnp/interface.ts';
@@ -20,6 +21,7 @@ export const exports: NtExport[] = [
   ...send,
   ...tree,
   ...pdos,
+  ...detection,
   ...identity,
   ...relations,
   ...configuration,

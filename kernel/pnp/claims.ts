@@ -75,11 +75,12 @@ export function claimKey(k: Kernel, driver: number, className: string): string {
   const name = readString(k, driver + DRIVER_OBJECT.f.DriverName.offset);
   return `${ROOT}\\${className || NO_CLASS}\\${name.slice(name.lastIndexOf('\\') + 1)}`;
 }
-/** Name of the value for a device's claim, or for the driver's own. */
-export const claimValue = (k: Kernel, device: number): string => `${device ? objectFullName(k, device) : ''}.Raw`;
+/** Name of the value for a device's claim, by its name or else its address; or for the driver's own. */
+export const claimValue = (k: Kernel, device: number): string =>
+  `${device ? objectFullName(k, device) || BigInt.asUintN(64, BigInt(device)).toString(16) : ''}.Raw`;
 
-/** Whether a list collides with what somebody else has: claims but that of `key` and `value`, and devices that were started for other drivers. */
-export function claimCollides(k: Kernel, bytes: Uint8Array, driver: number, key: string, value: string): boolean {
+/** Whether a list collides with what somebody else has: claims but that of `key` and `value`, and devices that were started for other drivers, or (`idle`) that could be. */
+export function claimCollides(k: Kernel, bytes: Uint8Array, driver: number, key: string, value: string, idle = false): boolean {
   const wanted = claimedIn(bytes);
   const against = (others: Claimed[], same: boolean): boolean => wanted.some(w => others.some(o => collide(w, o, same)));
   const root = cmOpenPath(k, ROOT);
@@ -93,7 +94,8 @@ export function claimCollides(k: Kernel, bytes: Uint8Array, driver: number, key:
       }
   return allNodes(k).some(node => {
     const list = N.ResourceList.get(k.mem, node);
-    if (!list || N.State.get(k.mem, node) !== DeviceNodeStarted || N.FunctionDriver.get(k.mem, node) === driver) return false;
+    if (!list || (!idle && N.State.get(k.mem, node) !== DeviceNodeStarted)) return false;
+    if (driver && N.FunctionDriver.get(k.mem, node) === driver) return false;
     return against(claimedIn(k.mem.readBytes(list, HEADER + FULL_HEADER + k.mem.read32(list + 16) * SIZE)), false);
   });
 }

@@ -27,6 +27,7 @@ import { enablePendingInterfaces } from './interface.ts';
 import { driverFor, driverService, installSoftwareKey, matchingNodes, rootNodeFor, stackDrivers } from './match.ts';
 import { assignMessage } from './message.ts';
 import {
+  allNodes,
   CAPABILITY_RAW_DEVICE_OK,
   changeNodeFlags,
   children,
@@ -79,7 +80,8 @@ const loading: NtExport[] = [
     steps: {
       start(k, f, _rax, { DriverObject }) {
         for (const node of matchingNodes(k, DriverObject)) N.Problem.set(k.mem, node, 0);
-        f.set('Started', 0);
+        // A driver that has found its device by itself needs no other.
+        f.set('Started', allNodes(k).some(n => N.FunctionDriver.get(k.mem, n) === DriverObject) ? 1 : 0);
         f.set('Failure', 0);
         f.set('RootTried', 0);
         return addNext(k, f, DriverObject);

@@ -139,6 +139,48 @@ export function createRootDevice(k: Kernel, service: string, ids: readonly strin
   });
 }
 
+/** INTERFACE_TYPE as it is in the ids of detected devices. */
+const BUS_NAMES = [
+  'Internal',
+  'Isa',
+  'Eisa',
+  'MicroChannel',
+  'TurboChannel',
+  'PCIBus',
+  'VMEBus',
+  'NuBus',
+  'PCMCIABus',
+  'CBus',
+  'MPIBus',
+  'MPSABus',
+];
+
+/** A device that a driver has found by itself: `ROOT\SERVICE\0000`, on the driver's own physical device object if it has one. Its node, or 0. */
+export function createDetectedDevice(
+  k: Kernel,
+  service: string,
+  own: number,
+  bus: number,
+  busNumber: number,
+  slot: number,
+): number {
+  const number = k.global.get('IopRootDeviceNumber');
+  k.global.set('IopRootDeviceNumber', number + 1);
+  const pdo = own || createPdo(k, k.global.get('IopPnpDriverObject'), null, FILE_DEVICE_CONTROLLER);
+  if (!pdo) return 0;
+  return createNode(k, {
+    parent: k.global.get('IopRootDeviceNode'),
+    pdo,
+    instancePath: `ROOT\\${service.toUpperCase()}\\${number.toString().padStart(4, '0')}`,
+    hardwareIds: [],
+    compatibleIds: [`DETECTED${BUS_NAMES[bus] ?? 'Internal'}\\${service}`, `DETECTED\\${service}`],
+    description: service,
+    interfaceType: bus >>> 0,
+    busNumber,
+    address: slot,
+  });
+}
+
 /** Builds the tree: the root, the PCI bus, its functions. Runs at boot, after the registry and the I/O manager. */
 export function pnpInit(k: Kernel): void {
   initializeTreeLock(k);

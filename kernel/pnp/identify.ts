@@ -19,14 +19,8 @@ import {
   IRP_MN_QUERY_RESOURCES,
 } from '../types/io.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
-import {
-  CM_PARTIAL_RESOURCE_DESCRIPTOR,
-  CmResourceTypeInterrupt,
-  DEVICE_CAPABILITIES,
-  PNP_BUS_INFORMATION,
-} from '../types/pnp.ts';
+import { DEVICE_CAPABILITIES, PNP_BUS_INFORMATION } from '../types/pnp.ts';
 import { STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, STATUS_UNSUCCESSFUL } from '../types/status.ts';
-import { interruptVector } from '../ke/interrupt.ts';
 import { type NtExport, ntSteps, NTSTATUS, type Outcome, PVOID, ret } from '../exports/declare.ts';
 import {
   allNodes,
@@ -45,7 +39,7 @@ import {
   instancePath,
   N,
 } from './node.ts';
-import { resourceDescriptors, resourceListBytes } from './resources.ts';
+import { resourceListBytes, translateResources } from './resources.ts';
 import { sendFrame, sendPnp } from './send.ts';
 
 /** BUS_QUERY_ID_TYPE, DEVICE_TEXT_TYPE. */
@@ -165,16 +159,7 @@ function takeResources(k: Kernel, node: number, information: bigint): void {
     return block;
   });
   exFreePool(k, list, 0);
-  const d = CM_PARTIAL_RESOURCE_DESCRIPTOR.f;
-  if (!copies[1]) return;
-  for (const at of resourceDescriptors(k, copies[1])) {
-    const pin = d.Vector.get(k.mem, at);
-    if (d.Type.get(k.mem, at) !== CmResourceTypeInterrupt || pin >= 24) continue;
-    const route = interruptVector(k, pin);
-    d.Level.set(k.mem, at, route.irql);
-    d.Vector.set(k.mem, at, route.vector);
-    d.Affinity.set(k.mem, at, route.affinity);
-  }
+  if (copies[1]) translateResources(k, copies[1]);
 }
 
 const query = (k: Kernel, f: Parameters<typeof sendPnp>[1], node: number, id: number, then: string): Outcome =>

@@ -51,6 +51,18 @@ export function resourceDescriptors(k: Kernel, list: number): number[] {
 /** Bytes that a CM_RESOURCE_LIST has. */
 export const resourceListBytes = (k: Kernel, list: number): number => walkList(k, list, () => undefined) - list;
 
+/** Makes a raw list what the processor sees: each interrupt line gets its vector, IRQL and processors; addresses are the same. */
+export function translateResources(k: Kernel, list: number): void {
+  for (const at of resourceDescriptors(k, list)) {
+    const pin = D.Vector.get(k.mem, at);
+    if (D.Type.get(k.mem, at) !== CmResourceTypeInterrupt || pin >= 24) continue;
+    const route = interruptVector(k, pin);
+    D.Level.set(k.mem, at, route.irql);
+    D.Vector.set(k.mem, at, route.vector);
+    D.Affinity.set(k.mem, at, route.affinity);
+  }
+}
+
 /** Goes through a list; the address after it. */
 function walkList(k: Kernel, list: number, each: (at: number) => void): number {
   const { mem } = k;
