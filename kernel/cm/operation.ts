@@ -17,8 +17,10 @@ import {
   type Frame,
   type NtExport,
   NTSTATUS,
+  ntSteps,
   type Outcome,
   ret,
+  type StepExport,
   wait,
 } from '../exports/declare.ts';
 import { stepService } from '../exports/service.ts';
@@ -109,7 +111,14 @@ function keyOf(k: Kernel, handle: number, access: number): { status: number; obj
 }
 
 /** Declares the Nt and Zw routines of an operation. */
-export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport[] {
+export const keyService = <const A extends ArgTypes>(op: Operation<A>): NtExport[] =>
+  stepService<A, typeof operationFrame>({ ...keySteps(op), irql: { max: 'PASSIVE_LEVEL' } });
+
+/** Declares an operation that is a part of another routine: internal, under the name that it says. */
+export const keyRoutine = <const A extends ArgTypes>(op: Operation<A>): NtExport =>
+  ntSteps<A, typeof operationFrame>({ ...keySteps(op), internal: true });
+
+function keySteps<const A extends ArgTypes>(op: Operation<A>): Omit<StepExport<A, typeof operationFrame>, 'kind' | 'layout'> {
   type Values = ArgValues<A>;
 
   const finish = (k: Kernel, f: OperationFrame): Outcome => {
@@ -158,10 +167,9 @@ export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport
     return call(callbackRoutine(k, entry), [callbackContext(k, entry), op.post, at], 'told');
   };
 
-  return stepService<A, typeof operationFrame>({
+  return {
     name: op.name,
     doc: op.doc,
-    irql: { max: 'PASSIVE_LEVEL' },
     args: op.args,
     returns: NTSTATUS,
     cycles: op.cycles,
@@ -220,7 +228,7 @@ export function keyService<const A extends ArgTypes>(op: Operation<A>): NtExport
       },
     },
     abort: release,
-  });
+  };
 }
 
 function release(k: Kernel, f: OperationFrame): void {

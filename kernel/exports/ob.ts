@@ -1,5 +1,6 @@
 /** Object manager routines. Source: the WDK pages of each routine, and ntifs.h. */
 import type { Kernel } from '../kernel.ts';
+import { isWatchedKey } from '../cm/sharedoperations.ts';
 import { lookupAttributes, obFind, readAttributes } from '../ob/attributes.ts';
 import { directoryRemove } from '../ob/directory.ts';
 import { addHandleCount, deferDeletion, deleteProcedure, dereference, freeObject, handleCount, isPermanent, nextDeferredDeletion, obReferenceObject } from '../ob/object.ts';
@@ -331,7 +332,7 @@ function closed(k: Kernel, object: number) {
 }
 
 const names: NtExport[] = [
-  ntExport({
+  ntSteps({
     name: 'ObQueryNameString',
     doc: 'Writes the full name of an object as an OBJECT_NAME_INFORMATION with its buffer behind it.',
     irql: { max: 'APC_LEVEL' },
@@ -339,8 +340,13 @@ const names: NtExport[] = [
     returns: NTSTATUS,
     cycles: 500,
     status: 'full',
-    impl(k, { Object, ObjectNameInfo, Length, ReturnLength }) {
-      return writeObjectName(k, objectFullName(k, Object), ObjectNameInfo, Length, ReturnLength);
+    frame: {},
+    steps: {
+      start(k, _f, _rax, { Object, ObjectNameInfo, Length, ReturnLength }) {
+        if (isWatchedKey(k, Object)) return call(k.address('nt!CmpQueryKeyName'), [Object, ObjectNameInfo, Length, ReturnLength], 'done');
+        return ret(writeObjectName(k, objectFullName(k, Object), ObjectNameInfo, Length, ReturnLength));
+      },
+      done: (_k, _f, rax) => ret(rax),
     },
   }),
   ntExport({

@@ -1,5 +1,7 @@
 /** The registry routines of the run-time library (WDK: RtlQueryRegistryValues, RtlWriteRegistryValue, ...). */
-import { cmCreatePath, cmDeleteValue, cmOpenPath, cmSetValue, cmWalk, CM_KEY_VALUE, findValue, keyOfObject, keyValues } from '../cm/registry.ts';
+import { AskCreate, AskDelete, AskEnumerate, AskOpen, AskQuery, AskSet, askedRegistryExports, attributesOfPath } from '../cm/askedregistry.ts';
+import { anyCallbacks } from '../cm/callbacks.ts';
+import { cmCreatePath, cmDeleteValue, cmOpenPath, cmSetValue, cmWalk, CM_KEY_VALUE, findValue, keyOfObject, keyPath, keyValues } from '../cm/registry.ts';
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
@@ -19,7 +21,7 @@ import {
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { ptr, struct, u32 } from '../types/struct.ts';
-import { call, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG } from './declare.ts';
+import { type ArgTypes, call, type NtExport, ntSteps, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG } from './declare.ts';
 
 const PCWSTR = pointer('PCWSTR');
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
@@ -152,8 +154,8 @@ function store(k: Kernel, entry: number, { type, data }: Delivery): number {
 }
 
 interface QueryFrame {
-  get(n: 'Top' | 'Node' | 'Entry' | 'Index' | 'Block'): number;
-  set(n: 'Top' | 'Node' | 'Entry' | 'Index' | 'Block', v: number): void;
+  get(n: 'Top' | 'Node' | 'Entry' | 'Index' | 'Block' | 'Asked'): number;
+  set(n: 'Top' | 'Node' | 'Entry' | 'Index' | 'Block' | 'Asked', v: number): void;
 }
 
 /** Goes on with the table: from the delivery that the frame's Index names, through this entry's, then the next entry. */
@@ -206,6 +208,12 @@ function proceed(k: Kernel, f: QueryFrame, context: number, environment: number)
       }
     }
     const subkey = (flags & SUBKEY) !== 0;
+    // Registry callbacks are asked once for an entry, before its values are handed over.
+    if (f.get('Index') === 0 && !f.get('Asked') && (flags & NOVALUE) === 0 && anyCallbacks(k)) {
+      const name = subkey ? 0 : T.Name.get(mem, entry);
+      f.set('Asked', 1);
+      return call(k.address('nt!CmpAskRegistry'), [attributesOfPath(k, keyPath(k, f.get('Node'))), 0, name ? AskQuery : AskEnumerate, name, 0, 0, 0], 'asked');
+    }
     const { status, list } = subkey ? allValues(k, f.get('Node')) : deliveries(k, entry, f.get('Node'));
     if (status !== STATUS_SUCCESS) return ret(status);
     const found = list[f.get('Index')];
@@ -213,6 +221,7 @@ function proceed(k: Kernel, f: QueryFrame, context: number, environment: number)
     if (delivery === undefined) {
       if ((flags & DELETE_AFTER) !== 0 && f.get('Index') > 0 && T.Name.get(mem, entry)) cmDeleteValue(k, f.get('Node'), readWideZ(k, T.Name.get(mem, entry)));
       f.set('Index', 0);
+      f.set('Asked', 0);
       f.set('Entry', entry + TABLE.size);
       continue;
     }
@@ -240,7 +249,7 @@ const allValues = (k: Kernel, node: number): { status: number; list: Delivery[] 
   list: keyValues(k, node).map(v => deliveryOf(k, v)),
 });
 
-const frame = { Top: ptr, Node: ptr, Entry: ptr, Index: u32, Block: ptr } as const;
+const frame = { Top: ptr, Node: ptr, Entry: ptr, Index: u32, Block: ptr, Asked: u32 } as const;
 
 const queryRoutine = (name: string, doc: string): NtExport =>
   ntSteps({
@@ -261,6 +270,12 @@ const queryRoutine = (name: string, doc: string): NtExport =>
         f.set('Entry', QueryTable);
         f.set('Index', 0);
         f.set('Block', 0);
+        f.set('Asked', 0);
+        return proceed(k, f, Context, Environment);
+      },
+      asked(k, f, rax, { Context, Environment }) {
+        // A value that is not there may have a default.
+        if (rax >>> 0 >= 0xc0000000 && rax >>> 0 !== STATUS_OBJECT_NAME_NOT_FOUND) return ret(rax);
         return proceed(k, f, Context, Environment);
       },
       queried(k, f, rax, { Context, Environment }) {
@@ -277,54 +292,89 @@ const queryRoutine = (name: string, doc: string): NtExport =>
     },
   });
 
+interface KeyArguments {
+  RelativeTo: number;
+  Path: number;
+  ValueName: number;
+  ValueType: number;
+  ValueData: number;
+  ValueLength: number;
+}
+
+/** A routine for one key: by itself, or, when registry callbacks want to hear of it, by the system services. */
+const keyRoutine = (d: { name: string; doc: string; args: ArgTypes; cycles: number; kind: number; impl: (k: Kernel, a: KeyArguments) => number }): NtExport =>
+  ntSteps({
+    name: d.name,
+    doc: d.doc,
+    irql: PASSIVE,
+    args: d.args,
+    returns: NTSTATUS,
+    cycles: d.cycles,
+    status: 'full',
+    frame: {},
+    steps: {
+      start(k, _f, _rax, values) {
+        const a = values as unknown as KeyArguments;
+        if (!anyCallbacks(k)) return ret(d.impl(k, a));
+        const handle = (a.RelativeTo & RTL_REGISTRY_HANDLE) !== 0;
+        const base = BASES[a.RelativeTo & 0xff];
+        if (!handle && base === undefined) return ret(STATUS_INVALID_PARAMETER);
+        const text = handle || !a.Path ? '' : readWideZ(k, a.Path);
+        const path = !base ? text : text === '' ? base : `${base}\\${text}`;
+        // The system service makes the last key of a path only.
+        if (!handle && (d.kind === AskCreate || d.kind === AskSet)) cmCreatePath(k, path.slice(0, Math.max(path.lastIndexOf('\\'), 0)));
+        const attributes = handle ? 0 : attributesOfPath(k, path);
+        return call(
+          k.address('nt!CmpAskRegistry'),
+          [attributes, handle ? a.Path : 0, d.kind, a.ValueName ?? 0, a.ValueType ?? 0, a.ValueData ?? 0, a.ValueLength ?? 0],
+          'asked',
+        );
+      },
+      asked: (_k, _f, rax) => ret(rax),
+    },
+  });
+
 export const exports: NtExport[] = [
   queryRoutine('RtlQueryRegistryValues', 'Asks for several values of a key by a table: into variables, or through query routines.'),
   queryRoutine('RtlQueryRegistryValuesEx', 'RtlQueryRegistryValues that trusts no type by itself.'),
-  ntExport({
+  keyRoutine({
     name: 'RtlWriteRegistryValue',
-    doc: 'Sets a value of a key that RelativeTo and Path name; the key must exist, unless it lies under services or control.',
-    irql: PASSIVE,
+    doc: 'Sets a value of a key that RelativeTo and Path name; the key is made when it is not there.',
     args: { RelativeTo: ULONG, Path: PCWSTR, ValueName: PCWSTR, ValueType: ULONG, ValueData: PVOID, ValueLength: ULONG },
-    returns: NTSTATUS,
     cycles: 900,
-    status: 'full',
+    kind: AskSet,
     impl(k, a) {
       const data = a.ValueLength ? k.mem.readBytes(a.ValueData, a.ValueLength) : new Uint8Array(0);
       const { status, node } = resolve(k, a.RelativeTo, a.Path, true);
       return status === STATUS_SUCCESS ? cmSetValue(k, node, a.ValueName ? readWideZ(k, a.ValueName) : '', a.ValueType, data) : status;
     },
   }),
-  ntExport({
+  keyRoutine({
     name: 'RtlDeleteRegistryValue',
     doc: 'Deletes a value of a key that RelativeTo and Path name.',
-    irql: PASSIVE,
     args: { RelativeTo: ULONG, Path: PCWSTR, ValueName: PCWSTR },
-    returns: NTSTATUS,
     cycles: 700,
-    status: 'full',
+    kind: AskDelete,
     impl(k, a) {
       const { status, node } = resolve(k, a.RelativeTo, a.Path, false);
       return status === STATUS_SUCCESS ? cmDeleteValue(k, node, readWideZ(k, a.ValueName)) : status;
     },
   }),
-  ntExport({
+  keyRoutine({
     name: 'RtlCheckRegistryKey',
     doc: 'Says whether a key exists: STATUS_SUCCESS when it does.',
-    irql: PASSIVE,
     args: { RelativeTo: ULONG, Path: PCWSTR },
-    returns: NTSTATUS,
     cycles: 500,
-    status: 'full',
+    kind: AskOpen,
     impl: (k, a) => resolve(k, a.RelativeTo, a.Path, false).status,
   }),
-  ntExport({
+  keyRoutine({
     name: 'RtlCreateRegistryKey',
     doc: 'Makes a key (and those above it) that RelativeTo and Path name.',
-    irql: PASSIVE,
     args: { RelativeTo: ULONG, Path: PCWSTR },
-    returns: NTSTATUS,
     cycles: 900,
-    status: 'full',
+    kind: AskCreate,
     impl: (k, a) => resolve(k, a.RelativeTo, a.Path, true).status,
   }),
+  ...askedRegistryExports,
 ];

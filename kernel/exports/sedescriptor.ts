@@ -14,10 +14,11 @@ import { KernelMode } from '../types/ke.ts';
 import { OBJECT_HEADER, OBJECT_HEADER_SIZE } from '../types/ob.ts';
 import { OWNER_SECURITY_INFORMATION, SE_DACL_PRESENT, SECURITY_DESCRIPTOR_RELATIVE } from '../types/se.ts';
 import {
-  STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_OWNER, STATUS_INVALID_SECURITY_DESCR, STATUS_NO_SECURITY_ON_OBJECT, STATUS_SUCCESS, STATUS_UNKNOWN_REVISION,
+  STATUS_ACCESS_VIOLATION, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_OWNER, STATUS_INVALID_SECURITY_DESCR, STATUS_NO_SECURITY_ON_OBJECT, STATUS_SUCCESS, STATUS_UNKNOWN_REVISION,
 } from '../types/status.ts';
-import { BOOLEAN, CCHAR, HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from './declare.ts';
-import { service } from './service.ts';
+import { BOOLEAN, call, CCHAR, HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ret, ULONG, VOID } from './declare.ts';
+import { isWatchedKey, sharedOperations } from '../cm/sharedoperations.ts';
+import { stepService } from './service.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const APC = { max: 'APC_LEVEL' } as const;
@@ -189,6 +190,15 @@ function setObjectSecurity(k: Kernel, object: number, information: number, from:
   return r.status === STATUS_SUCCESS ? obReplaceSecurity(k, object, r.descriptor) : r.status;
 }
 
+function queryOf(k: Kernel, object: number, information: number, descriptor: number, length: number, needed: number): number {
+  const held = obDescriptor(k, object) ?? { control: 0, owner: null, group: null, dacl: null, sacl: null };
+  k.mem.write32(needed, length);
+  return writePart(k, held, information, descriptor, needed);
+}
+
+const setOf = (k: Kernel, object: number, information: number, descriptor: number, mode: number): number =>
+  descriptor ? setObjectSecurity(k, object, information, descriptor, mode) : STATUS_ACCESS_VIOLATION;
+
 const objects: NtExport[] = [
   ntExport({
     name: 'ObGetObjectSecurity', doc: 'The security descriptor of an object, held for the caller.', irql: APC, args: { Object: PVOID, SecurityDescriptor: PVOID, MemoryAllocated: PVOID }, returns: NTSTATUS, cycles: 80, status: 'full',
@@ -235,31 +245,40 @@ const objects: NtExport[] = [
   }),
   ntExport({ name: 'ObReferenceSecurityDescriptor', doc: 'Holds a kept security descriptor.', irql: APC, args: { SecurityDescriptor: PSD, Count: ULONG }, returns: VOID, cycles: 30, status: 'full', impl: (k, a) => referenceDescriptor(k, a.SecurityDescriptor, a.Count) }),
   ntExport({ name: 'ObDereferenceSecurityDescriptor', doc: 'Gives a kept security descriptor back.', irql: APC, args: { SecurityDescriptor: PSD, Count: ULONG }, returns: VOID, cycles: 30, status: 'full', impl: (k, a) => dereferenceDescriptor(k, a.SecurityDescriptor, a.Count) }),
-  ...service({
+  ...stepService({
     name: 'QuerySecurityObject', doc: 'Parts of the security descriptor of the object of a handle.', irql: PASSIVE,
     args: { Handle: HANDLE, SecurityInformation: ULONG, SecurityDescriptor: PSD, Length: ULONG, LengthNeeded: PVOID }, returns: NTSTATUS, cycles: 600, status: 'full',
-    impl(k, a) {
-      k.mem.probe(a.LengthNeeded, 4, true);
-      const r = obReferenceObjectByHandle(k, a.Handle, securityAccess(a.SecurityInformation, false), 0, previousMode(k));
-      if (r.status !== STATUS_SUCCESS) return r.status;
-      const held = obDescriptor(k, r.object) ?? { control: 0, owner: null, group: null, dacl: null, sacl: null };
-      k.mem.write32(a.LengthNeeded, a.Length);
-      const status = writePart(k, held, a.SecurityInformation, a.SecurityDescriptor, a.LengthNeeded);
-      obDereferenceDeferred(k, r.object);
-      return status;
+    frame: {},
+    steps: {
+      start(k, _f, _rax, a) {
+        k.mem.probe(a.LengthNeeded, 4, true);
+        const r = obReferenceObjectByHandle(k, a.Handle, securityAccess(a.SecurityInformation, false), 0, previousMode(k));
+        if (r.status !== STATUS_SUCCESS) return ret(r.status);
+        const watched = isWatchedKey(k, r.object);
+        const status = watched ? STATUS_SUCCESS : queryOf(k, r.object, a.SecurityInformation, a.SecurityDescriptor, a.Length, a.LengthNeeded);
+        obDereferenceDeferred(k, r.object);
+        return watched ? call(k.address('nt!CmpQueryKeySecurity'), [a.Handle, a.SecurityInformation, a.SecurityDescriptor, a.Length, a.LengthNeeded], 'done') : ret(status);
+      },
+      done: (_k, _f, rax) => ret(rax),
     },
   }),
-  ...service({
+  ...stepService({
     name: 'SetSecurityObject', doc: 'Changes parts of the security descriptor of the object of a handle.', irql: PASSIVE, args: { Handle: HANDLE, SecurityInformation: ULONG, SecurityDescriptor: PSD }, returns: NTSTATUS, cycles: 700, status: 'full',
-    impl(k, a) {
-      const mode = previousMode(k);
-      const r = obReferenceObjectByHandle(k, a.Handle, securityAccess(a.SecurityInformation, true), 0, mode);
-      if (r.status !== STATUS_SUCCESS) return r.status;
-      const status = a.SecurityDescriptor ? setObjectSecurity(k, r.object, a.SecurityInformation, a.SecurityDescriptor, mode) : 0xc0000005;
-      obDereferenceDeferred(k, r.object);
-      return status;
+    frame: {},
+    steps: {
+      start(k, _f, _rax, a) {
+        const mode = previousMode(k);
+        const r = obReferenceObjectByHandle(k, a.Handle, securityAccess(a.SecurityInformation, true), 0, mode);
+        if (r.status !== STATUS_SUCCESS) return ret(r.status);
+        const watched = isWatchedKey(k, r.object);
+        const status = watched ? STATUS_SUCCESS : setOf(k, r.object, a.SecurityInformation, a.SecurityDescriptor, mode);
+        obDereferenceDeferred(k, r.object);
+        return watched ? call(k.address('nt!CmpSetKeySecurity'), [a.Handle, a.SecurityInformation, a.SecurityDescriptor], 'done') : ret(status);
+      },
+      done: (_k, _f, rax) => ret(rax),
     },
   }),
+  ...sharedOperations({ query: queryOf, set: setOf }),
 ];
 
 export const descriptorExports: NtExport[] = [...assigning, ...capturing, ...parts, ...objects];

@@ -1,4 +1,5 @@
 /** Names of objects: asking for them, and making and opening objects by them. */
+import { keyOfObject, keyPath } from '../cm/registry.ts';
 import type { Kernel } from '../kernel.ts';
 import { hasPrivilege, SeCreatePermanentPrivilege } from '../se/token.ts';
 import { currentSubject, effectiveToken } from '../se/subject.ts';
@@ -44,6 +45,8 @@ export function objectFullName(k: Kernel, object: number): string {
     const device = FILE_OBJECT.f.DeviceObject.get(k.mem, object);
     return (device ? obPath(k, device) : '') + readString(k, object + FILE_OBJECT.f.FileName.offset);
   }
+  // Keys lie in a tree of their own.
+  if (obTypeOf(k, object) === exportedType(k, 'CmKeyObjectType')) return keyPath(k, keyOfObject(k, object));
   return obPath(k, object);
 }
 
