@@ -235,6 +235,8 @@ function commitRecord(k: Kernel, kind: number, key: number, value: number): void
       touch(k, key, REG_NOTIFY_CHANGE_LAST_SET);
       return;
     case RENAME:
+      // The memory for the new name may have been wanting.
+      if (readString(k, key + K.PendingName.offset) === '') return;
       freeString(k, key + K.Name.offset);
       mem.writeBytes(key + K.Name.offset, mem.readBytes(key + K.PendingName.offset, 16));
       mem.fill(key + K.PendingName.offset, 16, 0);
@@ -242,8 +244,10 @@ function commitRecord(k: Kernel, kind: number, key: number, value: number): void
       touch(k, parent, REG_NOTIFY_CHANGE_NAME);
       return;
     case SECURITY: {
+      const own = K.PendingSecurity.get(mem, key);
+      if (!own) return;
       const old = K.Security.get(mem, key);
-      K.Security.set(mem, key, K.PendingSecurity.get(mem, key));
+      K.Security.set(mem, key, own);
       K.PendingSecurity.set(mem, key, 0);
       if (old) dereferenceDescriptor(k, old);
       touch(k, key, REG_NOTIFY_CHANGE_SECURITY);

@@ -14,7 +14,7 @@ import { enableCallbacks, nextPacket, readPacket, takePacket, writeRecoveryArgum
 import { copyGuid, referenceHandle, withTmObject } from '../tm/object.ts';
 import { commitStatus, commitTransaction, isActive, isOver, rollbackTransaction } from '../tm/protocol.ts';
 import {
-  closeTransaction, createTransaction, deleteTransaction, expireTransaction, openTransaction, recoverResourceManager, setTransaction,
+  closeTransaction, createTransaction, deleteTransaction, expireTransaction, openTransaction, recoverResourceManager, setTransaction, timeIsUp,
 } from '../tm/transaction.ts';
 import { DelayedWorkQueue, WORK_QUEUE_ITEM } from '../types/ex.ts';
 import {
@@ -298,6 +298,7 @@ const procedures: NtExport[] = [
   ntExport({
     name: 'TmpTransactionTimeoutDpc', internal: true, doc: 'DPC of a transaction whose time is up: has a worker thread roll it back.', args: { Dpc: PVOID, Transaction: PVOID }, returns: VOID, cycles: 80, status: 'full',
     impl(k, a) {
+      if (!timeIsUp(k, a.Transaction)) return;
       const item = a.Transaction + tm.KTRANSACTION.f.RollbackWorkItem.offset;
       k.mem.fill(item, WORK_QUEUE_ITEM.size, 0);
       WORK_QUEUE_ITEM.f.WorkerRoutine.set(k.mem, item, k.address('nt!TmpTransactionTimeoutWorker'));

@@ -118,9 +118,21 @@ function setTimeout(k: Kernel, tx: number, timeout: bigint): void {
   keSetTimer(k, tx + T.RollbackTimer.offset, timeout, 0, tx + T.RollbackDpc.offset);
 }
 
-/** The time is up: rolled back unless it is too late for that. */
+/** DPC of the timer: whether a work item is to be queued. One that is on its way already will do; then the reference of the timer goes back. */
+export function timeIsUp(k: Kernel, tx: number): boolean {
+  if (T.RollbackQueued.get(k.mem, tx)) {
+    obDereferenceDeferred(k, tx);
+    return false;
+  }
+  T.RollbackQueued.set(k.mem, tx, 1);
+  return true;
+}
+
+/** The time is up: rolled back unless it is too late for that, or another time has been set meanwhile. */
 export function expireTransaction(k: Kernel, tx: number): void {
-  if (!T.TimerSet.get(k.mem, tx)) return;
+  T.RollbackQueued.set(k.mem, tx, 0);
+  const expired = k.mem.readI32(tx + T.RollbackTimer.offset + 4) !== 0;
+  if (!T.TimerSet.get(k.mem, tx) || !expired) return;
   T.TimerSet.set(k.mem, tx, 0);
   if (mayRollBack(k, tx)) rollback(k, tx);
 }

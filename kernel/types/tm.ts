@@ -89,8 +89,8 @@ export const KTRANSACTION = struct('_KTRANSACTION', {
   Namespace: KTMOBJECT_NAMESPACE_LINK, UOW: GUID, State: u32, Flags: u32, EnlistmentHead: LIST_ENTRY, EnlistmentCount: u32, PendingResponses: u32,
   SuperiorEnlistment: ptr, IsolationLevel: u32, IsolationFlags: u32, Timeout: i64, Description: UNICODE_STRING, Outcome: u32, Tm: ptr,
   RollbackWorkItem: WORK_QUEUE_ITEM, RollbackDpc: KDPC, RollbackTimer: KTIMER,
-  /** A reference belongs to the timer. */
-  TimerSet: u32,
+  /** The timer runs, and holds a reference; its work item is queued. */
+  TimerSet: u32, RollbackQueued: u32,
   LogLink: LIST_ENTRY,
   /** The clock when it was prepared: how far a recovery must go to find it. */
   LogClock: i64,

@@ -18,7 +18,7 @@ export interface ListedRoutine {
   sections: string[];
 }
 
-/** Sections that are covered; the others come later (Plug and Play beyond what stands, power, WMI, transactions...). */
+/** Sections that are covered; the others come later (Plug and Play beyond what stands, power, WMI...). */
 export const NAMED_SECTIONS: readonly string[] = [
   'Initialization and Unload',
   'IRPs',
