@@ -7,7 +7,7 @@ import { captureContext, ContextRegisters } from '../rtl/context.ts';
 import { dispatchExceptionRoutines } from '../rtl/dispatchexception.ts';
 import { functionWithHistory, imageAt } from '../rtl/functiontable.ts';
 import { specificHandlerRoutine } from '../rtl/scopetable.ts';
-import { contextOfJump, restoreContext, unwindExRoutine } from '../rtl/unwindex.ts';
+import { consolidationRoutine, contextOfJump, restoreContext, unwindExRoutine } from '../rtl/unwindex.ts';
 import { unwindFrame } from '../rtl/unwind.ts';
 import { STATUS_ACCESS_VIOLATION, STATUS_DATATYPE_MISALIGNMENT, STATUS_LONGJUMP } from '../types/status.ts';
 import { CONTEXT, EXCEPTION_NONCONTINUABLE, EXCEPTION_RECORD, JUMP_BUFFER } from '../types/trap.ts';
@@ -230,6 +230,7 @@ const unwinding: NtExport[] = [
       never,
     },
   }),
+  consolidationRoutine,
   unwindExRoutine,
   specificHandlerRoutine,
 ];

@@ -447,6 +447,14 @@ export class Assembler {
   prologAllocated(size: number): void {
     this.unwind.push({ at: this.here, op: 'alloc', size });
   }
+  /** A register lies in the frame, so many bytes from its lower end: somebody else has stored it. */
+  prologSaved(reg: number, offset: number): void {
+    this.unwind.push({ at: this.here, op: 'save', reg, offset });
+  }
+  /** The same of a vector register; `offset` is a multiple of 16. */
+  prologSavedXmm(reg: number, offset: number): void {
+    this.unwind.push({ at: this.here, op: 'saveXmm', reg, offset });
+  }
   /** The processor pushed an interrupt frame before the first instruction. */
   machineFrame(error: boolean): void {
     this.unwind.push({ at: this.here, op: 'machframe', error });

@@ -2,6 +2,7 @@
 import {
   call,
   type Frame,
+  ntCode,
   type NtExport,
   ntSteps,
   type Outcome,
@@ -11,7 +12,8 @@ import {
   ULONG64,
   VOID,
 } from '../exports/declare.ts';
-import { RSP } from '../../hal/bus/cpu.ts';
+import { R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../../hal/bus/cpu.ts';
+import { mem } from '../image/asm.ts';
 import { unhandledException } from '../ke/unhandled.ts';
 import type { Kernel } from '../kernel.ts';
 import {
@@ -93,10 +95,78 @@ export function contextOfJump(k: Kernel, context: number, buffer: number): void 
   m.writeBytes(context + XMM6, m.readBytes(buffer + J.Xmm6.offset, 160));
 }
 
-/** RtlRestoreContext: goes on with a CONTEXT; the record of a longjmp (which may be absent) says that the jump buffer's registers count. */
+/** The frame under which a consolidating callback runs: home space, the CONTEXT, the registers of the target, and what an interrupt in the target would have pushed. */
+const CONSOLIDATE_CONTEXT = 0x20,
+  CONSOLIDATE_REGISTERS = 0x30,
+  CONSOLIDATE_XMM = 0x70,
+  CONSOLIDATE_MACHINE = 0x110,
+  CONSOLIDATE_SIZE = 0x140;
+const CONSOLIDATE_SAVED = [
+  [RBX, C.Rbx],
+  [RBP, C.Rbp],
+  [RSI, C.Rsi],
+  [RDI, C.Rdi],
+  [R12, C.R12],
+  [R13, C.R13],
+  [R14, C.R14],
+  [R15, C.R15],
+] as const;
+
+/**
+ * Calls the routine in ExceptionInformation[0] with the record; it returns where the target goes on. It runs below everything that has been left, whose memory it may still need (the
+ * exception object of a C++ throw lies there), but to whoever walks the stack its caller is the target: the unwind data of RcFrameConsolidation says so.
+ */
+function consolidate(k: Kernel, context: number, record: number): Outcome {
+  const m = k.mem;
+  const at = Math.floor((k.cpu.gprPtr(RSP) - CONSOLIDATE_SIZE) / 16) * 16;
+  m.probe(at, CONSOLIDATE_SIZE, true);
+  m.writePtr(at + CONSOLIDATE_CONTEXT, context);
+  CONSOLIDATE_SAVED.forEach(([, from], i) => m.write64(at + CONSOLIDATE_REGISTERS + i * 8, m.read64(context + from.offset)));
+  m.copy(at + CONSOLIDATE_XMM, context + XMM6, 160);
+  const machine = at + CONSOLIDATE_MACHINE;
+  m.fill(machine, 0x28, 0);
+  m.write64(machine, m.read64(context + C.Rip.offset));
+  m.write64(machine + 0x18, m.read64(context + C.Rsp.offset));
+  k.cpu.setGprPtr(RSP, at);
+  k.cpu.setGprPtr(RCX, record);
+  k.cpu.setGprPtr(RAX, m.readPtr(record + X.ExceptionInformation.offset));
+  k.cpu.rip = k.address('nt!RcFrameConsolidation');
+  return resume;
+}
+
+/** Machine code around the callback; entered with its frame built. */
+export const consolidationRoutine: NtExport = ntCode({
+  name: 'RcFrameConsolidation',
+  internal: true,
+  doc: 'Calls a consolidating callback on behalf of the frame that an unwind goes to, and goes on where it says.',
+  args: {},
+  returns: VOID,
+  cycles: 0,
+  status: 'full',
+  code(a) {
+    a.machineFrame(false);
+    a.prologAllocated(CONSOLIDATE_MACHINE);
+    CONSOLIDATE_SAVED.forEach(([reg], i) => a.prologSaved(reg, CONSOLIDATE_REGISTERS + i * 8));
+    for (let i = 0; i < 10; i++) a.prologSavedXmm(6 + i, CONSOLIDATE_XMM + i * 16);
+    a.callIndirect(RAX);
+    a.mov(RCX, mem(RSP, CONSOLIDATE_CONTEXT));
+    a.mov(mem(RCX, C.Rip.offset), RAX);
+    a.xor(RDX, RDX, 4);
+    a.call('nt!RtlRestoreContext');
+    a.hlt();
+  },
+});
+
+/** RtlRestoreContext: goes on with a CONTEXT; the record of a longjmp (which may be absent) says that the jump buffer's registers count, that of a consolidation that its callback comes first. */
 export function restoreContext(k: Kernel, context: number, record: number): Outcome {
   if (record !== 0 && X.ExceptionCode.get(k.mem, record) >>> 0 === STATUS_LONGJUMP && X.NumberParameters.get(k.mem, record) >= 1)
     contextOfJump(k, context, k.mem.readPtr(record + X.ExceptionInformation.offset));
+  if (
+    record !== 0 &&
+    X.ExceptionCode.get(k.mem, record) >>> 0 === STATUS_UNWIND_CONSOLIDATE &&
+    X.NumberParameters.get(k.mem, record) >= 1
+  )
+    return consolidate(k, context, record);
   loadContext(k, context);
   return resume;
 }
@@ -210,8 +280,7 @@ export const unwindExRoutine: NtExport = ntSteps({
   },
   returns: VOID,
   cycles: 600,
-  status: 'partial',
-  missing: 'STATUS_UNWIND_CONSOLIDATE (the catch blocks of C++) goes on without its callback',
+  status: 'full',
   frame,
   steps: {
     start(k, f, _rax, a) {

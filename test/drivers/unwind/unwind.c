@@ -224,6 +224,18 @@ static NOINLINE int JumpOverFrames(VOID)
 
 /* ---- leaving frames by hand ---- */
 
+extern int Leave(int how, PVOID routine);
+static ULONG FinalsBefore, ChainBefore;
+static PVOID SeenBy[16];
+
+/* Called when the frames below the target are left: says where that goes on. */
+static PVOID Consolidate(PEXCEPTION_RECORD record)
+{
+    FinalsBefore = Finals;
+    ChainBefore = RtlWalkFrameChain(SeenBy, 16, 0);
+    return (PVOID)record->ExceptionInformation[1];
+}
+
 static NOINLINE VOID LeaveTo(PVOID frame, PVOID ip, int how)
 {
     CONTEXT c;
@@ -231,6 +243,16 @@ static NOINLINE VOID LeaveTo(PVOID frame, PVOID ip, int how)
     {
         if (how == 0) RtlUnwind(frame, ip, NULL, (PVOID)55);
         else if (how == 1) RtlUnwindEx(frame, ip, NULL, (PVOID)66, &c, NULL);
+        else if (how == 3)
+        {
+            EXCEPTION_RECORD r;
+            RtlZeroMemory(&r, sizeof r);
+            r.ExceptionCode = 0x80000029; /* STATUS_UNWIND_CONSOLIDATE */
+            r.NumberParameters = 2;
+            r.ExceptionInformation[0] = (ULONG_PTR)Consolidate;
+            r.ExceptionInformation[1] = (ULONG_PTR)ip;
+            RtlUnwindEx(frame, NULL, &r, (PVOID)88, &c, NULL);
+        }
         else _local_unwind(frame, ip);
     }
     __finally { Finals++; }
@@ -248,6 +270,17 @@ static VOID Leaving(VOID)
     OUTCOME(RtlUnwind, "runs the termination handlers of the frames that are left", Finals == 1);
     OUTCOME(RtlUnwindEx, "goes on at the target with the return value", Leave(1, LeaveTo) == 66);
     OUTCOME(RtlUnwindEx, "runs the termination handlers of the frames that are left", Finals == 2);
+    int result = Leave(3, LeaveTo);
+    OUTCOME(RtlUnwindEx, "STATUS_UNWIND_CONSOLIDATE: the callback says where the target goes on", result == 88 && FinalsBefore == 3 && Finals == 3);
+    BOOLEAN left = FALSE, target = FALSE;
+    for (ULONG i = 0; i < ChainBefore; i++)
+    {
+        left |= In(SeenBy[i], LeaveTo, 256);
+        target |= In(SeenBy[i], Leave, 64);
+    }
+    OUTCOME(RtlUnwindEx, "STATUS_UNWIND_CONSOLIDATE: to a stack walk the callback's caller is the target", target && !left);
+    OUTCOME(RtlRestoreContext, "calls the callback of a record of STATUS_UNWIND_CONSOLIDATE first", result == 88);
+    Finals = 2;
     OUTCOME(_local_unwind, "goes on at the target and runs the termination handlers between", Leave(2, LeaveTo) == 0 && Finals == 3);
     Finals = 0;
     OUTCOME(longjmp, "unwinds to the frame of _setjmpex", JumpOverFrames() == 9 && Finals == 1);
