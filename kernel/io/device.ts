@@ -188,14 +188,13 @@ export function driverDevices(k: Kernel, driver: number): number[] {
   return out;
 }
 
-/** Takes a device out of its driver's chain. */
+/** Takes a device out of its driver's chain. Its own NextDevice stays as it is, as in NT: drivers walk from a device that they have just deleted to the next one. */
 export function unlinkDevice(k: Kernel, device: number): void {
   const driver = D.DriverObject.get(k.mem, device);
   let link = driver + DRIVER_OBJECT.f.DeviceObject.offset;
   for (let at = k.mem.readPtr(link); at; at = k.mem.readPtr(link)) {
     if (at === device) {
       k.mem.writePtr(link, D.NextDevice.get(k.mem, device));
-      D.NextDevice.set(k.mem, device, 0);
       return;
     }
     link = at + D.NextDevice.offset;
