@@ -6,8 +6,9 @@ import { relatedDevice } from '../io/devicecalls.ts';
 import { baseDevice } from '../io/device.ts';
 import { fastIo } from '../io/request.ts';
 import type { Kernel } from '../kernel.ts';
-import { growArea, areaOfFile } from '../mm/controlarea.ts';
-import { mmCreateFileSection, mmCreateSection } from '../mm/section.ts';
+import { areaOfFile, firstMissingPage, growArea, imageOfFile, openFileArea, referenceSection, releaseSection } from '../mm/controlarea.ts';
+import { imageFromData } from '../mm/imagesection.ts';
+import { mmCreateFileSection, mmCreateImageSection, mmCreateSection } from '../mm/section.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
 import { insertAndOpen } from '../ob/named.ts';
@@ -15,6 +16,7 @@ import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
 import { DEVICE_OBJECT, DRIVER_EXTENSION, DRIVER_OBJECT, FILE_OBJECT, FILE_STANDARD_INFORMATION } from '../types/io.ts';
 import {
+  STATUS_INSUFFICIENT_RESOURCES,
   STATUS_FSFILTER_OP_COMPLETED_SUCCESSFULLY,
   STATUS_INVALID_FILE_FOR_SECTION,
   STATUS_INVALID_PAGE_PROTECTION,
@@ -25,7 +27,7 @@ import {
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { array, i64, ptr, struct, u32, u64, u8 } from '../types/struct.ts';
-import { call, type Frame, HANDLE, type NtExport, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG } from './declare.ts';
+import { call, type Frame, HANDLE, next, type NtExport, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG } from './declare.ts';
 import { stepService } from './service.ts';
 
 const SEC_IMAGE = 0x1000000,
@@ -81,7 +83,9 @@ const frame = {
   Size: i64,
   Status: u32,
   Acquired: u8,
-  Data: FS_FILTER_CALLBACK_DATA,
+  Filter: FS_FILTER_CALLBACK_DATA,
+  /** Control area of the data of an image while they are read. */
+  Data: ptr,
   CompletionContext: ptr,
 } as const;
 type Fr = Frame<typeof frame>;
@@ -121,7 +125,7 @@ function askFilter(k: Kernel, f: Fr, a: Arguments): Outcome {
   const routine = callbacks ? mem.readPtr(callbacks + PRE_ACQUIRE) : 0;
   if (!routine) return acquire(k, f);
   const D = FS_FILTER_CALLBACK_DATA.f;
-  const data = f.address('Data');
+  const data = f.address('Filter');
   mem.fill(data, FS_FILTER_CALLBACK_DATA.size, 0);
   D.SizeOfFsFilterCallbackData.set(mem, data, FS_FILTER_CALLBACK_DATA.size);
   D.Operation.set(mem, data, FS_FILTER_ACQUIRE_FOR_SECTION_SYNCHRONIZATION & 0xff);
@@ -174,6 +178,45 @@ function create(k: Kernel, f: Fr, a: Arguments): Outcome {
   return finish(k, f, insertAndOpen(k, made.section, a.ObjectAttributes, a.DesiredAccess, a.SectionHandle));
 }
 
+/** Reads the whole file of an image, unless it is one already. */
+function readImage(k: Kernel, f: Fr, fileSize: bigint): Outcome {
+  if (fileSize === 0n || fileSize > BigInt(MAXIMUM_IMAGE)) return finish(k, f, STATUS_INVALID_FILE_FOR_SECTION);
+  const size = Number(fileSize);
+  if (imageOfFile(k, f.get('File'))) return next('paged');
+  const data = openFileArea(k, f.get('File'), size, size);
+  if (!data) return finish(k, f, STATUS_INSUFFICIENT_RESOURCES);
+  f.set('Data', data);
+  return next('paged');
+}
+const MAXIMUM_IMAGE = 0x4000000;
+
+function releaseData(k: Kernel, f: Fr): void {
+  const data = f.get('Data');
+  f.set('Data', 0);
+  if (data) releaseSection(k, data);
+}
+
+/** The next page of the file that is not there; when all are, the section is made. */
+function nextPage(k: Kernel, f: Fr, a: Arguments): Outcome {
+  const file = f.get('File'),
+    data = f.get('Data');
+  const missing = data ? firstMissingPage(k, data) : -1;
+  if (missing >= 0) return call(k.address('nt!MiReadFilePage'), [data, missing], 'paged');
+  let area = imageOfFile(k, file);
+  if (area) referenceSection(k, area);
+  else {
+    const made = imageFromData(k, file, data);
+    releaseData(k, f);
+    if (made.status !== STATUS_SUCCESS) return finish(k, f, made.status);
+    area = made.area;
+  }
+  releaseData(k, f);
+  k.mem.probe(a.SectionHandle, 8, true);
+  const section = mmCreateImageSection(k, area, a.SectionPageProtection & 0xff);
+  if (section.status !== STATUS_SUCCESS) return finish(k, f, section.status);
+  return finish(k, f, insertAndOpen(k, section.section, a.ObjectAttributes, a.DesiredAccess, a.SectionHandle));
+}
+
 export const createSectionExports: NtExport[] = stepService({
   name: 'CreateSection',
   doc: 'Creates a section, of a file or of pages of its own, and opens a handle to it.',
@@ -189,13 +232,13 @@ export const createSectionExports: NtExport[] = stepService({
   },
   returns: NTSTATUS,
   cycles: 3000,
-  status: 'partial',
-  missing: 'SEC_IMAGE: sections of executable images',
+  status: 'full',
   frame,
   steps: {
     start(k, f, _rax, a) {
       f.set('File', 0);
       f.set('Acquired', 0);
+      f.set('Data', 0);
       const kind = a.AllocationAttributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE);
       if (kind === 0 || (kind & (kind - 1)) !== 0) return ret(STATUS_INVALID_PARAMETER_6);
       const rights = FILE_RIGHTS[a.SectionPageProtection & 0xff];
@@ -206,7 +249,7 @@ export const createSectionExports: NtExport[] = stepService({
       f.set('File', file.object);
       f.set('Device', relatedDevice(k, file.object));
       // A driver that keeps no SECTION_OBJECT_POINTERS for its files does not have them mapped.
-      if (!FILE_OBJECT.f.SectionObjectPointer.get(k.mem, file.object) || kind === SEC_IMAGE)
+      if (!FILE_OBJECT.f.SectionObjectPointer.get(k.mem, file.object))
         return finish(k, f, STATUS_INVALID_FILE_FOR_SECTION);
       return askFilter(k, f, a);
     },
@@ -222,6 +265,7 @@ export const createSectionExports: NtExport[] = stepService({
     sized(k, f, rax, a) {
       if ((rax | 0) < 0) return finish(k, f, rax);
       const fileSize = FILE_STANDARD_INFORMATION.f.EndOfFile.get(k.mem, f.address('Standard'));
+      if (a.AllocationAttributes & SEC_IMAGE) return readImage(k, f, fileSize);
       const wanted = wantedSize(k, a);
       if (wanted < 0 || wanted > MAXIMUM_SECTION) return finish(k, f, STATUS_SECTION_TOO_BIG);
       if (wanted === 0 && fileSize === 0n) return finish(k, f, STATUS_MAPPED_FILE_SIZE_ZERO);
@@ -233,11 +277,17 @@ export const createSectionExports: NtExport[] = stepService({
       f.set('FileSize', size);
       return call(k.address('nt!IoSetInformation'), [f.get('File'), FileEndOfFileInformation, 8, f.address('Size')], 'extended');
     },
+    paged(k, f, rax, a) {
+      if ((rax | 0) >= 0) return nextPage(k, f, a);
+      releaseData(k, f);
+      return finish(k, f, rax);
+    },
     extended: (k, f, rax, a) => ((rax | 0) < 0 ? finish(k, f, rax) : create(k, f, a)),
     released: (k, f) => done(k, f),
   },
   abort(k, f) {
     const file = f.get('File');
+    releaseData(k, f);
     if (file) obDereferenceDeferred(k, file);
   },
 });

@@ -92,11 +92,11 @@ export const sectionExports: NtExport[] = [
       let view = { status: STATUS_SUCCESS, base: 0, size: 0 };
       const status = inProcess(k, a.ProcessHandle, () => (view = mmMapView(k, request)).status);
       obDereferenceDeferred(k, section.object);
-      if (status !== STATUS_SUCCESS) return status;
+      if ((status | 0) < 0) return status;
       mem.writePtr(a.BaseAddress, view.base);
       mem.write64(a.ViewSize, BigInt(view.size));
       if (a.SectionOffset) mem.write64(a.SectionOffset, BigInt(offset - (offset % 0x1000)));
-      return STATUS_SUCCESS;
+      return status;
     },
   }),
   ...service({

@@ -142,8 +142,9 @@ function parseSections(
  * Reads and checks an x64 kernel driver (PE32+). Anything that the loader could not map, relocate or bind throws an {@link ImageError} that names the file, the offset and
  * what was expected.
  * @param file name for the messages
+ * @param anySubsystem programs and libraries too, not drivers only: for sections of images
  */
-export function ldrParse(bytes: Uint8Array, file = 'image'): ParsedImage {
+export function ldrParse(bytes: Uint8Array, file = 'image', anySubsystem = false): ParsedImage {
   const r = new Reader(bytes, file);
   if (bytes.length < 2 || r.u16(0) !== 0x5a4d)
     r.fail(
@@ -206,7 +207,7 @@ export function ldrParse(bytes: Uint8Array, file = 'image'): ParsedImage {
     flat: r.u32(opt + 32) < PAGE,
     relocsStripped: (characteristics & pe.IMAGE_FILE_RELOCS_STRIPPED) !== 0,
   };
-  if (image.subsystem !== pe.IMAGE_SUBSYSTEM_NATIVE)
+  if (!anySubsystem && image.subsystem !== pe.IMAGE_SUBSYSTEM_NATIVE)
     r.fail(
       opt + 68,
       `the subsystem is ${image.subsystem}${subsystems.has(image.subsystem) ? ` (${subsystems.get(image.subsystem)})` : ''}`,

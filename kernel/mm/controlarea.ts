@@ -30,6 +30,10 @@ export const CONTROL_AREA = struct('_CONTROL_AREA', {
   Entries: ptr,
   /** Bytes of the file. */
   FileSize: i64,
+  /** Of an executable image: its file, referenced; the address that it is linked for; the protection of each page, one byte each. Its pages are laid out already. */
+  ImageFile: ptr,
+  ImageBase: i64,
+  Protections: ptr,
   /** A page that was on its way is there, or is not to be had. */
   PageArrived: KEVENT,
   /** Writes back and deletes it. */
@@ -208,7 +212,70 @@ export function deleteCleanArea(k: Kernel, area: number): void {
   obDereferenceDeferred(k, file);
 }
 
+/** The control area of a file as an executable image, or 0. */
+export function imageOfFile(k: Kernel, file: number): number {
+  const pointers = pointersOf(k, file);
+  return pointers ? SECTION_OBJECT_POINTERS.f.ImageSectionObject.get(k.mem, pointers) : 0;
+}
+
+export const referenceSection = (k: Kernel, area: number): void => C.Sections.set(k.mem, area, C.Sections.get(k.mem, area) + 1);
+export const areaPages = (k: Kernel, area: number): number => C.Pages.get(k.mem, area);
+export const isImageArea = (k: Kernel, area: number): boolean => C.ImageFile.get(k.mem, area) !== 0;
+export const imageBase = (k: Kernel, area: number): number => Number(C.ImageBase.get(k.mem, area));
+/** PAGE_* of a page of an image. */
+export const imageProtection = (k: Kernel, area: number, page: number): number =>
+  k.mem.read8(C.Protections.get(k.mem, area) + page);
+
+/** A control area with the pages of an image as it lies in memory, with one section. 0 without memory. */
+export function createImageArea(
+  k: Kernel,
+  file: number,
+  image: { base: bigint; content: Uint8Array; protections: Uint8Array },
+): number {
+  const { mem } = k;
+  const pages = image.protections.length;
+  const area = createOwnArea(k, pages, false);
+  if (!area) return 0;
+  const protections = exAllocatePool(k, NonPagedPoolNx, pages, TAG);
+  if (!protections) {
+    freeArea(k, area);
+    return 0;
+  }
+  mem.writeBytes(protections, image.protections);
+  for (let page = 0; page * PAGE_SIZE < image.content.length; page++)
+    k.platform.memory.writeBytes(
+      pageFrame(k, area, page) * PAGE_SIZE,
+      image.content.subarray(page * PAGE_SIZE, Math.min(image.content.length, (page + 1) * PAGE_SIZE)),
+    );
+  C.Protections.set(mem, area, protections);
+  C.ImageBase.set(mem, area, BigInt.asIntN(64, image.base));
+  obReferenceObject(k, file);
+  C.ImageFile.set(mem, area, file);
+  SECTION_OBJECT_POINTERS.f.ImageSectionObject.set(mem, pointersOf(k, file), area);
+  return area;
+}
+
+/** The bytes of a file whose pages are all there. */
+export function areaContent(k: Kernel, area: number): Uint8Array {
+  const bytes = new Uint8Array(C.Pages.get(k.mem, area) * PAGE_SIZE);
+  for (let page = 0; page < C.Pages.get(k.mem, area); page++)
+    bytes.set(k.platform.memory.readBytes(pageFrame(k, area, page) * PAGE_SIZE, PAGE_SIZE), page * PAGE_SIZE);
+  return bytes.subarray(0, Number(C.FileSize.get(k.mem, area)));
+}
+
+/** The first page that is not there yet; -1 when all are. */
+export function firstMissingPage(k: Kernel, area: number): number {
+  for (let page = 0; page < C.Pages.get(k.mem, area); page++) if (pageState(k, area, page) !== 'present') return page;
+  return -1;
+}
+
 function freeArea(k: Kernel, area: number): void {
+  const file = C.ImageFile.get(k.mem, area);
+  if (file) {
+    SECTION_OBJECT_POINTERS.f.ImageSectionObject.set(k.mem, pointersOf(k, file), 0);
+    exFreePool(k, C.Protections.get(k.mem, area), TAG);
+    obDereferenceDeferred(k, file);
+  }
   for (let page = 0; page < C.Pages.get(k.mem, area); page++) {
     const pfn = pageFrame(k, area, page);
     if (pfn >= 0) mmFreePage(k, pfn);

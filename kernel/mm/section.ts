@@ -10,6 +10,7 @@ import { initializeListHead } from '../rtl/list.ts';
 import { MmCached, MmNonCached } from '../types/mm.ts';
 import {
   STATUS_CONFLICTING_ADDRESSES,
+  STATUS_IMAGE_NOT_AT_BASE,
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PARAMETER,
   STATUS_INVALID_PARAMETER_1,
@@ -20,7 +21,7 @@ import {
   STATUS_SUCCESS,
 } from '../types/status.ts';
 import { i64, ptr, struct, u32 } from '../types/struct.ts';
-import { createOwnArea, openFileArea, releaseSection } from './controlarea.ts';
+import { areaPages, createOwnArea, imageBase, isImageArea, openFileArea, releaseSection } from './controlarea.ts';
 import { PAGE_SIZE } from './layout.ts';
 import { findFreeRange, MM_REGION, regionsOf } from './region.ts';
 import { mmReleaseSystemPtes, mmReserveSystemPtes } from './sysptes.ts';
@@ -89,6 +90,10 @@ export function mmCreateFileSection(k: Kernel, file: number, bytes: number, file
   return area ? sectionOf(k, area, bytes, protect) : { status: STATUS_INSUFFICIENT_RESOURCES, section: 0 };
 }
 
+/** A section of an executable image, whose control area counts it already. */
+export const mmCreateImageSection = (k: Kernel, area: number, protect: number): Made =>
+  sectionOf(k, area, areaPages(k, area) * PAGE_SIZE, protect);
+
 /** Delete procedure of sections. Views that are left keep the pages. */
 export function mmDeleteSection(k: Kernel, section: number): void {
   const area = S.Area.get(k.mem, section);
@@ -122,6 +127,8 @@ export function mmMapView(k: Kernel, r: ViewRequest): { status: number; base: nu
   const physical = (S.Flags.get(mem, r.section) & SECTION_PHYSICAL_MEMORY) !== 0;
   const first = Math.floor(r.offset / PAGE_SIZE);
   const total = S.Pages.get(mem, r.section);
+  const area = S.Area.get(mem, r.section);
+  if (area && isImageArea(k, area)) return mapImage(k, process, area, total, r.base);
   const pages = r.size ? Math.ceil((r.offset - first * PAGE_SIZE + r.size) / PAGE_SIZE) : total - first;
   if (physical ? r.size === 0 || first + pages > 0x1_0000_0000 / PAGE_SIZE : first >= total || first + pages > total)
     return fail(STATUS_INVALID_VIEW_SIZE);
@@ -141,6 +148,36 @@ export function mmMapView(k: Kernel, r: ViewRequest): { status: number; base: nu
   const view = createView(k, { process, area: S.Area.get(mem, r.section), base, pages, first, protect: r.protect, cache });
   return view ? { status: STATUS_SUCCESS, base, size: pages * PAGE_SIZE } : fail(STATUS_NO_MEMORY);
 }
+
+/**
+ * Maps an image, the whole of it, where it is linked for if that place is free; else where there is room, with STATUS_IMAGE_NOT_AT_BASE: whoever loads it applies the relocations
+ * (as ntdll does).
+ */
+function mapImage(
+  k: Kernel,
+  process: number,
+  area: number,
+  pages: number,
+  wanted: number,
+): { status: number; base: number; size: number } {
+  const fail = (status: number) => ({ status, base: 0, size: 0 });
+  const linked = imageBase(k, area);
+  const size = pages * PAGE_SIZE;
+  const free = (at: number): boolean =>
+    at >= GRANULARITY &&
+    at + size <= LAST_VIEW &&
+    at % GRANULARITY === 0 &&
+    !viewRanges(k, process).some(v => at < v.to && v.from < at + size) &&
+    !regionsOf(k, process).some(o => at < MM_REGION.f.End.get(k.mem, o) && MM_REGION.f.Start.get(k.mem, o) < at + size);
+  const asked = Math.floor(wanted / GRANULARITY) * GRANULARITY;
+  if (asked && !free(asked)) return fail(STATUS_CONFLICTING_ADDRESSES);
+  const base = asked || (free(linked) ? linked : findFreeRange(k, process, size, FIRST_VIEW, viewRanges(k, process)));
+  if (!base) return fail(STATUS_NO_MEMORY);
+  const view = createView(k, { process, area, base, pages, first: 0, protect: PAGE_EXECUTE_WRITECOPY, cache: () => MmCached });
+  if (!view) return fail(STATUS_NO_MEMORY);
+  return { status: base === linked ? STATUS_SUCCESS : STATUS_IMAGE_NOT_AT_BASE, base, size };
+}
+const PAGE_EXECUTE_WRITECOPY = 0x80;
 
 /** Unmaps the view of the current process that contains `address`. STATUS_NOT_MAPPED_VIEW when there is none. */
 export function mmUnmapView(k: Kernel, address: number): number {

@@ -9,7 +9,17 @@ import { NonPagedPoolNx } from '../types/mm.ts';
 import { LIST_ENTRY } from '../types/rtl.ts';
 import { ptr, struct, u32 } from '../types/struct.ts';
 import { MmCached } from '../types/mm.ts';
-import { commitPages, isFileArea, markPageChanged, pageFrame, pageState, referenceView, releaseView } from './controlarea.ts';
+import {
+  commitPages,
+  imageProtection,
+  isFileArea,
+  isImageArea,
+  markPageChanged,
+  pageFrame,
+  pageState,
+  referenceView,
+  releaseView,
+} from './controlarea.ts';
 import type { Access } from './fault.ts';
 import { cacheBits } from './iospace.ts';
 import { isKernelAddress, PAGE_SIZE, pageBase, PTE_NO_EXECUTE, PTE_PFN_MASK, PTE_USER, PTE_VALID, PTE_WRITE } from './layout.ts';
@@ -37,7 +47,8 @@ export const MM_VIEW = struct('_MM_VIEW', {
 const V = MM_VIEW.f;
 const TAG = poolTag('MmVw');
 
-const PAGE_READWRITE = 4,
+const PAGE_NOACCESS = 1,
+  PAGE_READWRITE = 4,
   PAGE_WRITECOPY = 8,
   PAGE_EXECUTE = 0x10,
   PAGE_EXECUTE_READWRITE = 0x40,
@@ -70,9 +81,14 @@ export function viewAt(k: Kernel, process: number, va: number): number {
   return 0;
 }
 
-/** Page-table bits of a view's pages when they may be written now, or not. */
-function bitsOf(k: Kernel, view: number, write: boolean): bigint {
-  const protect = V.Protect.get(k.mem, view);
+/** PAGE_* of a page of a view: its own in an image, else the view's. `page` counts from the start of the area. */
+export function protectionOf(k: Kernel, view: number, page: number): number {
+  const area = V.Area.get(k.mem, view);
+  return area && isImageArea(k, area) ? imageProtection(k, area, page) : V.Protect.get(k.mem, view);
+}
+
+/** Page-table bits of a page with a protection when it may be written now, or not. */
+function bitsOf(k: Kernel, view: number, protect: number, write: boolean): bigint {
   return (
     (V.Process.get(k.mem, view) ? PTE_USER : 0n) |
     (write ? PTE_WRITE : 0n) |
@@ -116,15 +132,15 @@ function mapNow(k: Kernel, view: number, cache: (pfn: number) => number): boolea
   const { mem } = k;
   const area = V.Area.get(mem, view),
     first = V.First.get(mem, view),
-    base = V.Base.get(mem, view),
-    protect = V.Protect.get(mem, view);
+    base = V.Base.get(mem, view);
   if (area && isFileArea(k, area)) return true;
-  const write = mayWrite(protect) && !copiesOnWrite(protect);
   for (let i = 0; i < V.Pages.get(mem, view); i++) {
     const pfn = area ? pageFrame(k, area, first + i) : first + i;
-    if (pfn < 0) continue;
+    const protect = protectionOf(k, view, first + i);
+    if (pfn < 0 || protect === PAGE_NOACCESS) continue;
+    const write = mayWrite(protect) && !copiesOnWrite(protect);
     V.Uncached.set(mem, view, area ? MmCached : cache(pfn));
-    if (!mmMapPage(k, base + i * PAGE_SIZE, pfn, bitsOf(k, view, write))) return false;
+    if (!mmMapPage(k, base + i * PAGE_SIZE, pfn, bitsOf(k, view, protect, write))) return false;
   }
   return true;
 }
@@ -153,17 +169,18 @@ const viewOf = (k: Kernel, va: number): number => viewAt(k, isKernelAddress(va) 
 const pageOf = (k: Kernel, view: number, va: number): number =>
   V.First.get(k.mem, view) + (pageBase(va) - V.Base.get(k.mem, view)) / PAGE_SIZE;
 
-function allows(k: Kernel, view: number, access: Access): boolean {
-  const protect = V.Protect.get(k.mem, view);
-  return !(access.write && !mayWrite(protect)) && !(access.execute && !mayExecute(protect));
+function allows(k: Kernel, view: number, page: number, access: Access): boolean {
+  const protect = protectionOf(k, view, page);
+  return protect !== PAGE_NOACCESS && !(access.write && !mayWrite(protect)) && !(access.execute && !mayExecute(protect));
 }
 
 /** The page that an access waits for: it is right, and the page of its file is not there. Null when reading would not help. */
 export function missingPage(k: Kernel, va: number, access: Access): MissingPage | null {
   const view = viewOf(k, va);
   const area = view ? V.Area.get(k.mem, view) : 0;
-  if (!area || !isFileArea(k, area) || !allows(k, view, access)) return null;
+  if (!area || !isFileArea(k, area)) return null;
   const page = pageOf(k, view, va);
+  if (!allows(k, view, page, access)) return null;
   return pageState(k, area, page) === 'present' ? null : { area, page };
 }
 
@@ -172,33 +189,34 @@ export function viewFault(k: Kernel, va: number, access: Access): boolean {
   const { mem } = k;
   const view = viewOf(k, va);
   const area = view ? V.Area.get(mem, view) : 0;
-  if (!area || !allows(k, view, access)) return false;
+  if (!area) return false;
   const page = pageOf(k, view, va);
+  if (!allows(k, view, page, access)) return false;
   const at = pageBase(va);
   const pte = mmGetPte(k, at);
-  const protect = V.Protect.get(mem, view);
+  const protect = protectionOf(k, view, page);
   const shared = pageFrame(k, area, page);
   if (pte & PTE_VALID) {
     if (!access.write || pte & PTE_WRITE) return true;
-    if (copiesOnWrite(protect)) return copyPage(k, view, at, Number((pte & PTE_PFN_MASK) >> 12n));
+    if (copiesOnWrite(protect)) return copyPage(k, view, protect, at, Number((pte & PTE_PFN_MASK) >> 12n));
     markPageChanged(k, area, page);
     return mmProtectPage(k, at, 0n, PTE_WRITE);
   }
   if (shared < 0) return false;
-  if (access.write && copiesOnWrite(protect)) return copyPage(k, view, at, shared);
+  if (access.write && copiesOnWrite(protect)) return copyPage(k, view, protect, at, shared);
   // The pages of a section's own go nowhere: nobody has to know that they were written.
   const write = isFileArea(k, area) ? access.write : mayWrite(protect) && !copiesOnWrite(protect);
   if (write) markPageChanged(k, area, page);
-  return mmMapPage(k, at, shared, bitsOf(k, view, write));
+  return mmMapPage(k, at, shared, bitsOf(k, view, protect, write));
 }
 
 /** The process gets a copy of a page for itself. */
-function copyPage(k: Kernel, view: number, at: number, from: number): boolean {
+function copyPage(k: Kernel, view: number, protect: number, at: number, from: number): boolean {
   const { memory } = k.platform;
   const pfn = mmAllocatePage(k, false);
   if (pfn < 0) return false;
   memory.writeBytes(pfn * PAGE_SIZE, memory.readBytes(from * PAGE_SIZE, PAGE_SIZE));
-  if (mmMapPage(k, at, pfn, bitsOf(k, view, true))) return true;
+  if (mmMapPage(k, at, pfn, bitsOf(k, view, protect, true))) return true;
   mmFreePage(k, pfn);
   return false;
 }

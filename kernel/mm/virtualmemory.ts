@@ -36,14 +36,15 @@ import {
   removeRegion,
   splitRegion,
 } from './region.ts';
-import { isFileArea, pageFrame } from './controlarea.ts';
-import { commitView, MM_VIEW, viewAt, viewEnd, viewRanges } from './view.ts';
+import { isFileArea, isImageArea, pageFrame } from './controlarea.ts';
+import { commitView, MM_VIEW, protectionOf, viewAt, viewEnd, viewRanges } from './view.ts';
 
 const R = MM_REGION.f;
 export const MEM_DECOMMIT = 0x4000,
   MEM_RELEASE = 0x8000,
   MEM_FREE = 0x10000,
   MEM_RESET = 0x80000,
+  MEM_IMAGE = 0x1000000,
   MEM_TOP_DOWN = 0x100000;
 const GRANULARITY = 0x10000;
 /** Where an allocation that may be anywhere is looked for. */
@@ -83,7 +84,7 @@ function isolate(k: Kernel, process: number, from: number, to: number): number[]
 /** Commits pages of a reserved section, for all who have it mapped. */
 function commitInView(k: Kernel, view: number, from: number, to: number): MemoryRange {
   const area = MM_VIEW.f.Area.get(k.mem, view);
-  if (!area || isFileArea(k, area)) return fail(STATUS_ALREADY_COMMITTED);
+  if (!area || isFileArea(k, area) || isImageArea(k, area)) return fail(STATUS_ALREADY_COMMITTED);
   if (to > viewEnd(k, view)) return fail(STATUS_CONFLICTING_ADDRESSES);
   return commitView(k, view, from, to) ? { status: STATUS_SUCCESS, base: from, bytes: to - from } : fail(STATUS_NO_MEMORY);
 }
@@ -232,18 +233,19 @@ function queryView(k: Kernel, view: number, base: number): MemoryInformation {
     area && !isFileArea(k, area) && pageFrame(k, area, V.First.get(k.mem, view) + (va - from) / PAGE_SIZE) < 0
       ? MEM_RESERVE
       : MEM_COMMIT;
-  const here = state(base);
+  const protection = (va: number): number => protectionOf(k, view, V.First.get(k.mem, view) + (va - from) / PAGE_SIZE);
+  const here = state(base),
+    protect = protection(base);
   let to = base + PAGE_SIZE;
-  while (to < end && state(to) === here) to += PAGE_SIZE;
-  const protect = V.Protect.get(k.mem, view);
+  while (to < end && state(to) === here && protection(to) === protect) to += PAGE_SIZE;
   return {
     base,
     allocationBase: from,
-    allocationProtect: protect,
+    allocationProtect: V.Protect.get(k.mem, view),
     bytes: to - base,
     state: here,
     protect: here === MEM_COMMIT ? protect : 0,
-    type: MEM_MAPPED,
+    type: area && isImageArea(k, area) ? MEM_IMAGE : MEM_MAPPED,
   };
 }
 

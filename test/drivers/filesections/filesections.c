@@ -8,6 +8,9 @@
 #include "../memfs.h"
 
 #define NOINLINE __attribute__((noinline))
+#ifndef SEC_IMAGE
+#define SEC_IMAGE 0x1000000
+#endif
 #define NO_HANDLE ((HANDLE)(ULONG_PTR)0x7ffff0)
 
 NTKERNELAPI NTSTATUS NTAPI MmMapViewInSystemSpace(PVOID Section, PVOID *MappedBase, PSIZE_T ViewSize);
@@ -19,13 +22,13 @@ NTKERNELAPI NTSTATUS NTAPI IoSynchronousPageWrite(PFILE_OBJECT File, PMDL Mdl, P
 NTKERNELAPI NTSTATUS NTAPI IoQueryFileInformation(PFILE_OBJECT File, FILE_INFORMATION_CLASS Class, ULONG Length, PVOID Information, PULONG Returned);
 NTKERNELAPI NTSTATUS NTAPI IoSetInformation(PFILE_OBJECT File, FILE_INFORMATION_CLASS Class, ULONG Length, PVOID Information);
 
-enum { Plain, Written, Empty, Growing, NoPointers, Locked, SizeLess, Broken, Slow, Copied, Files };
+enum { Plain, Written, Empty, Growing, NoPointers, Locked, SizeLess, Broken, Slow, Copied, Image, Files };
 static MEMFILE All[Files] = {
     {L"\\plain", 0x5123}, {L"\\written", 0x4000}, {L"\\empty", 0}, {L"\\growing", 0x1000}, {L"\\nopointers", 0x1000, NULL, {0}, TRUE}, {L"\\locked", 0x1000}, {L"\\sizeless", 0x1000},
-    {L"\\broken", 0x2000}, {L"\\slow", 0x3000}, {L"\\copied", 0x2000},
+    {L"\\broken", 0x2000}, {L"\\slow", 0x3000}, {L"\\copied", 0x2000}, {L"\\image", 0xA00},
 };
 static const PCWSTR Paths[Files] = {L"\\Device\\KtestFs\\plain", L"\\Device\\KtestFs\\written", L"\\Device\\KtestFs\\empty", L"\\Device\\KtestFs\\growing", L"\\Device\\KtestFs\\nopointers",
-                                    L"\\Device\\KtestFs\\locked", L"\\Device\\KtestFs\\sizeless", L"\\Device\\KtestFs\\broken", L"\\Device\\KtestFs\\slow", L"\\Device\\KtestFs\\copied"};
+                                    L"\\Device\\KtestFs\\locked", L"\\Device\\KtestFs\\sizeless", L"\\Device\\KtestFs\\broken", L"\\Device\\KtestFs\\slow", L"\\Device\\KtestFs\\copied", L"\\Device\\KtestFs\\image"};
 
 /* FS_FILTER_CALLBACKS, whose first callback is asked before a section is made. */
 typedef struct { ULONG Size; UCHAR Operation, Reserved; PDEVICE_OBJECT Device; PFILE_OBJECT File; ULONG SyncType, PageProtection; } FILTER_DATA;
@@ -325,6 +328,91 @@ static VOID Asking(VOID)
     CHECK(Gone(Plain));
 }
 
+static VOID Put(PUCHAR At, ULONG Bytes, ULONGLONG Value)
+{
+    for (; Bytes; Bytes--, Value >>= 8)
+        *At++ = (UCHAR)Value;
+}
+
+/* A program for x64 with code at 1000h, constants at 2000h and variables at 3000h, linked for 200000000h. */
+static VOID MakeImage(PUCHAR File)
+{
+    static const ULONG sections[3][4] = {{0x1000, 0x400, 0x60000020}, {0x2000, 0x600, 0x40000040}, {0x3000, 0x800, 0xC0000040}};
+    PUCHAR nt = File + 0x80, optional = nt + 0x18;
+    ULONG i;
+    RtlZeroMemory(File, 0xA00);
+    Put(File, 2, 0x5A4D);
+    Put(File + 0x3C, 4, 0x80);
+    Put(nt, 4, 0x4550);
+    Put(nt + 4, 2, 0x8664);
+    Put(nt + 6, 2, 3);
+    Put(nt + 0x14, 2, 0xF0);
+    Put(nt + 0x16, 2, 0x22);
+    Put(optional, 2, 0x20B);
+    Put(optional + 0x10, 4, 0x1000);
+    Put(optional + 0x18, 8, 0x200000000ULL);
+    Put(optional + 0x20, 4, 0x1000);
+    Put(optional + 0x24, 4, 0x200);
+    Put(optional + 0x30, 2, 6);
+    Put(optional + 0x38, 4, 0x5000);
+    Put(optional + 0x3C, 4, 0x400);
+    Put(optional + 0x44, 2, 3); /* a console program */
+    Put(optional + 0x6C, 4, 16);
+    for (i = 0; i < 3; i++)
+    {
+        PUCHAR header = optional + 0xF0 + i * 40;
+        header[0] = '.';
+        header[1] = (UCHAR)('a' + i);
+        Put(header + 8, 4, 0x1000);
+        Put(header + 12, 4, sections[i][0]);
+        Put(header + 16, 4, 0x200);
+        Put(header + 20, 4, sections[i][1]);
+        Put(header + 36, 4, sections[i][2]);
+        File[sections[i][1] + 5] = (UCHAR)(0xC0 + i);
+    }
+}
+
+static ULONG ProtectionAt(PVOID Address, PULONG Type)
+{
+    BASIC info;
+    CHECK(ZwQueryVirtualMemory(NtCurrentProcess(), Address, 0, &info, sizeof info, NULL) == STATUS_SUCCESS);
+    *Type = info.Type;
+    return info.Protect;
+}
+
+/* SEC_IMAGE: the file as it lies in memory. */
+static VOID Images(VOID)
+{
+    HANDLE file = MemOpen(Paths[Image]), section, other;
+    PVOID first = NULL, second = NULL;
+    SIZE_T size = 0;
+    ULONG type;
+    PUCHAR view;
+    OUTCOME(ZwCreateSection, "SEC_IMAGE: STATUS_INVALID_IMAGE_NOT_MZ for a file that is no image", Section(file, 0, PAGE_EXECUTE, SEC_IMAGE, &section) == STATUS_INVALID_IMAGE_NOT_MZ && !All[Image].Pointers.ImageSectionObject);
+    ZwClose(file);
+    CHECK(Gone(Image));
+    MakeImage(All[Image].Data);
+    file = MemOpen(Paths[Image]);
+    OUTCOME(ZwCreateSection, "SEC_IMAGE: STATUS_SUCCESS for an image", Section(file, 0, PAGE_EXECUTE, SEC_IMAGE, &section) == STATUS_SUCCESS && All[Image].Pointers.ImageSectionObject);
+    OUTCOME(ZwMapViewOfSection, "an image lies where it is linked for", ZwMapViewOfSection(section, NtCurrentProcess(), &first, 0, 0, NULL, &size, ViewUnmap, 0, PAGE_EXECUTE) == STATUS_SUCCESS && first == (PVOID)0x200000000ULL && size == 0x5000);
+    view = first;
+    OUTCOME(ZwMapViewOfSection, "an image: sections lie at their addresses, zeros behind their data", Peek(view) == 'M' && Peek(view + 0x1005) == 0xC0 && Peek(view + 0x2005) == 0xC1 && Peek(view + 0x3005) == 0xC2 && Peek(view + 0x3300) == 0);
+    OUTCOME(ZwQueryVirtualMemory, "an image: the protection of each section", ProtectionAt(view, &type) == PAGE_READONLY && type == 0x1000000 && ProtectionAt(view + 0x1000, &type) == PAGE_EXECUTE_READ && ProtectionAt(view + 0x2000, &type) == PAGE_READONLY && ProtectionAt(view + 0x3000, &type) == PAGE_WRITECOPY);
+    OUTCOME(ZwMapViewOfSection, "an image: code and constants cannot be written, nothing is behind the last section", Touch(view + 0x1000, TRUE) == STATUS_ACCESS_VIOLATION && Touch(view + 0x2000, TRUE) == STATUS_ACCESS_VIOLATION && Touch(view + 0x4000, FALSE) == STATUS_ACCESS_VIOLATION);
+    CHECK(Touch(view + 0x3005, TRUE) == STATUS_SUCCESS);
+    size = 0;
+    OUTCOME(ZwMapViewOfSection, "an image whose place is taken: STATUS_IMAGE_NOT_AT_BASE", ZwMapViewOfSection(section, NtCurrentProcess(), &second, 0, 0, NULL, &size, ViewUnmap, 0, PAGE_EXECUTE) == STATUS_IMAGE_NOT_AT_BASE && second && second != first);
+    OUTCOME(ZwMapViewOfSection, "an image: a write is the process's own", Peek(view + 0x3005) == 1 && Peek((PUCHAR)second + 0x3005) == 0xC2 && All[Image].Data[0x805] == 0xC2);
+    CHECK(Section(file, 0, PAGE_EXECUTE, SEC_IMAGE, &other) == STATUS_SUCCESS);
+    OUTCOME(MmFlushImageSection, "FALSE while the image is mapped", !MmFlushImageSection(&All[Image].Pointers, MmFlushForWrite));
+    Unmap(first);
+    Unmap(second);
+    ZwClose(other);
+    ZwClose(section);
+    ZwClose(file);
+    OUTCOME(MmFlushImageSection, "TRUE when nobody uses the image any more", Gone(Image) && MmFlushImageSection(&All[Image].Pointers, MmFlushForWrite) && !All[Image].Pointers.ImageSectionObject && All[Image].PagingWrites == 0);
+}
+
 /* The routines that a file system's own cache would call. */
 static VOID ByHand(PDRIVER_OBJECT Driver)
 {
@@ -395,6 +483,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     InSystemSpace();
     Reserving();
     Asking();
+    Images();
     ByHand(DriverObject);
     KtestDone();
     return STATUS_SUCCESS;
