@@ -18,6 +18,7 @@ import { exports as hardErrors } from '../io/harderror.ts';
 import { exports as interrupts } from '../io/interrupt.ts';
 import { exports as load } from '../io/load.ts';
 import { exports as misc } from '../io/misc.ts';
+import { exports as fileSecurity } from '../io/filesecurity.ts';
 import { exports as pagingIo } from '../io/pagingio.ts';
 import { exports as filePages } from '../mm/filepages.ts';
 import { exports as fileSize } from '../io/filesize.ts';
@@ -55,6 +56,7 @@ export const exports: NtExport[] = [
   ...partitions,
   ...partitionWriting,
   ...pagingIo,
+  ...fileSecurity,
   ...filePages,
   ...load,
   ...startIo,

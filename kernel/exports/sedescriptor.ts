@@ -4,19 +4,21 @@ import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { captureDescriptor, obDescriptor, obReplaceSecurity, obSecurity, typeMapping } from '../ob/security.ts';
-import { obTypeOf } from '../ob/type.ts';
+import { exportedType, obTypeOf } from '../ob/type.ts';
+import { hasOwnSecurity } from '../io/filesecurity.ts';
 import { exFreePool } from '../mm/pool.ts';
 import { type Mapping, readMapping } from '../se/accesscheck.ts';
-import { assignDescriptor, changedDescriptor, mayOwn, partialDescriptor, securityAccess } from '../se/assign.ts';
-import { dereferenceDescriptor, type Descriptor, descriptorBytes, isValidDescriptor, isValidRelative, logDescriptor, poolDescriptor, readDescriptor, referenceDescriptor } from '../se/descriptor.ts';
+import { assignDescriptor, changedDescriptor, mayOwn, securityAccess, writePart } from '../se/assign.ts';
+import { dereferenceDescriptor, type Descriptor, isValidDescriptor, isValidRelative, logDescriptor, poolDescriptor, readDescriptor, referenceDescriptor } from '../se/descriptor.ts';
 import { currentSubject, effectiveToken, readSubject } from '../se/subject.ts';
 import { KernelMode } from '../types/ke.ts';
 import { OBJECT_HEADER, OBJECT_HEADER_SIZE } from '../types/ob.ts';
 import { OWNER_SECURITY_INFORMATION, SE_DACL_PRESENT, SECURITY_DESCRIPTOR_RELATIVE } from '../types/se.ts';
 import {
-  STATUS_ACCESS_VIOLATION, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_OWNER, STATUS_INVALID_SECURITY_DESCR, STATUS_NO_SECURITY_ON_OBJECT, STATUS_SUCCESS, STATUS_UNKNOWN_REVISION,
+  STATUS_ACCESS_VIOLATION, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_OWNER, STATUS_INVALID_SECURITY_DESCR, STATUS_NO_SECURITY_ON_OBJECT, STATUS_SUCCESS, STATUS_UNKNOWN_REVISION,
 } from '../types/status.ts';
-import { BOOLEAN, call, CCHAR, HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ret, ULONG, VOID } from './declare.ts';
+import { ptr } from '../types/struct.ts';
+import { BOOLEAN, call, CCHAR, HANDLE, type NtExport, ntExport, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG, VOID } from './declare.ts';
 import { isWatchedKey, sharedOperations } from '../cm/sharedoperations.ts';
 import { stepService } from './service.ts';
 
@@ -119,17 +121,6 @@ const capturing: NtExport[] = [
   }),
 ];
 
-/** Writes the parts of a descriptor that are asked for, self-relative. `length` holds the room and gets the need. */
-function writePart(k: Kernel, from: Descriptor, information: number, to: number, length: number): number {
-  const bytes = descriptorBytes(partialDescriptor(from, information));
-  const room = k.mem.read32(length);
-  k.mem.write32(length, bytes.length);
-  if (room < bytes.length) return STATUS_BUFFER_TOO_SMALL;
-  k.mem.probe(to, bytes.length, true);
-  k.mem.writeBytes(to, bytes);
-  return STATUS_SUCCESS;
-}
-
 const parts: NtExport[] = [
   ntExport({
     name: 'SeQuerySecurityDescriptorInfo', doc: 'Copies the parts of a security descriptor that are asked for.', irql: PASSIVE,
@@ -199,6 +190,14 @@ function queryOf(k: Kernel, object: number, information: number, descriptor: num
 const setOf = (k: Kernel, object: number, information: number, descriptor: number, mode: number): number =>
   descriptor ? setObjectSecurity(k, object, information, descriptor, mode) : STATUS_ACCESS_VIOLATION;
 
+const isFile = (k: Kernel, object: number): boolean => obTypeOf(k, object) === exportedType(k, 'IoFileObjectType');
+
+/** The file's driver has answered. */
+function endWithFile(k: Kernel, f: { get(n: 'Object'): number }, rax: number): Outcome {
+  obDereferenceDeferred(k, f.get('Object'));
+  return ret(rax);
+}
+
 const objects: NtExport[] = [
   ntExport({
     name: 'ObGetObjectSecurity', doc: 'The security descriptor of an object, held for the caller.', irql: APC, args: { Object: PVOID, SecurityDescriptor: PVOID, MemoryAllocated: PVOID }, returns: NTSTATUS, cycles: 80, status: 'full',
@@ -246,35 +245,52 @@ const objects: NtExport[] = [
   ntExport({ name: 'ObReferenceSecurityDescriptor', doc: 'Holds a kept security descriptor.', irql: APC, args: { SecurityDescriptor: PSD, Count: ULONG }, returns: VOID, cycles: 30, status: 'full', impl: (k, a) => referenceDescriptor(k, a.SecurityDescriptor, a.Count) }),
   ntExport({ name: 'ObDereferenceSecurityDescriptor', doc: 'Gives a kept security descriptor back.', irql: APC, args: { SecurityDescriptor: PSD, Count: ULONG }, returns: VOID, cycles: 30, status: 'full', impl: (k, a) => dereferenceDescriptor(k, a.SecurityDescriptor, a.Count) }),
   ...stepService({
-    name: 'QuerySecurityObject', doc: 'Parts of the security descriptor of the object of a handle.', irql: PASSIVE,
+    name: 'QuerySecurityObject', doc: 'Parts of the security descriptor of the object of a handle; a file of a file system is asked for its own.', irql: PASSIVE,
     args: { Handle: HANDLE, SecurityInformation: ULONG, SecurityDescriptor: PSD, Length: ULONG, LengthNeeded: PVOID }, returns: NTSTATUS, cycles: 600, status: 'full',
-    frame: {},
+    frame: { Object: ptr },
     steps: {
-      start(k, _f, _rax, a) {
+      start(k, f, _rax, a) {
         k.mem.probe(a.LengthNeeded, 4, true);
         const r = obReferenceObjectByHandle(k, a.Handle, securityAccess(a.SecurityInformation, false), 0, previousMode(k));
         if (r.status !== STATUS_SUCCESS) return ret(r.status);
+        f.set('Object', r.object);
+        if (isFile(k, r.object) && hasOwnSecurity(k, r.object)) {
+          k.mem.write32(a.LengthNeeded, a.Length);
+          if (a.Length) k.mem.probe(a.SecurityDescriptor, a.Length, true);
+          return call(k.address('nt!IopGetSetSecurityObject'), [r.object, a.SecurityInformation, a.SecurityDescriptor, a.LengthNeeded, 0], 'asked');
+        }
         const watched = isWatchedKey(k, r.object);
         const status = watched ? STATUS_SUCCESS : queryOf(k, r.object, a.SecurityInformation, a.SecurityDescriptor, a.Length, a.LengthNeeded);
         obDereferenceDeferred(k, r.object);
         return watched ? call(k.address('nt!CmpQueryKeySecurity'), [a.Handle, a.SecurityInformation, a.SecurityDescriptor, a.Length, a.LengthNeeded], 'done') : ret(status);
       },
+      asked: endWithFile,
       done: (_k, _f, rax) => ret(rax),
     },
   }),
   ...stepService({
-    name: 'SetSecurityObject', doc: 'Changes parts of the security descriptor of the object of a handle.', irql: PASSIVE, args: { Handle: HANDLE, SecurityInformation: ULONG, SecurityDescriptor: PSD }, returns: NTSTATUS, cycles: 700, status: 'full',
-    frame: {},
+    name: 'SetSecurityObject', doc: 'Changes parts of the security descriptor of the object of a handle; of a file of a file system, its driver does.', irql: PASSIVE,
+    args: { Handle: HANDLE, SecurityInformation: ULONG, SecurityDescriptor: PSD }, returns: NTSTATUS, cycles: 700, status: 'full',
+    frame: { Object: ptr },
     steps: {
-      start(k, _f, _rax, a) {
+      start(k, f, _rax, a) {
         const mode = previousMode(k);
         const r = obReferenceObjectByHandle(k, a.Handle, securityAccess(a.SecurityInformation, true), 0, mode);
         if (r.status !== STATUS_SUCCESS) return ret(r.status);
+        f.set('Object', r.object);
+        if (a.SecurityDescriptor && isFile(k, r.object) && hasOwnSecurity(k, r.object)) {
+          const captured = captureDescriptor(k, a.SecurityDescriptor);
+          if (captured.status === STATUS_SUCCESS)
+            return call(k.address('nt!IopGetSetSecurityObject'), [r.object, a.SecurityInformation, a.SecurityDescriptor, 0, 1], 'asked');
+          obDereferenceDeferred(k, r.object);
+          return ret(captured.status);
+        }
         const watched = isWatchedKey(k, r.object);
         const status = watched ? STATUS_SUCCESS : setOf(k, r.object, a.SecurityInformation, a.SecurityDescriptor, mode);
         obDereferenceDeferred(k, r.object);
         return watched ? call(k.address('nt!CmpSetKeySecurity'), [a.Handle, a.SecurityInformation, a.SecurityDescriptor], 'done') : ret(status);
       },
+      asked: endWithFile,
       done: (_k, _f, rax) => ret(rax),
     },
   }),

@@ -45,7 +45,7 @@ const APC = { max: 'APC_LEVEL' } as const,
   PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 
 /** An IRP of the current thread for a file, and the device that it goes to; 0 without pool. */
-function fileIrp(k: Kernel, file: number, major: number, event: number, iosb: number): { irp: number; device: number } {
+export function fileIrp(k: Kernel, file: number, major: number, event: number, iosb: number): { irp: number; device: number } {
   const device = relatedDevice(k, file);
   const irp = ioAllocateIrp(k, D.StackSize.get(k.mem, device));
   if (irp) {

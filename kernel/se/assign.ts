@@ -31,10 +31,10 @@ import {
   UNPROTECTED_DACL_SECURITY_INFORMATION,
   UNPROTECTED_SACL_SECURITY_INFORMATION,
 } from '../types/se.ts';
-import { STATUS_INVALID_OWNER, STATUS_PRIVILEGE_NOT_HELD, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_OWNER, STATUS_PRIVILEGE_NOT_HELD, STATUS_SUCCESS } from '../types/status.ts';
 import { type Mapping, mapGeneric } from './accesscheck.ts';
 import { type Ace, type Acl, isKnownAce } from './acl.ts';
-import type { Descriptor } from './descriptor.ts';
+import { type Descriptor, descriptorBytes } from './descriptor.ts';
 import { CREATOR_GROUP, CREATOR_OWNER } from './sid.ts';
 import { effectiveToken, type Subject } from './subject.ts';
 import {
@@ -264,4 +264,15 @@ export function partialDescriptor(from: Descriptor, information: number): Descri
     dacl: dacl ? from.dacl : null,
     sacl: sacl && from.sacl ? { revision: from.sacl.revision, aces: from.sacl.aces.filter(wanted) } : null,
   };
+}
+
+/** Writes the parts of a descriptor that are asked for, self-relative. `length` holds the room and gets the need. */
+export function writePart(k: Kernel, from: Descriptor, information: number, to: number, length: number): number {
+  const bytes = descriptorBytes(partialDescriptor(from, information));
+  const room = k.mem.read32(length);
+  k.mem.write32(length, bytes.length);
+  if (room < bytes.length) return STATUS_BUFFER_TOO_SMALL;
+  k.mem.probe(to, bytes.length, true);
+  k.mem.writeBytes(to, bytes);
+  return STATUS_SUCCESS;
 }

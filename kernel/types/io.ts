@@ -88,6 +88,8 @@ export const Parameters = {
   QueryQuota: struct('_IO_STACK_LOCATION.QueryQuota', { Length: [8, u32], StartSid: [0x10, ptr], SidList: [0x18, ptr], SidListLength: [0x20, u32] }),
   QueryDirectory: struct('_IO_STACK_LOCATION.QueryDirectory', { Length: [8, u32], FileName: [0x10, to('_UNICODE_STRING')], FileInformationClass: [0x18, u32], FileIndex: [0x20, u32] }),
   NotifyDirectory: struct('_IO_STACK_LOCATION.NotifyDirectory', { Length: [8, u32], CompletionFilter: [0x10, u32] }),
+  QuerySecurity: struct('_IO_STACK_LOCATION.QuerySecurity', { SecurityInformation: [8, u32], Length: [0x10, u32] }),
+  SetSecurity: struct('_IO_STACK_LOCATION.SetSecurity', { SecurityInformation: [8, u32], SecurityDescriptor: [0x10, ptr] }),
   LockControl: struct('_IO_STACK_LOCATION.LockControl', { Length: [8, ptr], Key: [0x10, u32], ByteOffset: [0x18, i64] }),
   SetFile: struct('_IO_STACK_LOCATION.SetFile', { Length: [8, u32], FileInformationClass: [0x10, u32], FileObject: [0x18, ptr] }),
   DeviceIoControl: struct('_IO_STACK_LOCATION.DeviceIoControl', {
