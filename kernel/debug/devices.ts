@@ -2,7 +2,7 @@ import type { Kernel } from '../kernel.ts';
 import { obPath } from '../ob/directory.ts';
 import { findDirectoryObject } from './objects.ts';
 import { readUnicodeString } from '../rtl/string.ts';
-import { children, N, NODE_STATE_NAMES } from '../pnp/node.ts';
+import { children, N, NODE_STATE_NAMES, PROBLEM_NAMES } from '../pnp/node.ts';
 import {
   DEVICE_OBJECT,
   DEVOBJ_EXTENSION,
@@ -149,12 +149,13 @@ export const drvobj: DebugCommand = {
 function nodeLines(k: Kernel, node: number, depth: number): string[] {
   const pad = '  '.repeat(depth);
   const state = N.State.get(k.mem, node),
+    problem = N.Problem.get(k.mem, node),
     service = readUnicodeString(k.mem, node + N.ServiceName.offset);
   return [
     `${pad}DevNode ${address(node)} for PDO ${address(N.PhysicalDeviceObject.get(k.mem, node))}`,
     `${pad}  InstancePath is "${readUnicodeString(k.mem, node + N.InstancePath.offset)}"`,
     ...(service ? [`${pad}  ServiceName is "${service}"`] : []),
-    `${pad}  State = ${NODE_STATE_NAMES[state] ?? hex(state)} (${hex(state)})${N.Problem.get(k.mem, node) ? `, problem ${hex(N.Problem.get(k.mem, node))}` : ''}`,
+    `${pad}  State = ${NODE_STATE_NAMES[state] ?? hex(state)} (${hex(state)})${problem ? `, problem ${hex(problem)} ${PROBLEM_NAMES[problem] ?? ''}`.trimEnd() : ''}`,
   ];
 }
 

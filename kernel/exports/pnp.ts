@@ -11,6 +11,7 @@ import { exports as pdos } from '../pnp/pdo.ts';
 import { exports as idle } from '../po/idle.ts';
 import { exports as power } from '../po/power.ts';
 import { exports as powerRequests } from '../po/request.ts';
+import { exports as powerSettings } from '../po/settings.ts';
 import { exports as properties } from '../pnp/property.ts';
 import { exports as relations } from '../pnp/relations.ts';
 import { exports as removal } from '../pnp/remove.ts';
@@ -33,5 +34,6 @@ export const exports: NtExport[] = [
   ...notify,
   ...power,
   ...powerRequests,
+  ...powerSettings,
   ...idle,
 ];

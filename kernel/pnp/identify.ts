@@ -38,6 +38,7 @@ import {
   enumPath,
   instancePath,
   N,
+  serviceName,
 } from './node.ts';
 import { resourceListBytes, translateResources } from './resources.ts';
 import { sendFrame, sendPnp } from './send.ts';
@@ -90,16 +91,16 @@ function takeTexts(k: Kernel, status: number, information: bigint): string[] {
 }
 
 /** Bug check 0xCA for an id with characters that no id may have (WDK, its parameter 3): 20h to 7Fh without the comma; the backslash is for ids that are no instance ids. `kind` is the fourth parameter. */
-function checkId(k: Kernel, pdo: number, id: string, kind: number): void {
+function checkId(k: Kernel, node: number, id: string, kind: number): void {
   const allowed = kind === UNIQUE_ID ? /^[\x20-\x2b\x2d-\x5b\x5d-\x7f]*$/ : /^[\x20-\x2b\x2d-\x7f]*$/;
   if (id.length <= MAX_DEVICE_ID_LEN && allowed.test(id)) return;
   k.bugCheck(
     PNP_DETECTED_FATAL_ERROR,
     PNP_ERR_BOGUS_ID,
-    pdo,
+    N.PhysicalDeviceObject.get(k.mem, node),
     0,
     kind,
-    `a bus driver named a device "${id.slice(0, 60)}": ids have at most ${MAX_DEVICE_ID_LEN} characters of 20h to 7Fh and no comma, and end with a zero`,
+    `the bus driver ${serviceName(k, N.Parent.get(k.mem, node))} named a device "${id.slice(0, 60)}": ids have at most ${MAX_DEVICE_ID_LEN} characters of 20h to 7Fh and no comma, and end with a zero`,
   );
 }
 
@@ -199,7 +200,7 @@ export const exports: NtExport[] = [
         const pdo = N.PhysicalDeviceObject.get(k.mem, Node);
         const id = takeText(k, rax, f.get('Information'));
         if (!/^[^\\]+\\[^\\]+$/.test(id)) return fail(k, Node, CM_PROB_INVALID_DATA, STATUS_UNSUCCESSFUL);
-        checkId(k, pdo, id, DEVICE_ID);
+        checkId(k, Node, id, DEVICE_ID);
         if (!setPath(k, Node, id)) return fail(k, Node, CM_PROB_INVALID_DATA, STATUS_INSUFFICIENT_RESOURCES);
         initializeCapabilities(k, f.get('Capabilities'));
         return sendPnp(k, f, pdo, IRP_MN_QUERY_CAPABILITIES, [f.get('Capabilities')], 'capabilities');
@@ -212,7 +213,7 @@ export const exports: NtExport[] = [
       instanceId(k, f, rax, { Node }) {
         const pdo = N.PhysicalDeviceObject.get(k.mem, Node);
         const id = takeText(k, rax, f.get('Information'));
-        checkId(k, pdo, id, UNIQUE_ID);
+        checkId(k, Node, id, UNIQUE_ID);
         const unique = (N.Capabilities.get(k.mem, Node) & CAPABILITY_UNIQUE_ID) !== 0;
         if (unique && id === '') return fail(k, Node, CM_PROB_INVALID_DATA, STATUS_UNSUCCESSFUL);
         const full = unique ? id : `${parentPrefix(k, Node)}${id === '' ? '' : `&${id}`}`;
@@ -228,7 +229,7 @@ export const exports: NtExport[] = [
               pdo,
               N.PhysicalDeviceObject.get(k.mem, other),
               0,
-              `a bus driver reported two devices with the same device and instance id, ${instancePath(k, Node)}: instance ids must differ under one parent`,
+              `the bus driver ${serviceName(k, N.Parent.get(k.mem, Node))} reported two devices with the same device and instance id, ${instancePath(k, Node)}: instance ids must differ under one parent`,
             );
           return fail(k, Node, CM_PROB_DUPLICATE_DEVICE, STATUS_UNSUCCESSFUL);
         }
@@ -257,13 +258,13 @@ export const exports: NtExport[] = [
       },
       hardwareIds(k, f, rax, { Node }) {
         const ids = takeTexts(k, rax, f.get('Information'));
-        for (const id of ids) checkId(k, N.PhysicalDeviceObject.get(k.mem, Node), id, HARDWARE_IDS);
+        for (const id of ids) checkId(k, Node, id, HARDWARE_IDS);
         noteList(k, Node, 'HardwareID', ids);
         return query(k, f, Node, BusQueryCompatibleIDs, 'compatibleIds');
       },
       compatibleIds(k, f, rax, { Node }) {
         const ids = takeTexts(k, rax, f.get('Information'));
-        for (const id of ids) checkId(k, N.PhysicalDeviceObject.get(k.mem, Node), id, COMPATIBLE_IDS);
+        for (const id of ids) checkId(k, Node, id, COMPATIBLE_IDS);
         noteList(k, Node, 'CompatibleIDs', ids);
         return query(k, f, Node, BusQueryContainerID, 'containerId');
       },

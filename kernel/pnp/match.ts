@@ -33,12 +33,14 @@ import { REG_SZ } from '../types/cm.ts';
 import { createRootDevice } from './enumerate.ts';
 import {
   allNodes,
+  children,
   CM_PROB_DUPLICATE_DEVICE,
   CM_PROB_HARDWARE_DISABLED,
   DeviceNodeInitialized,
   enumKey,
   hasDriver,
   N,
+  serviceName,
 } from './node.ts';
 
 /** The setup class of devices for which nobody has named one. */
@@ -156,5 +158,9 @@ export function rootNodeFor(k: Kernel, driver: number): number {
   const wanted = parameters ? cmQueryStrings(k, parameters, 'HardwareID') : [];
   const root = wanted.filter(id => /^root\\/i.test(id));
   if (wanted.length && !root.length) return 0;
-  return createRootDevice(k, service, root);
+  // The one that it had before it was unloaded is still there.
+  const own = children(k, k.global.get('IopRootDeviceNode')).find(
+    node => isFree(k, node) && equalNoCase(serviceName(k, node), service),
+  );
+  return own ?? createRootDevice(k, service, root);
 }

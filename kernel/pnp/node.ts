@@ -83,6 +83,21 @@ export const CM_PROB_INVALID_DATA = 9,
   CM_PROB_FAILED_POST_START = 43,
   CM_PROB_HELD_FOR_EJECT = 47;
 
+/** Names of those that this kernel gives. */
+export const PROBLEM_NAMES: { readonly [problem: number]: string } = {
+  9: 'CM_PROB_INVALID_DATA',
+  10: 'CM_PROB_FAILED_START',
+  22: 'CM_PROB_DISABLED',
+  24: 'CM_PROB_DEVICE_NOT_THERE',
+  28: 'CM_PROB_FAILED_INSTALL',
+  29: 'CM_PROB_HARDWARE_DISABLED',
+  31: 'CM_PROB_FAILED_ADD',
+  39: 'CM_PROB_DRIVER_FAILED_LOAD',
+  42: 'CM_PROB_DUPLICATE_DEVICE',
+  43: 'CM_PROB_FAILED_POST_START',
+  47: 'CM_PROB_HELD_FOR_EJECT',
+};
+
 /** Bits of DEVICE_CAPABILITIES.Flags, as DEVICE_NODE.Capabilities keeps them. */
 export const CAPABILITY_EJECT_SUPPORTED = 1 << 3,
   CAPABILITY_REMOVABLE = 1 << 4,

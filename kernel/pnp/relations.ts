@@ -31,6 +31,7 @@ import {
   newNode,
   nodeFlags,
   nodeOf,
+  serviceName,
 } from './node.ts';
 import { sendFrame, sendPnp } from './send.ts';
 
@@ -77,21 +78,19 @@ export function relationObjects(k: Kernel, relations: number): number[] {
 }
 
 /** A physical device object as the bus reported it; what is wrong with it stops the machine. */
-function checkPdo(k: Kernel, bus: number, pdo: number): void {
-  const stop = (why: number, text: string): never => k.bugCheck(PNP_DETECTED_FATAL_ERROR, why, pdo || bus, bus, 0, text);
-  if (!pdo) stop(PNP_ERR_NULL_PDO, 'a bus driver reported a null pointer among its children');
-  if (D.Type.get(k.mem, pdo) !== IO_TYPE_DEVICE)
-    stop(PNP_ERR_INVALID_PDO, 'a bus driver reported a child that is no device object');
+function checkPdo(k: Kernel, node: number, pdo: number): void {
+  const bus = N.PhysicalDeviceObject.get(k.mem, node);
+  const stop = (why: number, text: string): never =>
+    k.bugCheck(PNP_DETECTED_FATAL_ERROR, why, pdo || bus, bus, 0, `the bus driver ${serviceName(k, node)} reported ${text}`);
+  if (!pdo) stop(PNP_ERR_NULL_PDO, 'a null pointer among its children');
+  if (D.Type.get(k.mem, pdo) !== IO_TYPE_DEVICE) stop(PNP_ERR_INVALID_PDO, 'a child that is no device object');
   if (extensionFlags(k, pdo) & DOE_DELETE_PENDING)
     stop(
       PNP_ERR_PDO_DELETED,
-      'a bus driver reported a child that it has deleted: a device object goes when IRP_MN_REMOVE_DEVICE has come and it is not reported any more',
+      'a child that it has deleted: a device object goes when IRP_MN_REMOVE_DEVICE has come and it is not reported any more',
     );
   if (X.AttachedTo.get(k.mem, extensionOf(k, pdo)))
-    stop(
-      PNP_ERR_INVALID_PDO,
-      'a bus driver reported a child that is attached to another device: only the bottom of a stack can be a child',
-    );
+    stop(PNP_ERR_INVALID_PDO, 'a child that is attached to another device: only the bottom of a stack can be a child');
 }
 
 /**
@@ -101,9 +100,8 @@ function checkPdo(k: Kernel, bus: number, pdo: number): void {
 function compare(k: Kernel, node: number, relations: number): void {
   const { mem } = k;
   for (const child of children(k, node)) changeNodeFlags(k, child, 0, DNF_ENUMERATED);
-  const bus = N.PhysicalDeviceObject.get(mem, node);
   relationObjects(k, relations).forEach((pdo, i) => {
-    checkPdo(k, bus, pdo);
+    checkPdo(k, node, pdo);
     let child = nodeOf(k, pdo);
     if (child && nodeFlags(k, child) & DNF_ENUMERATED)
       k.bugCheck(
@@ -112,7 +110,7 @@ function compare(k: Kernel, node: number, relations: number): void {
         pdo,
         pdo,
         0,
-        'a bus driver reported the same child twice in one list',
+        `the bus driver ${serviceName(k, node)} reported the same child twice in one list`,
       );
     if (!child) {
       child = newNode(k, node, pdo);

@@ -5,6 +5,9 @@ import { LIST_ENTRY } from '../types/rtl.ts';
 export const poGlobals = {
   /** Power requests that are under way or wait (po/request.ts). */
   PopIrpList: LIST_ENTRY,
+  /** Registrations of drivers (po/settings.ts): what keeps the system awake, who hears of power settings. */
+  PopSystemStateList: LIST_ENTRY,
+  PopSettingList: LIST_ENTRY,
   /** Devices whose idle time is counted, and the timer that does it (po/idle.ts). */
   PopIdleDetectList: LIST_ENTRY,
   PopIdleScanDpc: KDPC,
