@@ -75,6 +75,9 @@ export const analyze: DebugCommand = {
       'STACK:',
       ...b.stack.map(f => `  ${address(f.address)}  ${f.symbol}`),
       ...(b.card === undefined ? [] : cardLines(b.card)),
+      ...(b.cause === undefined
+        ? []
+        : ['CAUSE:', `  ${b.cause.what}: on processor ${b.cause.cpu}, before cycle ${hex(b.cause.cycle)}`]),
     ];
   },
 };

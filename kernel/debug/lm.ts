@@ -1,5 +1,6 @@
 import { readUnicodeString } from '../rtl/string.ts';
 import { moduleEntries, unloadedModules } from '../ldr/modules.ts';
+import { userModules } from '../ke/stackwalk.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
 import type { DebugCommand } from './command.ts';
 import { address, table } from './text.ts';
@@ -9,7 +10,7 @@ const L = KLDR_DATA_TABLE_ENTRY.f;
 export const lm: DebugCommand = {
   name: 'lm',
   usage: '[name]',
-  doc: 'Lists the loaded images, and the drivers that were unloaded.',
+  doc: 'Lists the loaded images, those of the current process too, and the drivers that were unloaded.',
   run(k, args) {
     const wanted = (args[0] ?? '')
       .replace(/^m(?=.)/, '')
@@ -24,6 +25,11 @@ export const lm: DebugCommand = {
       }))
       .filter(m => m.name.toLowerCase().includes(wanted))
       .map(m => [address(m.base), address(m.base + m.size), m.name, m.path]);
+    rows.push(
+      ...userModules(k)
+        .filter(m => m.name.includes(wanted))
+        .map(m => [address(m.base), address(m.base + m.size), m.name, m.path]),
+    );
     const unloaded = unloadedModules(k).map(m => [address(m.start), address(m.end), m.name]);
     return [
       ...table([['start', 'end', 'module', 'path'], ...rows]),

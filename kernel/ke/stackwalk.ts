@@ -14,6 +14,12 @@ const F = KTRAP_FRAME.f;
 /** The loaded images, as the guest's list has them. */
 export const modulesOf = (k: Kernel): ModuleInfo[] => loadedModules(k.mem, k.address('nt!PsLoadedModuleList'));
 
+/** The images of user mode that the kernel made (ntdll, the program of the current process), as far as they are mapped where the processor is. */
+export const userModules = (k: Kernel): ModuleInfo[] =>
+  k.images.user
+    .filter(i => k.mem.translate(i.base) >= 0)
+    .map(i => ({ name: i.name, path: `C:\\Windows\\System32\\${i.name}`, base: i.base, size: i.bytes.length, entry: 0 }));
+
 /** `driver!symbol+0x12`, `driver+0x1234` when there is no symbol, or null outside all images. */
 export function symbolAt(k: Kernel, modules: readonly ModuleInfo[], address: number): string | null {
   const own = kernelSymbolAt(k.images, address);
@@ -88,8 +94,9 @@ function* unwound(
 /** The frames of a stack, innermost first, with symbols. */
 export function walkStack(k: Kernel, context: WalkContext, limit = 64): StackEntry[] {
   const modules = modulesOf(k);
+  const images = [...modules, ...userModules(k)];
   const frames: StackEntry[] = [];
-  for (const c of unwound(k, context, limit, address => moduleAt(modules, address)))
+  for (const c of unwound(k, context, limit, address => moduleAt(images, address)))
     frames.push({
       address: c.rip,
       rsp: c.registers[RSP]!,

@@ -190,7 +190,10 @@ describe('crash', () => {
     expect(stdout).toMatch(/driver +crash\.sys/);
     expect(stdout).toMatch(/routine +crash!CrashDivide\+0x/);
     expect(stdout).toMatch(/IRQL +0 \(PASSIVE_LEVEL\)/);
-    expect(stdout).toMatch(/nt!NtDeviceIoControlFile/);
+    // From the driver through the system service to the program that asked.
+    expect(stdout).toMatch(
+      /nt!NtDeviceIoControlFile[^]*ntdll!NtDeviceIoControlFile[^]*requester!ReqMain[^]*ntdll!RtlUserThreadStart/,
+    );
     expect(stdout).toMatch(/cause +crash!CrashDivide\+0x[0-9a-f]+ at cycle \d+, processor 0: /);
   });
 

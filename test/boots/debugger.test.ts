@@ -6,8 +6,15 @@ const run = (line: string): string[] => machine.guest.command(line);
 const text = (line: string): string => run(line).join('\n');
 
 describe('debugger commands', () => {
-  it('lists the modules', () => {
-    expect(run('lm').map(l => l.split(/\s+/)[2])).toEqual(['module', 'ntoskrnl.exe', 'hal.dll', 'echo.sys']);
+  it('lists the modules, those of the current process too', () => {
+    expect(run('lm').map(l => l.split(/\s+/)[2])).toEqual([
+      'module',
+      'ntoskrnl.exe',
+      'hal.dll',
+      'echo.sys',
+      'ntdll.dll',
+      'requester.exe',
+    ]);
   });
 
   it('shows a structure of a running system', () => {

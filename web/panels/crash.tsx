@@ -100,7 +100,7 @@ export function CrashCard({ bugCheck: b, onStep, onGo }: Props) {
         ))}
       </div>
       <div class="how">
-        <button class="primary" onClick={() => onStep('back-cause')} data-testid="crash-back">
+        <button class="primary" title={b.cause?.what} onClick={() => onStep('back-cause')} data-testid="crash-back">
           Back to the cause
         </button>
         <button onClick={() => onStep('back-interrupt')}>Back to the last interrupt</button>
