@@ -8,6 +8,8 @@
 import { Machine } from '../../emulator/index.ts';
 import { setTimers } from '../../kernel/debug/machine.ts';
 import { poolBlocks } from '../../kernel/debug/poolwalk.ts';
+import { EX_WORK_QUEUE, WORK_QUEUES } from '../../kernel/ex/globals.ts';
+import { workQueue } from '../../kernel/ex/work.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { UNLOADED_DRIVER, UNLOADED_DRIVERS } from '../../kernel/ldr/globals.ts';
 import { POOL_DESCRIPTOR } from '../../kernel/mm/globals.ts';
@@ -23,6 +25,9 @@ const WARM_UP = 3;
 const PAGES = 'available pages';
 
 export type Counters = Record<string, number>;
+
+const systemWorkers = (k: Kernel): number =>
+  Array.from({ length: WORK_QUEUES }, (_, n) => EX_WORK_QUEUE.f.Threads.get(k.mem, workQueue(k, n))).reduce((a, b) => a + b, 0);
 
 /** What is in use in the machine. */
 export function counters(machine: Machine): Counters {
@@ -67,6 +72,9 @@ export function counters(machine: Machine): Counters {
     // Locks of the machine's own drivers, and orders of locks that are gone, are dropped when they are met again.
     if (kind !== 9 && kind !== 10 && kind !== 21) out[`verifier: kind ${kind}`] = n;
   }
+  // A system worker thread that was made when all others were busy stays: an object, its pool, a stack.
+  for (const name of ['threads', 'kernel stacks', 'pool blocks', 'nonpaged pool: Obje', 'objects: Thread'])
+    out[name] = (out[name] ?? 0) - systemWorkers(k);
   return out;
 }
 
