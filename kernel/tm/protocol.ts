@@ -402,7 +402,7 @@ export function closeEnlistment(k: Kernel, enlistment: number): void {
 /** A resource manager goes: what it has not answered counts as the worst that it could have said. */
 export function disconnect(k: Kernel, enlistment: number): void {
   closeEnlistment(k, enlistment);
-  if (flags(k, enlistment) & (tm.EN_FINISHED | tm.EN_READ_ONLY | tm.EN_SUPERIOR)) return;
+  if (flags(k, enlistment) & (tm.EN_FINISHED | tm.EN_READ_ONLY)) return;
   const tx = transactionOf(k, enlistment);
   if (mayRollBack(k, tx)) rollback(k, tx);
   const decided = stateOf(k, tx) === tm.KTransactionCommitted || stateOf(k, tx) === tm.KTransactionAborted;

@@ -180,6 +180,64 @@ static VOID RecoversByCallback(VOID)
     ZwClose(rm);
 }
 
+static ULONG StateOf(HANDLE Transaction)
+{
+    TRANSACTION_BASIC_INFORMATION basic;
+    CHECK(ZwQueryInformationTransaction(Transaction, TransactionBasicInformation, &basic, sizeof(basic), NULL) == STATUS_SUCCESS);
+    return basic.State;
+}
+
+/* Who goes away in the middle: the superior of a prepared transaction, a resource manager, the transaction manager. */
+static VOID Leavers(VOID)
+{
+    HANDLE tm = NewTm(), leader = NewRm(tm), rm = NewRm(tm), gone = NewRm(tm);
+    KTM_OBJECT t = Held(NewTransaction()), s, e;
+
+    s = Held(Enlist(leader, t.Handle, ENLISTMENT_SUPERIOR, NOTIFY_SUPERIOR, NULL));
+    e = Held(Enlist(rm, t.Handle, 0, NOTIFY_ALL, NULL));
+    CHECK(ZwPrepareEnlistment(s.Handle, NULL) == STATUS_SUCCESS && NextNotification(rm, NULL) == TRANSACTION_NOTIFY_PREPARE && ZwPrepareComplete(e.Handle, NULL) == STATUS_SUCCESS);
+    OUTCOME(ZwQueryInformationTransaction, "TransactionStateNormal while it is prepared", StateOf(t.Handle) == TransactionStateNormal);
+    Drop(s);
+    OUTCOME(ZwQueryInformationTransaction, "TransactionStateIndoubt when the superior of a prepared transaction has gone",
+            StateOf(t.Handle) == TransactionStateIndoubt && OutcomeOf(t.Handle) == TransactionOutcomeUndetermined);
+    /* A volatile transaction manager that is closed cannot keep it. */
+    ZwClose(tm);
+    CHECK(OutcomeOf(t.Handle) == TransactionOutcomeAborted && NextNotification(rm, NULL) == TRANSACTION_NOTIFY_ROLLBACK && ZwRollbackComplete(e.Handle, NULL) == STATUS_SUCCESS);
+    Drop(e);
+    Drop(t);
+    ZwClose(leader);
+    ZwClose(rm);
+    ZwClose(gone);
+
+    /* A resource manager that is closed answers no more: what it has not prepared is rolled back, what is decided goes on without it. */
+    tm = NewTm();
+    rm = NewRm(tm);
+    gone = NewRm(tm);
+    t = Held(NewTransaction());
+    s = Held(Enlist(gone, t.Handle, 0, NOTIFY_ALL, NULL));
+    e = Held(Enlist(rm, t.Handle, 0, NOTIFY_ALL, NULL));
+    CHECK(ZwCommitTransaction(t.Handle, FALSE) == STATUS_PENDING);
+    ZwClose(gone);
+    CHECK(OutcomeOf(t.Handle) == TransactionOutcomeAborted && NextNotification(rm, NULL) == TRANSACTION_NOTIFY_PREPREPARE && NextNotification(rm, NULL) == TRANSACTION_NOTIFY_ROLLBACK);
+    CHECK(ZwRollbackComplete(e.Handle, NULL) == STATUS_SUCCESS && KeReadStateEvent((PRKEVENT)t.Object) != 0);
+    Drop(e);
+    Drop(s);
+    Drop(t);
+    gone = NewRm(tm);
+    t = Held(NewTransaction());
+    s = Held(Enlist(gone, t.Handle, 0, TRANSACTION_NOTIFY_COMMIT, NULL));
+    e = Held(Enlist(rm, t.Handle, 0, TRANSACTION_NOTIFY_COMMIT, NULL));
+    CHECK(ZwCommitTransaction(t.Handle, FALSE) == STATUS_PENDING && ZwCommitComplete(e.Handle, NULL) == STATUS_SUCCESS && KeReadStateEvent((PRKEVENT)t.Object) == 0);
+    OUTCOME(ZwQueryInformationTransaction, "TransactionStateCommittedNotify once it is committed", StateOf(t.Handle) == TransactionStateCommittedNotify);
+    ZwClose(gone);
+    CHECK(KeReadStateEvent((PRKEVENT)t.Object) != 0);
+    Drop(e);
+    Drop(s);
+    Drop(t);
+    ZwClose(rm);
+    ZwClose(tm);
+}
+
 static VOID Unload(PDRIVER_OBJECT DriverObject) { UNREFERENCED_PARAMETER(DriverObject); }
 
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
@@ -198,6 +256,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
         Recovers();
         RecoversByCallback();
     }
+    Leavers();
     ZwClose(Rm);
     ZwClose(Leader);
     ZwClose(Tm);
