@@ -55,6 +55,8 @@ import { exports as zw } from './zw.ts';
 import { tmExports } from './tm.ts';
 import { tmEnlistmentExports } from './tmenlistment.ts';
 import { fewExports } from './zwfew.ts';
+import { heapExports } from './heap.ts';
+import { inbvExports } from './inbv.ts';
 import { exports as verifier } from '../verifier/exports.ts';
 import { sectionExports } from './section.ts';
 
@@ -95,6 +97,8 @@ export const allExports: readonly NtExport[] = [
   ...zwTokenExports,
   ...zwMiscExports,
   ...fewExports,
+  ...heapExports,
+  ...inbvExports,
   ...hal,
   ...halSystemExports,
   ...moreProcessExports,

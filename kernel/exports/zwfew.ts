@@ -1,18 +1,20 @@
 /** System services that few drivers import: giving the processor up, ports, settings of processes and of the system; and performance counters, WMI events, the user's key. Source: the WDK page of each, and ntifs.h. */
 import { keDelay } from '../ke/wait.ts';
 import type { Kernel } from '../kernel.ts';
-import { obFind } from '../ob/attributes.ts';
+import { cmOpenPath } from '../cm/registry.ts';
+import { obFind, readAttributes } from '../ob/attributes.ts';
 import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
-import { obDereferenceDeferred } from '../ob/object.ts';
+import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
 import { readString } from '../ob/string.ts';
 import { exportedType } from '../ob/type.ts';
+import { listEntries } from '../rtl/list.ts';
 import { wideBytes } from '../rtl/string.ts';
 import { currentSubject, effectiveToken } from '../se/subject.ts';
-import { hasPrivilege, SeDebugPrivilege, tokenGroups } from '../se/token.ts';
+import { hasPrivilege, SeDebugPrivilege, SeRestorePrivilege, tokenGroups } from '../se/token.ts';
 import { KernelMode, KTHREAD } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
-import { EPROCESS } from '../types/ps.ts';
+import { CTF_TERMINATED, EPROCESS, ETHREAD } from '../types/ps.ts';
 import {
   STATUS_BUFFER_OVERFLOW,
   STATUS_INFO_LENGTH_MISMATCH,
@@ -20,13 +22,15 @@ import {
   STATUS_INVALID_INFO_CLASS,
   STATUS_INVALID_PARAMETER,
   STATUS_NOT_SUPPORTED,
+  STATUS_OBJECT_NAME_NOT_FOUND,
   STATUS_PORT_CONNECTION_REFUSED,
   STATUS_PORT_DISCONNECTED,
   STATUS_PRIVILEGE_NOT_HELD,
   STATUS_SUCCESS,
   STATUS_UNSUCCESSFUL,
 } from '../types/status.ts';
-import { HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ret, ULONG, wait } from './declare.ts';
+import { ptr, u32 } from '../types/struct.ts';
+import { call, HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ret, ULONG, wait } from './declare.ts';
 import { store } from './rtlconvert.ts';
 import { service, stepService } from './service.ts';
 
@@ -113,7 +117,8 @@ const ProcessDefaultHardErrorMode = 12,
   ProcessPriorityClass = 18;
 /** PROCESS_PRIORITY_CLASS_IDLE to _ABOVE_NORMAL. */
 const HIGHEST_CLASS = 6;
-const PROCESS_SET_INFORMATION = 0x200;
+const PROCESS_SET_INFORMATION = 0x200,
+  PROCESS_QUERY_INFORMATION = 0x400;
 
 function setProcess(k: Kernel, process: number, kind: number, at: number, length: number): number {
   const { mem } = k;
@@ -177,6 +182,75 @@ const settings: NtExport[] = [
     },
   }),
 ];
+
+const STATUS_NO_MORE_ENTRIES = 0x8000001a;
+const walkFrame = { Thread: ptr, Status: u32 } as const;
+
+/** The first thread of a process that has not ended, after the one given. */
+function threadAfter(k: Kernel, process: number, after: number): number {
+  let passed = after === 0;
+  for (const link of listEntries(k.mem, process + EPROCESS.f.ThreadListHead.offset)) {
+    const thread = link - ETHREAD.f.ThreadListEntry.offset;
+    if (passed && !(ETHREAD.f.CrossThreadFlags.get(k.mem, thread) & CTF_TERMINATED)) return thread;
+    if (thread === after) passed = true;
+  }
+  return 0;
+}
+
+/** Reference of an object by its handle, for one look: the address is good as long as the caller has the handle. */
+function look(k: Kernel, handle: number, access: number, variable: string): { status: number; object: number } {
+  const r = obReferenceObjectByHandle(k, handle, access, exportedType(k, variable), previousMode(k));
+  if (r.status === STATUS_SUCCESS) obDereferenceDeferred(k, r.object);
+  return r;
+}
+
+const walking: NtExport[] = stepService({
+  name: 'GetNextThread',
+  doc: 'Opens the thread of a process that comes after a thread, or the first one; STATUS_NO_MORE_ENTRIES after the last.',
+  irql: PASSIVE,
+  args: { ProcessHandle: HANDLE, ThreadHandle: HANDLE, DesiredAccess: ULONG, HandleAttributes: ULONG, Flags: ULONG, NewThreadHandle: PVOID },
+  returns: NTSTATUS,
+  cycles: 300,
+  status: 'full',
+  frame: walkFrame,
+  steps: {
+    start(k, f, _rax, a) {
+      k.mem.probe(a.NewThreadHandle, 8, true);
+      if (a.Flags) return ret(STATUS_INVALID_PARAMETER);
+      const process = look(k, a.ProcessHandle, PROCESS_QUERY_INFORMATION, 'PsProcessType');
+      if (process.status !== STATUS_SUCCESS) return ret(process.status);
+      const after = a.ThreadHandle ? look(k, a.ThreadHandle, 0, 'PsThreadType') : { status: STATUS_SUCCESS, object: 0 };
+      if (after.status !== STATUS_SUCCESS) return ret(after.status);
+      const thread = threadAfter(k, process.object, after.object);
+      if (!thread) return ret(STATUS_NO_MORE_ENTRIES);
+      obReferenceObject(k, thread);
+      f.set('Thread', thread);
+      return call(k.address('nt!ObpOpenHandle'), [thread, a.DesiredAccess, a.HandleAttributes, previousMode(k), a.NewThreadHandle, 1, 0, 0], 'opened');
+    },
+    opened(k, f, rax) {
+      f.set('Status', rax);
+      return call(k.address('nt!ObfDereferenceObject'), [f.get('Thread')], 'done');
+    },
+    done: (_k, f) => ret(f.get('Status')),
+  },
+});
+
+const hives: NtExport[] = service({
+  name: 'UnloadKey',
+  doc: 'Takes a hive out of the registry. No key here is the root of one that was loaded: STATUS_INVALID_PARAMETER.',
+  irql: PASSIVE,
+  args: { TargetKey: PVOID },
+  returns: NTSTATUS,
+  cycles: 300,
+  status: 'partial',
+  missing: 'hives cannot be loaded, so there is none to take out',
+  impl(k, a) {
+    const attributes = readAttributes(k, a.TargetKey);
+    if (attributes.status !== STATUS_SUCCESS) return attributes.status;
+    if (previousMode(k) !== KernelMode && !hasPrivilege(k, effectiveToken(currentSubject(k)), SeRestorePrivilege)) return STATUS_PRIVILEGE_NOT_HELD;
+    return cmOpenPath(k, attributes.path) ? STATUS_INVALID_PARAMETER : STATUS_OBJECT_NAME_NOT_FOUND;
+  },
+});
 
 /** What a WNODE may be long when the registry says nothing else. */
 const MAXIMUM_WMI_EVENT = 0x10000;
@@ -246,4 +320,4 @@ const others: NtExport[] = [
   }),
 ];
 
-export const fewExports: NtExport[] = [...yielding, ...ports, ...settings, ...others];
+export const fewExports: NtExport[] = [...yielding, ...ports, ...settings, ...walking, ...hives, ...others];

@@ -30,6 +30,10 @@ export const keGlobals = {
   KeBugCheckReasonCallbackListHead: array(ptr, 2),
   /** The routine of the driver that has the display (HalAcquireDisplayOwnership), or 0. */
   HalpResetDisplayParameters: ptr,
+  /** The boot screen: INBV_DISPLAY_STATE, whether texts are not shown, their colour. */
+  InbvDisplayState: u32,
+  InbvStringsHidden: u32,
+  InbvTextColor: u32,
   /** A driver has the performance counters (HalAllocateHardwareCounters). */
   HalpCountersTaken: u32,
   /** What bug check routines handed over (ke/bugcallback.ts): record, reason, address, length. */
