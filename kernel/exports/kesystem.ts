@@ -1,20 +1,21 @@
 /** Bug checks, interrupts, calls on other processors and stacks, address spaces. Source: the WDK page of each routine; ntifs.h. */
-import { RAX, RBP, RCX, RDX, RSP } from '../../hal/bus/cpu.ts';
+import { R8, R9, RAX, RBP, RCX, RDX, RSP } from '../../hal/bus/cpu.ts';
 import { initializeApcState, moveApcState } from '../ke/apc.ts';
 import { deregisterCallback, registerBugCheckCallback, registerReasonCallback } from '../ke/bugcallback.ts';
 import { deregisterNmiCallback, registerNmiCallback } from '../ke/nmi.ts';
-import { allocateKernelStack, freeKernelStack } from '../ke/stack.ts';
+import { allocateKernelStack, freeKernelStack, KERNEL_LARGE_STACK_SIZE } from '../ke/stack.ts';
 import { restoreExtendedState, saveExtendedState } from '../ke/xstate.ts';
 import type { Kernel } from '../kernel.ts';
 import { mem } from '../image/asm.ts';
+import { PAGE_SIZE } from '../mm/layout.ts';
 import { INVALID_PROCESS_ATTACH_ATTEMPT } from '../types/bugcodes.ts';
 import { KAPC_STATE, KINTERRUPT, KPROCESS, KTHREAD } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { ptr, u8 } from '../types/struct.ts';
-import { BOOLEAN, call, type NtExport, ntCode, ntExport, ntSteps, NTSTATUS, pointer, PVOID, ret, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
+import { BOOLEAN, call, DISPATCH_LEVEL, type NtExport, ntCode, ntExport, ntSteps, NTSTATUS, pointer, PVOID, ret, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
 
 const I = KINTERRUPT.f, T = KTHREAD.f;
-const STATUS_NO_MEMORY = 0xc0000017, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_HANDLE = 0xc0000008;
+const STATUS_NO_MEMORY = 0xc0000017, STATUS_INVALID_PARAMETER_3 = 0xc00000f1, STATUS_INVALID_PARAMETER_4 = 0xc00000f2, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_HANDLE = 0xc0000008;
 const ULONG_PTR = ULONG64;
 
 const stops: NtExport[] = [
@@ -229,32 +230,55 @@ function detach(k: Kernel, saved: number, outermost: boolean): void {
   loadAddressSpace(k, k.currentProcess());
 }
 
+/** MAXIMUM_EXPANSION_SIZE of ntddk.h. */
+const MAXIMUM_EXPANSION_SIZE = KERNEL_LARGE_STACK_SIZE - PAGE_SIZE / 2;
+/** At the upper end of a callout stack: base and limit of the stack that the thread had before. */
+const SAVED_BASE = -0x10,
+  SAVED_LIMIT = -0x18;
+
 const stacks: NtExport[] = [
   ntExport({
-    name: 'KiAllocateCalloutStack',
+    name: 'KiEnterCalloutStack',
     internal: true,
-    doc: 'A kernel stack for KeExpandKernelStackAndCallout; 0 without memory.',
-    args: {},
+    doc: 'A large stack for KeExpandKernelStackAndCallout, which becomes that of the thread; the status when there is none.',
+    args: { Size: SIZE_T, Wait: BOOLEAN },
     returns: PVOID,
     cycles: 300,
     status: 'full',
-    impl: k => allocateKernelStack(k),
+    impl(k, { Size, Wait }) {
+      if (Size > MAXIMUM_EXPANSION_SIZE) return STATUS_INVALID_PARAMETER_3;
+      if (Wait && k.irql >= DISPATCH_LEVEL) return STATUS_INVALID_PARAMETER_4;
+      const stack = allocateKernelStack(k, true);
+      if (!stack) return STATUS_NO_MEMORY;
+      const thread = k.currentThread();
+      k.mem.writePtr(stack + SAVED_BASE, T.StackBase.get(k.mem, thread));
+      k.mem.writePtr(stack + SAVED_LIMIT, T.StackLimit.get(k.mem, thread));
+      T.StackBase.set(k.mem, thread, stack);
+      T.StackLimit.set(k.mem, thread, stack - KERNEL_LARGE_STACK_SIZE);
+      return stack;
+    },
   }),
   ntExport({
-    name: 'KiFreeCalloutStack',
+    name: 'KiLeaveCalloutStack',
     internal: true,
-    doc: 'Gives a callout stack back.',
+    doc: 'Gives a callout stack back: the thread has the stack that it had before.',
     args: { Stack: PVOID },
     returns: VOID,
     cycles: 60,
     status: 'full',
-    impl: (k, { Stack }) => freeKernelStack(k, Stack),
+    impl(k, { Stack }) {
+      const thread = k.currentThread();
+      T.StackBase.set(k.mem, thread, k.mem.readPtr(Stack + SAVED_BASE));
+      T.StackLimit.set(k.mem, thread, k.mem.readPtr(Stack + SAVED_LIMIT));
+      freeKernelStack(k, Stack, true);
+    },
   }),
   ...(['KeExpandKernelStackAndCallout', 'KeExpandKernelStackAndCalloutEx'] as const).map(name =>
     ntCode({
       name,
-      doc: 'Calls a routine on a fresh kernel stack, so that it has the stack space that it needs.',
-      args: { Callout: PVOID, Parameter: PVOID, Size: SIZE_T },
+      doc: 'Calls a routine on a large kernel stack, so that it has the stack space that it needs.',
+      irql: { max: name.endsWith('Ex') ? 'DISPATCH_LEVEL' : 'APC_LEVEL' },
+      args: { Callout: PVOID, Parameter: PVOID, Size: SIZE_T, ...(name.endsWith('Ex') ? { Wait: BOOLEAN, Context: PVOID } : {}) },
       returns: NTSTATUS,
       cycles: 0,
       status: 'full',
@@ -265,20 +289,21 @@ const stacks: NtExport[] = [
         a.prologFrame(RBP, 0x20);
         a.mov(mem(RBP, 0), RCX);
         a.mov(mem(RBP, 8), RDX);
-        a.call('nt!KiAllocateCalloutStack');
+        a.mov(RCX, R8);
+        if (name.endsWith('Ex')) a.mov(RDX, R9);
+        else a.movImm(RDX, 0);
+        a.call('nt!KiEnterCalloutStack');
         a.mov(mem(RBP, 0x10), RAX);
+        // An address of the kernel is negative, a status is not.
         a.test(RAX, RAX);
-        a.jcc('e', 'failed');
+        a.jcc('ns', 'out');
         a.lea(RSP, mem(RAX, -0x40));
         a.mov(RCX, mem(RBP, 8));
         a.callIndirect(mem(RBP, 0));
         a.lea(RSP, mem(RBP, -0x20));
         a.mov(RCX, mem(RBP, 0x10));
-        a.call('nt!KiFreeCalloutStack');
+        a.call('nt!KiLeaveCalloutStack');
         a.movImm(RAX, 0);
-        a.jmp('out');
-        a.label('failed');
-        a.movImm(RAX, STATUS_NO_MEMORY);
         a.label('out');
         a.addImm(RSP, 0x40);
         a.pop(RBP);

@@ -17,6 +17,7 @@ import {
   SE_SACL_DEFAULTED,
   SE_SACL_PRESENT,
   SE_SELF_RELATIVE,
+  SYSTEM_MANDATORY_LABEL_ACE_TYPE,
 } from '../types/se.ts';
 import {
   STATUS_ALLOTTED_SPACE_EXCEEDED,
@@ -173,8 +174,13 @@ function firstFreeAce(k: Kernel, acl: number): number {
   return at <= end ? at : 0;
 }
 
+/** Inheritance, INHERITED_ACE. */
+const VALID_INHERIT_FLAGS = 0x1f;
+const VALID_MANDATORY_POLICY = 7;
+
 function addAce(k: Kernel, acl: number, revision: number, flags: number, mask: number, sid: number, type: number): number {
   if (!isValidSid(k, sid)) return STATUS_INVALID_SID;
+  if (flags & ~VALID_INHERIT_FLAGS) return STATUS_INVALID_PARAMETER;
   if (ACL.f.AclRevision.get(k.mem, acl) > ACL_REVISION_DS || revision > ACL_REVISION_DS) return STATUS_REVISION_MISMATCH;
   const at = firstFreeAce(k, acl),
     size = 8 + sidLength(k, sid);
@@ -232,25 +238,27 @@ const acls: NtExport[] = [
     status: 'full',
     impl: (k, a) => addAce(k, a.Acl, a.AceRevision, a.AceFlags, a.AccessMask, a.Sid, 0),
   }),
-  ...(
-    [
-      ['RtlAddAccessDeniedAceEx', 'denies access', 1],
-      ['RtlAddMandatoryAce', 'labels an object with an integrity level', 17],
-    ] as const
-  ).map(([name, doc, type]) =>
-    ntExport({
-      name,
-      doc: `Adds an entry that ${doc}.`,
-      args: { Acl: PACL, AceRevision: ULONG, AceFlags: ULONG, ...(type === 17 ? { Sid: PSID, AceType: UCHAR, AccessMask: ULONG } : { AccessMask: ULONG, Sid: PSID }) },
-      returns: NTSTATUS,
-      cycles: 40,
-      status: 'full' as const,
-      impl(k, values) {
-        const a = values as { Acl: number; AceRevision: number; AceFlags: number; AccessMask: number; Sid: number };
-        return addAce(k, a.Acl, a.AceRevision, a.AceFlags, a.AccessMask, a.Sid, type);
-      },
-    }),
-  ),
+  ntExport({
+    name: 'RtlAddAccessDeniedAceEx',
+    doc: 'Adds an entry that denies access, with inheritance flags.',
+    args: { Acl: PACL, AceRevision: ULONG, AceFlags: ULONG, AccessMask: ULONG, Sid: PSID },
+    returns: NTSTATUS,
+    cycles: 40,
+    status: 'full',
+    impl: (k, a) => addAce(k, a.Acl, a.AceRevision, a.AceFlags, a.AccessMask, a.Sid, 1),
+  }),
+  ntExport({
+    name: 'RtlAddMandatoryAce',
+    doc: 'Adds an entry that labels an object with an integrity level and its policy.',
+    args: { Acl: PACL, AceRevision: ULONG, AceFlags: ULONG, Sid: PSID, AceType: UCHAR, AccessMask: ULONG },
+    returns: NTSTATUS,
+    cycles: 40,
+    status: 'full',
+    impl(k, a) {
+      if (a.AceType !== SYSTEM_MANDATORY_LABEL_ACE_TYPE || a.AccessMask & ~VALID_MANDATORY_POLICY) return STATUS_INVALID_PARAMETER;
+      return addAce(k, a.Acl, a.AceRevision, a.AceFlags, a.AccessMask, a.Sid, a.AceType);
+    },
+  }),
   ntExport({
     name: 'RtlAddAce',
     doc: 'Inserts entries into an access control list, before the one of an index or (MAXULONG) at the end.',

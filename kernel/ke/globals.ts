@@ -95,6 +95,7 @@ export const keGlobals = {
   KdPrintBuffer: array(u8, KD_PRINT_BUFFER_SIZE),
   /** Kernel stacks: see ke/stack.ts. */
   KiStackFreeList: ptr,
+  KiLargeStackFreeList: ptr,
   KiStackNextSlot: u32,
   KiStackCount: u32,
 } as const;
