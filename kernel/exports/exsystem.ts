@@ -17,13 +17,13 @@ export const systemExports: NtExport[] = [
   }),
   ...service({
     name: 'QuerySystemInformation',
-    doc: 'Returns information about the system: basic facts, processes with their threads, loaded modules.',
+    doc: 'Returns information about the system: basic facts, times, processes with their threads, handles, loaded modules.',
     irql: { max: 'PASSIVE_LEVEL' },
     args: { SystemInformationClass: ULONG, SystemInformation: PVOID, SystemInformationLength: ULONG, ReturnLength: PVOID },
     returns: NTSTATUS,
     cycles: 4000,
     status: 'partial',
-    missing: 'classes 0 (basic), 3 (time of day), 5 (processes), 11 (modules), 35 (debugger) and 103 (code integrity) only; others give STATUS_INVALID_INFO_CLASS',
+    missing: 'of the classes that Windows documents, lookaside lists (45) and policy (134): STATUS_INVALID_INFO_CLASS',
     impl(k, { SystemInformationClass, SystemInformation, SystemInformationLength, ReturnLength }) {
       const bytes = systemInformation(k, SystemInformationClass, SystemInformation);
       if (bytes === null) return STATUS_INVALID_INFO_CLASS;

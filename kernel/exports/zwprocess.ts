@@ -4,22 +4,20 @@ import { obReferenceObjectByHandle } from '../ob/handle.ts';
 import { lookupAttributes, readAttributes } from '../ob/attributes.ts';
 import { previousMode } from '../ob/mode.ts';
 import { obDereferenceDeferred, obReferenceObject } from '../ob/object.ts';
-import { wide } from '../ob/string.ts';
 import { exportedType, obTypeOf } from '../ob/type.ts';
 import { lookupCid } from '../ps/cid.ts';
 import { threadInformation } from '../ps/threadinfo.ts';
-import { processImageName } from '../ps/name.ts';
+import { processInformation } from '../ps/processinfo.ts';
 import { currentSubject, effectiveToken } from '../se/subject.ts';
 import { hasPrivilege, SeDebugPrivilege } from '../se/token.ts';
-import { KPROCESS, KTHREAD } from '../types/ke.ts';
-import { CLIENT_ID, EPROCESS, ETHREAD } from '../types/ps.ts';
-import { STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_CID, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_PARAMETER_MIX, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
+import { KTHREAD } from '../types/ke.ts';
+import { CLIENT_ID, ETHREAD } from '../types/ps.ts';
+import { STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_CID, STATUS_INVALID_PARAMETER_MIX, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
 import { ptr, u32 } from '../types/struct.ts';
 import { call, HANDLE, type NtExport, NTSTATUS, PVOID, ret, ULONG } from './declare.ts';
 import { service, stepService } from './service.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
-const E = EPROCESS.f;
 
 const openArgs = { Handle: PVOID, DesiredAccess: ULONG, ObjectAttributes: PVOID, ClientId: PVOID } as const;
 
@@ -85,36 +83,9 @@ function give(k: Kernel, to: number, length: number, returned: number, size: num
   return STATUS_SUCCESS;
 }
 
-/** PROCESSINFOCLASS. */
-const ProcessBasicInformation = 0, ProcessWow64Information = 26, ProcessImageFileName = 27;
-
-function processInformation(k: Kernel, process: number, kind: number, to: number, length: number, returned: number): number {
-  const { mem } = k;
-  switch (kind) {
-    case ProcessBasicInformation:
-      return give(k, to, length, returned, 0x30, () => {
-        mem.write32(to, E.ExitStatus.get(mem, process) >>> 0);
-        mem.writePtr(to + 8, E.Peb.get(mem, process));
-        mem.write64(to + 16, (1n << BigInt(k.platform.cpus.length)) - 1n);
-        mem.write32(to + 24, KPROCESS.f.BasePriority.get(mem, process) >>> 0);
-        mem.writePtr(to + 32, E.UniqueProcessId.get(mem, process));
-        mem.writePtr(to + 40, E.InheritedFromUniqueProcessId.get(mem, process));
-      });
-    case ProcessWow64Information:
-      // No process is a 32-bit one.
-      return give(k, to, length, returned, 8, () => undefined);
-    case ProcessImageFileName: {
-      const name = wide(processImageName(k, process));
-      return give(k, to, length, returned, 16 + name.length + 2, () => {
-        mem.write16(to, name.length);
-        mem.write16(to + 2, name.length + 2);
-        mem.writePtr(to + 8, to + 16);
-        mem.writeBytes(to + 16, name);
-      });
-    }
-    default:
-      return STATUS_INVALID_INFO_CLASS;
-  }
+function queryProcess(k: Kernel, process: number, kind: number, to: number, length: number, returned: number): number {
+  const answer = processInformation(k, process, kind);
+  return typeof answer === 'number' ? answer : give(k, to, length, returned, answer.size, () => answer.write(to));
 }
 
 function queryThread(k: Kernel, thread: number, kind: number, to: number, length: number, returned: number): number {
@@ -144,6 +115,6 @@ const query = (name: string, doc: string, variable: string, missing: string | nu
 export const exports: NtExport[] = [
   ...openService('OpenProcess', 'Opens the process of an id.', 'PsProcessType'),
   ...openService('OpenThread', 'Opens the thread of an id.', 'PsThreadType'),
-  ...query('QueryInformationProcess', 'Asks about a process.', 'PsProcessType', 'classes other than the basic, WOW64 and image name ones', processInformation),
+  ...query('QueryInformationProcess', 'Asks about a process.', 'PsProcessType', 'of the classes that Windows documents, telemetry (64): STATUS_INVALID_INFO_CLASS', queryProcess),
   ...query('QueryInformationThread', 'Asks about a thread.', 'PsThreadType', null, queryThread),
 ];
