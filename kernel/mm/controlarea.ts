@@ -169,6 +169,20 @@ export function growArea(k: Kernel, area: number, pages: number): boolean {
   return true;
 }
 
+/** Drops the pages [first, first + count) without writing them. False, with nothing dropped, when they may be mapped or are on their way. */
+export function purgePages(k: Kernel, area: number, first: number, count: number): boolean {
+  if (C.Views.get(k.mem, area) !== 0) return false;
+  const end = Math.min(first + count, C.Pages.get(k.mem, area));
+  for (let page = first; page < end; page++) if (pageState(k, area, page) === 'reading') return false;
+  for (let page = first; page < end; page++) {
+    const pfn = pageFrame(k, area, page);
+    if (pfn < 0) continue;
+    setPageAbsent(k, area, page);
+    mmFreePage(k, pfn);
+  }
+  return true;
+}
+
 /** A file has become shorter or longer: what lies beyond its end is not written back. */
 export const setAreaFileSize = (k: Kernel, area: number, bytes: bigint): void => C.FileSize.set(k.mem, area, bytes);
 
