@@ -126,6 +126,10 @@ const loading: NtExport[] = [
 
 const stackFrame = { Index: u32, Status: u32 } as const;
 
+/** A driver's AddDevice routine; 0 for one that has none, or for no driver. */
+const addDeviceOf = (k: Kernel, driver: number): number =>
+  driver ? DRX.AddDevice.get(k.mem, DRV.DriverExtension.get(k.mem, driver)) : 0;
+
 /** Calls AddDevice of the next driver of the stack. */
 function addDriver(k: Kernel, f: Frame<typeof stackFrame>, node: number, functionDriver: number): Outcome {
   const { mem } = k;
@@ -133,10 +137,7 @@ function addDriver(k: Kernel, f: Frame<typeof stackFrame>, node: number, functio
   const index = f.get('Index');
   if (index < drivers.length) {
     const driver = drivers[index]!;
-    const addDevice = driver ? DRX.AddDevice.get(mem, DRV.DriverExtension.get(mem, driver)) : 0;
-    if (addDevice) return call(addDevice, [driver, pdoOf(k, node)], 'added');
-    // A filter driver that is not there, or that is none.
-    return giveUp(k, f, node, STATUS_UNSUCCESSFUL, CM_PROB_DRIVER_FAILED_LOAD);
+    return call(addDeviceOf(k, driver), [driver, pdoOf(k, node)], 'added');
   }
   N.FunctionDriver.set(mem, node, functionDriver);
   changeNodeFlags(k, node, functionDriver ? 0 : DNF_RAW, DNF_NEEDS_DRIVERS);
@@ -155,9 +156,8 @@ function giveUp(
   f: { get(n: 'Index'): number; set(n: 'Status', v: number): void },
   node: number,
   status: number,
-  problem: number,
 ): Outcome {
-  N.Problem.set(k.mem, node, problem);
+  N.Problem.set(k.mem, node, CM_PROB_FAILED_ADD);
   f.set('Status', status);
   return f.get('Index') ? call(k.address('nt!PipRemoveStack'), [node], 'undone') : ret(status);
 }
@@ -175,11 +175,16 @@ const adding: NtExport[] = [
     steps: {
       start(k, f, _rax, { Node, FunctionDriver }) {
         f.set('Index', 0);
+        // A filter driver that is not loaded, or that is none: nothing is begun.
+        if (stackDrivers(k, Node, FunctionDriver).some(driver => !addDeviceOf(k, driver))) {
+          N.Problem.set(k.mem, Node, CM_PROB_DRIVER_FAILED_LOAD);
+          return ret(STATUS_UNSUCCESSFUL);
+        }
         if (FunctionDriver) installSoftwareKey(k, Node, FunctionDriver);
         return addDriver(k, f, Node, FunctionDriver);
       },
       added(k, f, rax, { Node, FunctionDriver }) {
-        if (!ntSuccess(rax)) return giveUp(k, f, Node, rax, CM_PROB_FAILED_ADD);
+        if (!ntSuccess(rax)) return giveUp(k, f, Node, rax);
         f.set('Index', f.get('Index') + 1);
         return addDriver(k, f, Node, FunctionDriver);
       },

@@ -58,6 +58,26 @@ static VOID Arrivals(VOID)
     OUTCOME(IoInvalidateDeviceRelations, "EjectionRelations: they are not asked for at once", Times(&Bus.Seen, IRP_MN_QUERY_DEVICE_RELATIONS) == asked);
 }
 
+/* Names the upper filter of a child that is not there yet, as a setup program would. */
+static VOID NameFilter(PCWSTR Key, PCWSTR Services, ULONG Size)
+{
+    RtlCreateRegistryKey(RTL_REGISTRY_ABSOLUTE, (PWSTR)Key);
+    RtlWriteRegistryValue(RTL_REGISTRY_ABSOLUTE, Key, L"UpperFilters", REG_MULTI_SZ, (PVOID)Services, Size);
+}
+
+/* A filter driver sits on the function driver; without it the device is not started. The filter is this driver too: its AddDevice is called for the child twice. */
+static VOID Filters(VOID)
+{
+    CHILD *filtered = Plug(2, L"U"), *lacking = Plug(3, L"V");
+    filtered->Function = lacking->Function = TRUE;
+    NameFilter(L"\\Registry\\Machine\\System\\CurrentControlSet\\Enum\\KBUS\\Child\\U", L"children\0", sizeof L"children\0");
+    NameFilter(L"\\Registry\\Machine\\System\\CurrentControlSet\\Enum\\KBUS\\Child\\V", L"nobody\0", sizeof L"nobody\0");
+    Rescan();
+    CHECK(filtered->Pdo->AttachedDevice && filtered->Pdo->AttachedDevice->AttachedDevice == filtered->Fdo);
+    CHECK(Times(&filtered->Driver, IRP_MN_START_DEVICE) == 2 && Times(&filtered->Bus, IRP_MN_START_DEVICE) == 1);
+    CHECK(!Saw(&lacking->Driver, IRP_MN_START_DEVICE) && !lacking->Pdo->AttachedDevice);
+}
+
 /* Children that are not reported any more, one of them while it is open. */
 static VOID Departures(VOID)
 {
@@ -97,6 +117,7 @@ static VOID Departures(VOID)
     open->Function = open->NotUnique = TRUE;
     Rescan();
     CHECK(open->Fdo && Times(&open->Driver, IRP_MN_START_DEVICE) == 1);
+    Filters();
 }
 
 /* States that a device can have. */
