@@ -50,7 +50,7 @@ export function initializeDispatcher(k: Kernel, processor: number): void {
 }
 
 const BUILD_NUMBER = 19045;
-const PF_FEATURES = [3, 6, 8, 9, 10, 12, 13, 14, 17, 23, 28, 36, 37, 38, 39, 40];
+const PF_FEATURES = [2, 3, 6, 8, 9, 10, 12, 13, 14, 17, 23, 28, 36, 37, 38, 39, 40];
 const SYSTEM_ROOT = 'C:\\Windows';
 
 /** The page that everybody can read: version, processor features, where Windows is. Times are the clock's. */

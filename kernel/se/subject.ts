@@ -97,7 +97,7 @@ export const readSubject = (k: Kernel, at: number): Subject => ({
 
 /** Fills a SECURITY_SUBJECT_CONTEXT and holds the tokens. */
 export function captureSubject(k: Kernel, thread: number, process: number, at: number): void {
-  const client = impersonation(k, thread);
+  const client = thread ? impersonation(k, thread) : null;
   const primary = primaryToken(k, process);
   k.mem.fill(at, SECURITY_SUBJECT_CONTEXT.size, 0);
   if (client) {

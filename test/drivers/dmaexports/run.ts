@@ -1,0 +1,2 @@
+/** HalGetAdapter is a violation for the verifier. */
+export const options = { verifier: false };
