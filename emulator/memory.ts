@@ -123,6 +123,7 @@ export interface PagingState {
 
 const CACHE_ENTRIES = 1024;
 const CACHE_MASK = CACHE_ENTRIES - 1;
+const TABLE_ENTRIES = 16;
 
 const P = 1,
   RW = 2,
@@ -149,6 +150,11 @@ export class PagedMemory implements VirtualMemory {
   private readonly writePage = new Float64Array(CACHE_ENTRIES);
   /** Entries in use since the cache was last emptied; when there are few, emptying touches only them. */
   private used: number[] = [];
+  /** Page tables that walks have found, by the 2 MiB that they map: where each is, and whether the levels above let one write. They are forgotten with the translations. */
+  private readonly tableTag = new Float64Array(TABLE_ENTRIES).fill(0.5);
+  private readonly tableAt = new Float64Array(TABLE_ENTRIES);
+  private readonly tableWritable = new Uint8Array(TABLE_ENTRIES);
+  private tablesUsed = false;
 
   /** Results of the last walk: whether the page is writable, or why there is none (bits of the #PF error code). */
   private walkWritable = false;
@@ -165,6 +171,10 @@ export class PagedMemory implements VirtualMemory {
 
   /** Forgets every remembered translation. */
   invalidate(): void {
+    if (this.tablesUsed) {
+      this.tableTag.fill(0.5);
+      this.tablesUsed = false;
+    }
     const used = this.used;
     if (used.length === 0) return;
     for (const i of used) {
@@ -420,9 +430,12 @@ export class PagedMemory implements VirtualMemory {
   private walk(va: number): number {
     const lo = va >>> 0,
       hi = Math.floor(va * PER_TWO_32) >>> 0;
-    let writable = RW;
-    let table = this.state.root();
-    for (let level = 4; level >= 1; level--) {
+    const region = hi * 0x800 + (lo >>> 21),
+      slot = (lo >>> 21) & (TABLE_ENTRIES - 1),
+      known = this.tableTag[slot] === region;
+    let writable = known ? this.tableWritable[slot]! : RW;
+    let table = known ? this.tableAt[slot]! : this.state.root();
+    for (let level = known ? 1 : 4; level >= 1; level--) {
       const index =
         (level === 4 ? hi >>> 7 : level === 3 ? (hi << 2) | (lo >>> 30) : level === 2 ? lo >>> 21 : lo >>> 12) & 0x1ff;
       const at = table + index * 8;
@@ -439,6 +452,12 @@ export class PagedMemory implements VirtualMemory {
         return ((entry & 0xfffff000 & ~offsetMask) | (lo & offsetMask)) >>> 0;
       }
       table = (entry & 0xfffff000) >>> 0;
+      if (level === 2) {
+        this.tableTag[slot] = region;
+        this.tableAt[slot] = table;
+        this.tableWritable[slot] = writable;
+        this.tablesUsed = true;
+      }
     }
     return this.noPage(0);
   }

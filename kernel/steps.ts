@@ -25,6 +25,11 @@ const PER_TWO_32 = 1 / 0x100000000;
 /** Cycles of the PAUSE that a retried gate stands for. */
 const RETRY_CYCLES = 40;
 
+/** A gate, with the object that its arguments are read into: a new one for each pass would cost more than reading them. */
+export interface CalledGate extends Gate {
+  readonly values: Record<string, unknown>;
+}
+
 /** A step routine's locals where they are: on the guest stack. */
 class StackFrame<F> implements Frame<F> {
   readonly base: number;
@@ -56,10 +61,9 @@ export function frameAt(gate: Gate, mem: VirtualMemory, rsp: number): Frame<Fram
   return new StackFrame(gate.layout!, mem, rsp + FRAME_LOCALS) as unknown as Frame<FrameSpec>;
 }
 
-/** Declared arguments at the entry of a routine: registers first, the rest above the home area. */
-export function readEntryArgs(gate: Gate, cpu: CpuView, rsp: number): ArgValues<ArgTypes> {
-  const values: Record<string, unknown> = {};
-  const { argNames, argTypes } = gate;
+/** Declared arguments at the entry of a routine: registers first, the rest above the home area. They are good until the next pass through this gate. */
+export function readEntryArgs(gate: CalledGate, cpu: CpuView, rsp: number): ArgValues<ArgTypes> {
+  const { argNames, argTypes, values } = gate;
   for (let i = 0; i < argNames.length; i++) {
     if (i < 4) {
       const r = ARGUMENT_REGISTERS[i]!;
@@ -72,10 +76,9 @@ export function readEntryArgs(gate: Gate, cpu: CpuView, rsp: number): ArgValues<
   return values as ArgValues<ArgTypes>;
 }
 
-/** Declared arguments of a step routine that goes on: all from memory, `rsp` being the address of the return address. */
-export function readHomeArgs(gate: Gate, mem: VirtualMemory, rsp: number): ArgValues<ArgTypes> {
-  const values: Record<string, unknown> = {};
-  const { argNames, argTypes } = gate;
+/** Declared arguments of a step routine that goes on: all from memory, `rsp` being the address of the return address. As long good as those of {@link readEntryArgs}. */
+export function readHomeArgs(gate: CalledGate, mem: VirtualMemory, rsp: number): ArgValues<ArgTypes> {
+  const { argNames, argTypes, values } = gate;
   for (let i = 0; i < argNames.length; i++) {
     const slot = rsp + 8 + i * 8;
     values[argNames[i]!] = argTypes[i]!.from(mem.read32(slot), mem.read32(slot + 4));
@@ -120,7 +123,7 @@ function stepNumber(gate: Gate, name: string): number {
 /** Step routine's part of a gate: which step runs, with which arguments; `entry` are those of the first step, if they have been read already. */
 export function runStep(
   k: Kernel,
-  gate: Gate,
+  gate: CalledGate,
   cpu: CpuView,
   entry?: ArgValues<ArgTypes>,
 ): { outcome: Outcome; args: ArgValues<ArgTypes> } {

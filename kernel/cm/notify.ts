@@ -143,7 +143,7 @@ function post(k: Kernel, at: number): void {
     normalContext: 0,
   });
   mem.write64(apc + KAPC.f.NormalContext.offset, B.ApcContext.get(mem, at));
-  keInsertQueueApc(k, apc, BigInt.asUintN(64, BigInt(iosb)), 0n, 1);
+  keInsertQueueApc(k, apc, iosb, 0, 1);
 }
 
 /** The current thread ends: nobody is told any more of what it asked for. */

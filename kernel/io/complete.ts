@@ -177,7 +177,7 @@ function finish(k: Kernel, irp: number, boost: number): Outcome {
     mode: KernelMode,
     normalContext: 0,
   });
-  keInsertQueueApc(k, apc, BigInt.asUintN(64, BigInt(file)), 0n, boost);
+  keInsertQueueApc(k, apc, file, 0, boost);
   return ret();
 }
 
@@ -258,7 +258,7 @@ export function completeInThread(k: Kernel, irp: number, file: number): number {
       mode,
       normalContext: context,
     });
-    keInsertQueueApc(k, apc, BigInt.asUintN(64, BigInt(iosb)), 0n, 2);
+    keInsertQueueApc(k, apc, iosb, 0, 2);
   } else if (port && reported && I.UserApcContext.get(mem, irp) && !(skipsPort && !pending && ntSuccess(status))) {
     postToPort(k, irp, port);
   } else {

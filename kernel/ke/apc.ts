@@ -77,16 +77,28 @@ const normalAllowed = (k: Kernel, thread: number): boolean =>
   T.KernelApcDisable.get(k.mem, thread) === 0 &&
   (S.InProgressFlags.get(k.mem, state(thread)) & KERNEL_APC_IN_PROGRESS) === 0;
 
+/** An argument of an APC: an address as a number, anything as 64 bits. */
+function writeArgument(k: Kernel, at: number, value: bigint | number): void {
+  if (typeof value === 'number') k.mem.writePtr(at, value);
+  else k.mem.write64(at, value);
+}
+
 /**
  * KeInsertQueueApc: queues an APC to its thread; false if it is queued already. Special kernel APCs go before normal ones. A waiting thread is woken to run it: for a
  * kernel APC the wait goes on afterwards, a user APC ends an alertable user-mode wait.
  */
-export function keInsertQueueApc(k: Kernel, apc: number, argument1: bigint, argument2: bigint, increment: number): boolean {
+export function keInsertQueueApc(
+  k: Kernel,
+  apc: number,
+  argument1: bigint | number,
+  argument2: bigint | number,
+  increment: number,
+): boolean {
   const m = k.mem;
   if (A.Inserted.get(m, apc) !== 0) return false;
   const thread = A.Thread.get(m, apc);
-  m.write64(apc + A.SystemArgument1.offset, argument1);
-  m.write64(apc + A.SystemArgument2.offset, argument2);
+  writeArgument(k, apc + A.SystemArgument1.offset, argument1);
+  writeArgument(k, apc + A.SystemArgument2.offset, argument2);
   A.Inserted.set(m, apc, 1);
   const link = apc + A.ApcListEntry.offset;
   const kernel = A.ApcMode.get(m, apc) === KernelMode;
@@ -193,16 +205,11 @@ function deliver(k: Kernel, f: F): Outcome {
   const thread = k.currentThread();
   const apc = takeKernelApc(k, thread);
   if (apc === 0) return ret();
-  m.write64(f.address('NormalRoutine'), m.read64(apc + A.NormalRoutine.offset));
-  m.write64(f.address('NormalContext'), m.read64(apc + A.NormalContext.offset));
-  m.write64(f.address('SystemArgument1'), m.read64(apc + A.SystemArgument1.offset));
-  m.write64(f.address('SystemArgument2'), m.read64(apc + A.SystemArgument2.offset));
+  // The four lie in the frame as they lie in the APC.
+  const arguments4 = f.address('NormalRoutine');
+  m.copy(arguments4, apc + A.NormalRoutine.offset, 32);
   setProgress(k, thread, SPECIAL_APC_IN_PROGRESS, true);
-  return call(
-    A.KernelRoutine.get(m, apc),
-    [apc, f.address('NormalRoutine'), f.address('NormalContext'), f.address('SystemArgument1'), f.address('SystemArgument2')],
-    'kernel',
-  );
+  return call(A.KernelRoutine.get(m, apc), [apc, arguments4, arguments4 + 8, arguments4 + 16, arguments4 + 24], 'kernel');
 }
 
 function setProgress(k: Kernel, thread: number, bit: number, on: boolean): void {

@@ -142,7 +142,6 @@ static VOID Stop(ULONG Case)
     KIRQL irql;
     PUCHAR block = ExAllocatePoolWithTag(PagedPool, 64, TAG);
     volatile UCHAR sink;
-    KEVENT *event;
     PVOID handle;
     switch (Case)
     {
@@ -165,10 +164,8 @@ static VOID Stop(ULONG Case)
         break;
     case 4:
         OUTCOME_BUGCHECK(ExAllocatePoolWithTag, "bug check 0xA when a routine is given paged pool at DISPATCH_LEVEL", 0xA);
-        event = (KEVENT *)block;
-        KeInitializeEvent(event, NotificationEvent, FALSE);
         KeRaiseIrql(DISPATCH_LEVEL, &irql);
-        KeSetEvent(event, 0, FALSE);
+        KeQueryPerformanceCounter((PLARGE_INTEGER)block);
         break;
     case 5:
         OUTCOME_BUGCHECK(MmUnlockPagableImageSection, "bug check 0x1A, 0x1010 for a section that is not locked", 0x1A);

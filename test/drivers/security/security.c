@@ -33,9 +33,11 @@ static VOID Add(LIST *List, UCHAR Type, UCHAR Flags, ACCESS_MASK Mask, PSID Sid)
     else
     {
         ULONG at = List->Acl.AceCount;
-        RtlAddAccessAllowedAceEx(&List->Acl, ACL_REVISION, Flags, Mask, Sid);
+        /* The flags of audits are not for entries that allow: they come after. */
+        RtlAddAccessAllowedAceEx(&List->Acl, ACL_REVISION, 0, Mask, Sid);
         RtlGetAce(&List->Acl, at, (PVOID *)&ace);
         ace->AceType = Type;
+        ace->AceFlags = Flags;
     }
 }
 static VOID Fresh(LIST *List) { RtlCreateAcl(&List->Acl, sizeof(*List), ACL_REVISION); }
