@@ -30,6 +30,7 @@ import { TRANSACTION_ENLIST } from '../types/tm.ts';
 import { referenceHandle } from '../tm/object.ts';
 import { isActive } from '../tm/protocol.ts';
 import {
+  type ArgTypes,
   call,
   type Frame,
   HANDLE,
@@ -262,86 +263,45 @@ function open(k: Kernel, object: number, a: OpenArguments, f: OperationFrame, cr
 
 const openArgs = { KeyHandle: PVOID, DesiredAccess: ULONG, ObjectAttributes: POBJECT_ATTRIBUTES } as const;
 
+/** A service that opens a key; `create`: or makes it. */
+const opens = (name: string, doc: string, args: typeof openArgs & ArgTypes, create = false): NtExport[] =>
+  keyService({
+    name,
+    doc,
+    args,
+    cycles: (create ? 1800 : 1500) + ('TransactionHandle' in args ? 200 : 0),
+    access: 0,
+    pre: create ? 26 : 28,
+    post: create ? 27 : 29,
+    begin,
+    info: openInfo,
+    run: (k, object, a, f) => open(k, object, a, f, create),
+  });
+
+const createArgs = { TitleIndex: ULONG, Class: PUNICODE_STRING, CreateOptions: ULONG } as const;
+const transaction = { TransactionHandle: HANDLE } as const;
+
 const opening: NtExport[] = [
-  ...keyService({
-    name: 'OpenKey',
-    doc: 'Opens an existing registry key.',
-    args: openArgs,
-    cycles: 1500,
-    access: 0,
-    pre: 28,
-    post: 29,
-    begin,
-    info: openInfo,
-    run: (k, object, a, f) => open(k, object, a, f, false),
+  ...opens('OpenKey', 'Opens an existing registry key.', openArgs),
+  ...opens('OpenKeyEx', 'Opens an existing registry key with options.', { ...openArgs, OpenOptions: ULONG }),
+  ...opens(
+    'CreateKey',
+    'Creates a registry key or opens the one that exists.',
+    { ...openArgs, ...createArgs, Disposition: PVOID },
+    true,
+  ),
+  ...opens('OpenKeyTransacted', 'Opens an existing registry key in a transaction.', { ...openArgs, ...transaction }),
+  ...opens('OpenKeyTransactedEx', 'Opens an existing registry key in a transaction, with options.', {
+    ...openArgs,
+    OpenOptions: ULONG,
+    ...transaction,
   }),
-  ...keyService({
-    name: 'OpenKeyEx',
-    doc: 'Opens an existing registry key with options.',
-    args: { ...openArgs, OpenOptions: ULONG },
-    cycles: 1500,
-    access: 0,
-    pre: 28,
-    post: 29,
-    begin,
-    info: openInfo,
-    run: (k, object, a, f) => open(k, object, a, f, false),
-  }),
-  ...keyService({
-    name: 'CreateKey',
-    doc: 'Creates a registry key or opens the one that exists.',
-    args: { ...openArgs, TitleIndex: ULONG, Class: PUNICODE_STRING, CreateOptions: ULONG, Disposition: PVOID },
-    cycles: 1800,
-    access: 0,
-    pre: 26,
-    post: 27,
-    begin,
-    info: openInfo,
-    run: (k, object, a, f) => open(k, object, a, f, true),
-  }),
-  ...keyService({
-    name: 'OpenKeyTransacted',
-    doc: 'Opens an existing registry key in a transaction.',
-    args: { ...openArgs, TransactionHandle: HANDLE },
-    cycles: 1700,
-    access: 0,
-    pre: 28,
-    post: 29,
-    begin,
-    info: openInfo,
-    run: (k, object, a, f) => open(k, object, a, f, false),
-  }),
-  ...keyService({
-    name: 'OpenKeyTransactedEx',
-    doc: 'Opens an existing registry key in a transaction, with options.',
-    args: { ...openArgs, OpenOptions: ULONG, TransactionHandle: HANDLE },
-    cycles: 1700,
-    access: 0,
-    pre: 28,
-    post: 29,
-    begin,
-    info: openInfo,
-    run: (k, object, a, f) => open(k, object, a, f, false),
-  }),
-  ...keyService({
-    name: 'CreateKeyTransacted',
-    doc: 'Creates a registry key in a transaction, or opens the one that exists.',
-    args: {
-      ...openArgs,
-      TitleIndex: ULONG,
-      Class: PUNICODE_STRING,
-      CreateOptions: ULONG,
-      TransactionHandle: HANDLE,
-      Disposition: PVOID,
-    },
-    cycles: 2000,
-    access: 0,
-    pre: 26,
-    post: 27,
-    begin,
-    info: openInfo,
-    run: (k, object, a, f) => open(k, object, a, f, true),
-  }),
+  ...opens(
+    'CreateKeyTransacted',
+    'Creates a registry key in a transaction, or opens the one that exists.',
+    { ...openArgs, ...createArgs, ...transaction, Disposition: PVOID },
+    true,
+  ),
 ];
 
 /** RegNtPreKeyHandleClose and after; RegNtCallbackObjectContextCleanup. */

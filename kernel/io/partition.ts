@@ -65,6 +65,24 @@ export function transferred(k: Kernel, f: DiskFrame, rax: number, waited: boolea
   return waited ? k.mem.read32(f.get('Iosb')) : rax;
 }
 
+/**
+ * The steps of a request to the disk after its IRP was built (step `built`): it is sent (`sent` is next), waited for if it pends (`waited`), and `then` goes on with its status.
+ */
+export const requestSteps = <A extends { DeviceObject: number }>(
+  [built, sent, waited]: readonly [string, string, string],
+  then: (k: Kernel, f: DiskFrame, status: number, a: A) => Outcome,
+) => ({
+  [built](k: Kernel, f: DiskFrame, _rax: number, a: A): Outcome {
+    const irp = irpOf(k);
+    return irp ? callDriverThen(k, a.DeviceObject, irp, sent) : end(k, f, STATUS_INSUFFICIENT_RESOURCES);
+  },
+  [sent](k: Kernel, f: DiskFrame, rax: number, a: A): Outcome {
+    if (rax === STATUS_PENDING && keWait(k, [f.get('Event')]) === 'blocked') return wait(waited);
+    return then(k, f, transferred(k, f, rax, rax === STATUS_PENDING), a);
+  },
+  [waited]: (k: Kernel, f: DiskFrame, rax: number, a: A): Outcome => then(k, f, transferred(k, f, rax, true), a),
+});
+
 export const validTable = (k: Kernel, f: DiskFrame): boolean => k.mem.read16(f.get('Buffer') + SIGNATURE_AT) === SIGNATURE;
 
 export function end(k: Kernel, f: DiskFrame, status: number): Outcome {
@@ -193,24 +211,8 @@ export const exports: NtExport[] = [
         for (const name of ['Sector', 'Base', 'Number'] as const) f.set(name, 0);
         return transfer(k, f, a.DeviceObject, a.SectorSize, IRP_MJ_READ);
       },
-      built(k, f, _rax, a) {
-        const irp = irpOf(k);
-        return irp ? callDriverThen(k, a.DeviceObject, irp, 'sent') : end(k, f, STATUS_INSUFFICIENT_RESOURCES);
-      },
-      sent(k, f, rax, a) {
-        if (rax === STATUS_PENDING && keWait(k, [f.get('Event')]) === 'blocked') return wait('waited');
-        return changeType(k, f, transferred(k, f, rax, rax === STATUS_PENDING), a);
-      },
-      waited: (k, f, rax, a) => changeType(k, f, transferred(k, f, rax, true), a),
-      builtWrite(k, f, _rax, a) {
-        const irp = irpOf(k);
-        return irp ? callDriverThen(k, a.DeviceObject, irp, 'written') : end(k, f, STATUS_INSUFFICIENT_RESOURCES);
-      },
-      written(k, f, rax) {
-        if (rax === STATUS_PENDING && keWait(k, [f.get('Event')]) === 'blocked') return wait('over');
-        return end(k, f, transferred(k, f, rax, rax === STATUS_PENDING));
-      },
-      over: (k, f, rax) => end(k, f, transferred(k, f, rax, true)),
+      ...requestSteps(['built', 'sent', 'waited'], changeType),
+      ...requestSteps(['builtWrite', 'written', 'over'], end),
     },
   }),
 ];

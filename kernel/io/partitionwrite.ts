@@ -1,19 +1,12 @@
 /** Writing the partition tables (MBR) of a disk. Source: IoWritePartitionTable, DRIVE_LAYOUT_INFORMATION, PARTITION_INFORMATION (WDK, obsolete routines). */
 import type { Kernel } from '../kernel.ts';
 import { keInitializeEvent } from '../ke/event.ts';
-import { keWait } from '../ke/wait.ts';
 import { exAllocatePool } from '../mm/pool.ts';
 import { IRP_MJ_READ, IRP_MJ_WRITE } from '../types/io.ts';
 import { NonPagedPoolNx } from '../types/mm.ts';
-import {
-  STATUS_DEVICE_NOT_READY,
-  STATUS_INSUFFICIENT_RESOURCES,
-  STATUS_PENDING,
-  STATUS_SUCCESS,
-  STATUS_UNSUCCESSFUL,
-} from '../types/status.ts';
-import { call, type NtExport, ntSteps, NTSTATUS, type Outcome, PVOID, ret, ULONG, wait } from '../exports/declare.ts';
-import { callDriverThen, PDEVICE_OBJECT } from './call.ts';
+import { STATUS_DEVICE_NOT_READY, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, STATUS_UNSUCCESSFUL } from '../types/status.ts';
+import { call, type NtExport, ntSteps, NTSTATUS, type Outcome, PVOID, ret, ULONG } from '../exports/declare.ts';
+import { PDEVICE_OBJECT } from './call.ts';
 import { ntSuccess } from './irp.ts';
 import {
   DISK_SIGNATURE,
@@ -22,14 +15,13 @@ import {
   end,
   ENTRY_SIZE,
   EXTENDED,
-  irpOf,
+  requestSteps,
   LAYOUT_HEADER,
   SIGNATURE,
   SIGNATURE_AT,
   TABLE,
   TAG,
   transfer,
-  transferred,
   UNUSED,
   validTable,
 } from './partition.ts';
@@ -161,33 +153,9 @@ export const exports: NtExport[] = [
         ];
         return call(k.address('nt!IoBuildDeviceIoControlRequest'), args, 'builtGeometry');
       },
-      builtGeometry(k, f, _rax, a) {
-        const irp = irpOf(k);
-        return irp ? callDriverThen(k, a.DeviceObject, irp, 'asked') : end(k, f, STATUS_INSUFFICIENT_RESOURCES);
-      },
-      asked(k, f, rax, a) {
-        if (rax === STATUS_PENDING && keWait(k, [f.get('Event')]) === 'blocked') return wait('answered');
-        return measured(k, f, transferred(k, f, rax, rax === STATUS_PENDING), a);
-      },
-      answered: (k, f, rax, a) => measured(k, f, transferred(k, f, rax, true), a),
-      built(k, f, _rax, a) {
-        const irp = irpOf(k);
-        return irp ? callDriverThen(k, a.DeviceObject, irp, 'sent') : end(k, f, STATUS_INSUFFICIENT_RESOURCES);
-      },
-      sent(k, f, rax, a) {
-        if (rax === STATUS_PENDING && keWait(k, [f.get('Event')]) === 'blocked') return wait('waited');
-        return tableRead(k, f, transferred(k, f, rax, rax === STATUS_PENDING), a);
-      },
-      waited: (k, f, rax, a) => tableRead(k, f, transferred(k, f, rax, true), a),
-      builtWrite(k, f, _rax, a) {
-        const irp = irpOf(k);
-        return irp ? callDriverThen(k, a.DeviceObject, irp, 'written') : end(k, f, STATUS_INSUFFICIENT_RESOURCES);
-      },
-      written(k, f, rax, a) {
-        if (rax === STATUS_PENDING && keWait(k, [f.get('Event')]) === 'blocked') return wait('over');
-        return tableWritten(k, f, transferred(k, f, rax, rax === STATUS_PENDING), a);
-      },
-      over: (k, f, rax, a) => tableWritten(k, f, transferred(k, f, rax, true), a),
+      ...requestSteps(['builtGeometry', 'asked', 'answered'], measured),
+      ...requestSteps(['built', 'sent', 'waited'], tableRead),
+      ...requestSteps(['builtWrite', 'written', 'over'], tableWritten),
     },
   }),
 ];
