@@ -2,7 +2,7 @@
  * Operations on keys that are asked for through routines for all objects: reading and changing the security descriptor, and the name. Registry callbacks hear of them too; the
  * routines for objects come here when a callback is registered. Source: REG_QUERY_KEY_SECURITY_INFORMATION, REG_SET_KEY_SECURITY_INFORMATION, REG_QUERY_KEY_NAME (WDK).
  */
-import { obReferenceObjectByHandle } from '../ob/handle.ts';
+import { type HandleObject, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
 import { objectFullName, writeObjectName } from '../ob/named.ts';
 import { obReferenceObject } from '../ob/object.ts';
@@ -24,6 +24,16 @@ export interface SecurityWork {
 export const isWatchedKey = (k: Kernel, object: number): boolean =>
   anyCallbacks(k) && obTypeOf(k, object) === exportedType(k, 'CmKeyObjectType');
 
+/** The key, for reading its descriptor or for setting it. */
+const keyForSecurity = (k: Kernel, a: { Handle: number; SecurityInformation: number }, set: boolean): HandleObject =>
+  obReferenceObjectByHandle(
+    k,
+    a.Handle,
+    securityAccess(a.SecurityInformation, set),
+    exportedType(k, 'CmKeyObjectType'),
+    previousMode(k),
+  );
+
 export const sharedOperations = (work: SecurityWork): NtExport[] => [
   keyRoutine({
     name: 'CmpQueryKeySecurity',
@@ -33,14 +43,7 @@ export const sharedOperations = (work: SecurityWork): NtExport[] => [
     access: 0,
     pre: 36,
     post: 37,
-    begin: (k, _f, a) =>
-      obReferenceObjectByHandle(
-        k,
-        a.Handle,
-        securityAccess(a.SecurityInformation, false),
-        exportedType(k, 'CmKeyObjectType'),
-        previousMode(k),
-      ),
+    begin: (k, _f, a) => keyForSecurity(k, a, false),
     info(k, at, object, a, f) {
       const own = f.address('Extra');
       k.mem.write32(own, a.SecurityInformation);
@@ -58,14 +61,7 @@ export const sharedOperations = (work: SecurityWork): NtExport[] => [
     access: 0,
     pre: 38,
     post: 39,
-    begin: (k, _f, a) =>
-      obReferenceObjectByHandle(
-        k,
-        a.Handle,
-        securityAccess(a.SecurityInformation, true),
-        exportedType(k, 'CmKeyObjectType'),
-        previousMode(k),
-      ),
+    begin: (k, _f, a) => keyForSecurity(k, a, true),
     info(k, at, object, a, f) {
       const own = f.address('Extra');
       k.mem.write32(own, a.SecurityInformation);
