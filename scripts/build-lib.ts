@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build } from 'vite';
 
 const ROOT = resolve(fileURLToPath(import.meta.url), '../..');
 const DIST = join(ROOT, 'dist');
@@ -19,16 +19,27 @@ if (tsc.status !== 0) process.exit(1);
 
 copyFileSync(join(ROOT, 'build/core.wasm'), join(DIST, 'core.wasm'));
 await build({
-  absWorkingDir: ROOT,
-  entryPoints: { index: 'emulator/index.ts', cli: 'emulator/cli/main.ts' },
-  outdir: DIST,
-  bundle: true,
-  // What both share is in one file, so that there is one `Machine`.
-  splitting: true,
-  chunkNames: 'kmode-[hash]',
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  legalComments: 'none',
-  logLevel: 'warning',
+  root: ROOT,
+  configFile: false,
+  publicDir: false,
+  logLevel: 'warn',
+  // What is not Node's is bundled: the package has no dependencies.
+  ssr: { noExternal: true },
+  build: {
+    ssr: true,
+    target: 'node20',
+    outDir: DIST,
+    emptyOutDir: false,
+    minify: false,
+    rolldownOptions: {
+      input: { index: 'emulator/index.ts', cli: 'emulator/cli/main.ts' },
+      output: {
+        // What both share is in one file, so that there is one `Machine`.
+        entryFileNames: '[name].js',
+        chunkFileNames: 'kmode-[hash].js',
+        // A module's constants stay `const`: as `var` a request took a tenth longer.
+        topLevelVar: false,
+      },
+    },
+  },
 });
