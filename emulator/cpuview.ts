@@ -1,4 +1,4 @@
-import { GuestFault } from '../hal/bus/index.ts';
+import { GuestFault, addressOfHalves, highHalf } from '../hal/bus/index.ts';
 import type { CpuView, SegmentState } from '../hal/bus/index.ts';
 import * as abi from './core/abi.ts';
 import type { CoreExports } from './core/abi.ts';
@@ -259,7 +259,7 @@ export class Processor implements CpuView {
   /** Moves the processor's counter to `cycle`: how a halted processor gets to its next event. */
   setCycle(cycle: number): void {
     this.u32[CYCLES] = cycle;
-    this.u32[CYCLES + 1] = cycle / TWO_32;
+    this.u32[CYCLES + 1] = highHalf(cycle);
   }
   charge(cycles: number): void {
     if (!(cycles >= 0)) throw new RangeError(`a charge of ${cycles} cycles`);
@@ -299,20 +299,13 @@ export class Processor implements CpuView {
   }
 
   raise(vector: number, errorCode?: number, cr2 = 0): void {
-    this.core.raiseException(
-      this.index,
-      vector,
-      errorCode === undefined ? 0 : 1,
-      errorCode ?? 0,
-      cr2 >>> 0,
-      Math.floor(cr2 / TWO_32) >>> 0,
-    );
+    this.core.raiseException(this.index, vector, errorCode === undefined ? 0 : 1, errorCode ?? 0, cr2 >>> 0, highHalf(cr2));
   }
 
   invalidate(va?: number): void {
     this.mem.invalidate();
     if (va === undefined) this.core.hostTlbFlush(this.index, 1);
-    else this.core.hostInvalidate(this.index, va >>> 0, Math.floor(va / TWO_32) >>> 0);
+    else this.core.hostInvalidate(this.index, va >>> 0, highHalf(va));
   }
 
   portIn(port: number, size: number): number {
@@ -337,11 +330,11 @@ export class Processor implements CpuView {
   }
   /** An address field: sign-extended by its upper half. */
   private getPtr(offset: number): number {
-    return (this.u32[(offset >> 2) + 1] | 0) * TWO_32 + this.u32[offset >> 2];
+    return addressOfHalves(this.u32[offset >> 2], this.u32[(offset >> 2) + 1]);
   }
   private setPtr(offset: number, va: number): void {
     this.u32[offset >> 2] = va >>> 0;
-    this.u32[(offset >> 2) + 1] = Math.floor(va / TWO_32) >>> 0;
+    this.u32[(offset >> 2) + 1] = highHalf(va);
   }
 }
 

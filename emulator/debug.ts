@@ -1,8 +1,8 @@
+import { highHalf } from '../hal/bus/index.ts';
 import type { CoreExports } from './core/abi.ts';
 
 // What the host tells the core about where to stop and where gates are. The tables are in linear memory (assembly/core/breakpoints.ts, debug.ts).
 
-const TWO_32 = 0x1_0000_0000;
 const MAX_BREAKPOINTS = 256,
   MAX_WATCHES = 32,
   MAX_GATE_RANGES = 4;
@@ -26,7 +26,6 @@ export interface WatchHit {
 }
 
 const low = (va: number): number => va >>> 0;
-const high = (va: number): number => Math.floor(va / TWO_32) >>> 0;
 
 export function setBreakpoints(memory: WebAssembly.Memory, core: CoreExports, addresses: readonly number[]): void {
   if (addresses.length > MAX_BREAKPOINTS)
@@ -38,7 +37,7 @@ export function setBreakpoints(memory: WebAssembly.Memory, core: CoreExports, ad
     .sort((a, b) => unsigned(a) - unsigned(b) || a - b)
     .forEach((va, i) => {
       table[2 * i] = low(va);
-      table[2 * i + 1] = high(va);
+      table[2 * i + 1] = highHalf(va);
     });
   core.setBreakpoints(addresses.length);
 }
@@ -52,9 +51,9 @@ export function setWatches(memory: WebAssembly.Memory, core: CoreExports, watche
     table.set(
       [
         low(start),
-        high(start),
+        highHalf(start),
         low(end),
-        high(end),
+        highHalf(end),
         (read ? WATCH_READ : 0) | (write ? WATCH_WRITE : 0) | (physical ? WATCH_PHYSICAL : 0),
       ],
       at,
@@ -72,6 +71,6 @@ export function setGateRanges(core: CoreExports, ranges: readonly { start: numbe
   if (ranges.length > MAX_GATE_RANGES) throw new RangeError(`${ranges.length} gate ranges; there can be ${MAX_GATE_RANGES}`);
   for (let i = 0; i < MAX_GATE_RANGES; i++) {
     const { start, end } = ranges[i] ?? { start: 0, end: 0 };
-    core.setGateRange(i, low(start), high(start), low(end), high(end));
+    core.setGateRange(i, low(start), highHalf(start), low(end), highHalf(end));
   }
 }

@@ -11,6 +11,7 @@ import type {
   PowerEvent,
   TraceEvent,
 } from '../hal/bus/index.ts';
+import { highHalf } from '../hal/bus/index.ts';
 import { MachineBus } from './bus.ts';
 import { completeConfig } from './config.ts';
 import * as abi from './core/abi.ts';
@@ -324,7 +325,7 @@ export class Machine implements Platform {
       const next = Math.min(until, this.events.nextCycle(), this.inputs.nextCycle());
       const target = Math.min(next, FOREVER);
       this.limit = target;
-      const reason = several ? this.runAll(until, position) : this.core.run(0, target >>> 0, Math.floor(target / TWO_32));
+      const reason = several ? this.runAll(until, position) : this.core.run(0, target >>> 0, highHalf(target));
       this.limit = 0;
       const cpu = this.cpus[this.currentCpu];
       // The guest may have changed its page tables, which other processors may share.
@@ -637,5 +638,5 @@ export class Machine implements Platform {
 
 /** A cycle as the core takes it: lower and upper half; {@link FOREVER} as all ones, its "never". */
 function halves(cycle: number): [number, number] {
-  return cycle === FOREVER ? [-1, -1] : [cycle >>> 0, Math.floor(cycle / TWO_32)];
+  return cycle === FOREVER ? [-1, -1] : [cycle >>> 0, highHalf(cycle)];
 }

@@ -1,12 +1,9 @@
-import { GuestFault } from '../hal/bus/index.ts';
+import { GuestFault, addressOfHalves, highHalf } from '../hal/bus/index.ts';
 import type { PhysicalMemory, VirtualMemory } from '../hal/bus/index.ts';
 
 const PAGE_SHIFT = 12;
 const PAGE_SIZE = 0x1000;
 const PAGE_MASK = 0xfff;
-const TWO_32 = 0x1_0000_0000;
-/** Multiplying by this is exact, and quicker than a division. */
-const PER_TWO_32 = 1 / TWO_32;
 const CANONICAL_LIMIT = 2 ** 47;
 
 /** Page flag of the core: written since the host last looked, and nothing else to do on a write. */
@@ -123,7 +120,6 @@ export interface PagingState {
 
 const CACHE_ENTRIES = 1024;
 const CACHE_MASK = CACHE_ENTRIES - 1;
-const TABLE_ENTRIES = 16;
 
 const P = 1,
   RW = 2,
@@ -150,11 +146,6 @@ export class PagedMemory implements VirtualMemory {
   private readonly writePage = new Float64Array(CACHE_ENTRIES);
   /** Entries in use since the cache was last emptied; when there are few, emptying touches only them. */
   private used: number[] = [];
-  /** Page tables that walks have found, by the 2 MiB that they map: where each is, and whether the levels above let one write. They are forgotten with the translations. */
-  private readonly tableTag = new Float64Array(TABLE_ENTRIES).fill(0.5);
-  private readonly tableAt = new Float64Array(TABLE_ENTRIES);
-  private readonly tableWritable = new Uint8Array(TABLE_ENTRIES);
-  private tablesUsed = false;
 
   /** Results of the last walk: whether the page is writable, or why there is none (bits of the #PF error code). */
   private walkWritable = false;
@@ -171,10 +162,6 @@ export class PagedMemory implements VirtualMemory {
 
   /** Forgets every remembered translation. */
   invalidate(): void {
-    if (this.tablesUsed) {
-      this.tableTag.fill(0.5);
-      this.tablesUsed = false;
-    }
     const used = this.used;
     if (used.length === 0) return;
     for (const i of used) {
@@ -231,7 +218,7 @@ export class PagedMemory implements VirtualMemory {
     }
     // Bits 63-47 of a canonical address are all equal, so the upper half lies in -8000h..7FFFh.
     if (high < -0x8000 || high > 0x7fff) throw new GuestFault(VECTOR_GP, 0, va);
-    return high * TWO_32 + low;
+    return addressOfHalves(low, high);
   }
 
   write8(va: number, value: number): void {
@@ -272,7 +259,7 @@ export class PagedMemory implements VirtualMemory {
     else this.write32Pair(va, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
   }
   writePtr(va: number, value: number): void {
-    this.write32Pair(va, value >>> 0, Math.floor(value * PER_TWO_32) >>> 0);
+    this.write32Pair(va, value >>> 0, highHalf(value));
   }
 
   private write32Pair(va: number, low: number, high: number): void {
@@ -429,13 +416,10 @@ export class PagedMemory implements VirtualMemory {
   /** 4-level walk (SDM vol. 3, 4.5.4): the physical address, or -1 and walkError when an entry is not present or has reserved bits set. Sets walkWritable. */
   private walk(va: number): number {
     const lo = va >>> 0,
-      hi = Math.floor(va * PER_TWO_32) >>> 0;
-    const region = hi * 0x800 + (lo >>> 21),
-      slot = (lo >>> 21) & (TABLE_ENTRIES - 1),
-      known = this.tableTag[slot] === region;
-    let writable = known ? this.tableWritable[slot]! : RW;
-    let table = known ? this.tableAt[slot]! : this.state.root();
-    for (let level = known ? 1 : 4; level >= 1; level--) {
+      hi = highHalf(va);
+    let writable = RW;
+    let table = this.state.root();
+    for (let level = 4; level >= 1; level--) {
       const index =
         (level === 4 ? hi >>> 7 : level === 3 ? (hi << 2) | (lo >>> 30) : level === 2 ? lo >>> 21 : lo >>> 12) & 0x1ff;
       const at = table + index * 8;
@@ -452,12 +436,6 @@ export class PagedMemory implements VirtualMemory {
         return ((entry & 0xfffff000 & ~offsetMask) | (lo & offsetMask)) >>> 0;
       }
       table = (entry & 0xfffff000) >>> 0;
-      if (level === 2) {
-        this.tableTag[slot] = region;
-        this.tableAt[slot] = table;
-        this.tableWritable[slot] = writable;
-        this.tablesUsed = true;
-      }
     }
     return this.noPage(0);
   }

@@ -14,7 +14,7 @@ import { irqlViolation } from './verifier/irql.ts';
 import { isKernelAddress } from './mm/layout.ts';
 import { missingPage } from './mm/view.ts';
 import { previousMode, probeCaller } from './ob/mode.ts';
-import { applyOutcome, type CalledGate, costOf, frameAt, readEntryArgs, runStep, setReturnValue } from './steps.ts';
+import { applyOutcome, costOf, frameAt, readEntryArgs, runStep, setReturnValue } from './steps.ts';
 import { UserMode } from './types/ke.ts';
 import { ETHREAD } from './types/ps.ts';
 import { STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR } from './types/status.ts';
@@ -43,7 +43,7 @@ const HIGHEST: { readonly [name in IrqlName]: number } = {
 };
 
 /** A gate with what is needed on every pass made ready. */
-interface ReadyGate extends CalledGate {
+interface ReadyGate extends Gate {
   info: ExportInfo<ArgTypes> | undefined;
   /** Bounds of the IRQL rule that holds for any arguments. */
   irqlMin: number;
@@ -63,7 +63,6 @@ function prepare(image: BuiltImage, gate: Gate): ReadyGate {
   const { min, max } = info?.irql ?? {};
   return {
     ...gate,
-    values: Object.fromEntries(gate.argNames.map(name => [name, undefined])),
     stub: image.base + gate.stub,
     service: SERVICE_NAME.test(gate.name),
     probed: gate.argNames.filter(

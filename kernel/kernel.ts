@@ -65,8 +65,6 @@ export class Kernel {
   readonly images: KernelImages;
   /** The kernel's own variables, in ntoskrnl's .data. */
   readonly global: Globals;
-  /** Symbols that were asked for: a hundred, where `images.symbols` has thousands, so that the processor's caches hold them. */
-  private readonly asked = new Map<string, number>();
   /** The processor that is in the gate. */
   cpu: CpuView;
   /** Its memory. */
@@ -87,11 +85,8 @@ export class Kernel {
 
   /** Address of a stub, of machine code or of a variable in the kernel's images, by its symbol: `nt!KeSetEvent`. Throws an Error for one that is not declared. */
   address(name: string): number {
-    const asked = this.asked.get(name);
-    if (asked !== undefined) return asked;
     const a = this.images.symbols.get(name);
     if (a === undefined) throw new Error(`${name} is not declared`);
-    this.asked.set(name, a);
     return a;
   }
 

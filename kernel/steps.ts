@@ -1,3 +1,4 @@
+import { highHalf } from '../hal/bus/memory.ts';
 import { R8, R9, RAX, RCX, RDX, RSP } from '../hal/bus/cpu.ts';
 import type { CpuView } from '../hal/bus/cpu.ts';
 import type { VirtualMemory } from '../hal/bus/memory.ts';
@@ -19,16 +20,8 @@ const ARGUMENT_REGISTERS = [RCX, RDX, R8, R9] as const;
 
 const FAST_FAIL_STACK_COOKIE_CHECK_FAILURE = 2;
 
-/** Multiplying by this is exact, and quicker than a division. */
-const PER_TWO_32 = 1 / 0x100000000;
-
 /** Cycles of the PAUSE that a retried gate stands for. */
 const RETRY_CYCLES = 40;
-
-/** A gate, with the object that its arguments are read into: a new one for each pass would cost more than reading them. */
-export interface CalledGate extends Gate {
-  readonly values: Record<string, unknown>;
-}
 
 /** A step routine's locals where they are: on the guest stack. */
 class StackFrame<F> implements Frame<F> {
@@ -61,9 +54,10 @@ export function frameAt(gate: Gate, mem: VirtualMemory, rsp: number): Frame<Fram
   return new StackFrame(gate.layout!, mem, rsp + FRAME_LOCALS) as unknown as Frame<FrameSpec>;
 }
 
-/** Declared arguments at the entry of a routine: registers first, the rest above the home area. They are good until the next pass through this gate. */
-export function readEntryArgs(gate: CalledGate, cpu: CpuView, rsp: number): ArgValues<ArgTypes> {
-  const { argNames, argTypes, values } = gate;
+/** Declared arguments at the entry of a routine: registers first, the rest above the home area. */
+export function readEntryArgs(gate: Gate, cpu: CpuView, rsp: number): ArgValues<ArgTypes> {
+  const values: Record<string, unknown> = {};
+  const { argNames, argTypes } = gate;
   for (let i = 0; i < argNames.length; i++) {
     if (i < 4) {
       const r = ARGUMENT_REGISTERS[i]!;
@@ -76,9 +70,10 @@ export function readEntryArgs(gate: CalledGate, cpu: CpuView, rsp: number): ArgV
   return values as ArgValues<ArgTypes>;
 }
 
-/** Declared arguments of a step routine that goes on: all from memory, `rsp` being the address of the return address. As long good as those of {@link readEntryArgs}. */
-export function readHomeArgs(gate: CalledGate, mem: VirtualMemory, rsp: number): ArgValues<ArgTypes> {
-  const { argNames, argTypes, values } = gate;
+/** Declared arguments of a step routine that goes on: all from memory, `rsp` being the address of the return address. */
+export function readHomeArgs(gate: Gate, mem: VirtualMemory, rsp: number): ArgValues<ArgTypes> {
+  const values: Record<string, unknown> = {};
+  const { argNames, argTypes } = gate;
   for (let i = 0; i < argNames.length; i++) {
     const slot = rsp + 8 + i * 8;
     values[argNames[i]!] = argTypes[i]!.from(mem.read32(slot), mem.read32(slot + 4));
@@ -89,7 +84,7 @@ export function readHomeArgs(gate: CalledGate, mem: VirtualMemory, rsp: number):
 /** Sets a register to a number (sign-extended when negative) or to a 64-bit value. */
 function setRegister(cpu: CpuView, r: number, value: number | bigint): void {
   if (typeof value === 'bigint') cpu.setGpr(r, BigInt.asUintN(64, value));
-  else cpu.setGpr32(r, value >>> 0, Math.floor(value * PER_TWO_32) >>> 0);
+  else cpu.setGpr32(r, value >>> 0, highHalf(value));
 }
 
 /** What a routine returns, into RAX. */
@@ -123,7 +118,7 @@ function stepNumber(gate: Gate, name: string): number {
 /** Step routine's part of a gate: which step runs, with which arguments; `entry` are those of the first step, if they have been read already. */
 export function runStep(
   k: Kernel,
-  gate: CalledGate,
+  gate: Gate,
   cpu: CpuView,
   entry?: ArgValues<ArgTypes>,
 ): { outcome: Outcome; args: ArgValues<ArgTypes> } {

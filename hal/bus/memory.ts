@@ -78,6 +78,25 @@ export function formatAddress(va: number): string {
   return `${hex.slice(0, 8)}\`${hex.slice(8)}`;
 }
 
+const TWO_32 = 0x1_0000_0000;
+/** Multiplying by this is exact, and quicker than a division. */
+const PER_TWO_32 = 1 / TWO_32;
+
+/** Bits 32 to 63 of an address, or of a count below 2^53, as an unsigned number; `>>> 0` gives the bits below. */
+export function highHalf(value: number): number {
+  return Math.floor(value * PER_TWO_32) >>> 0;
+}
+
+/** The address with these halves, either of which may be given signed or unsigned. Whether it is canonical is not looked at: one that is not loses low bits. */
+export function addressOfHalves(low: number, high: number): number {
+  return (high | 0) * TWO_32 + (low >>> 0);
+}
+
+/** The address stored at `va`, unchecked as {@link addressOfHalves} has it, where `readPtr` would fault. */
+export function addressAt(mem: VirtualMemory, va: number): number {
+  return addressOfHalves(mem.read32(va), mem.read32(va + 4));
+}
+
 /** The unsigned 64-bit value of an address. */
 export function addressToBigInt(va: number): bigint {
   return BigInt.asUintN(64, BigInt(va));

@@ -1,3 +1,4 @@
+import { highHalf } from '../../hal/bus/memory.ts';
 import { CS, type CpuView, DS, ES, FS, GS, LDTR, MSR_PAGEABLE_KEYS, RSP, SS, TR } from '../../hal/bus/cpu.ts';
 import { HIGH_LEVEL } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
@@ -75,7 +76,7 @@ function writeGate(k: Kernel, idt: number, vector: number, target: number, ist: 
   const INTERRUPT_GATE = 0x8e;
   f.OffsetLow.set(k.mem, at, target & 0xffff);
   f.OffsetMiddle.set(k.mem, at, (target >>> 16) & 0xffff);
-  f.OffsetHigh.set(k.mem, at, Math.floor(target / 0x100000000) >>> 0);
+  f.OffsetHigh.set(k.mem, at, highHalf(target));
   f.Selector.set(k.mem, at, KGDT64_R0_CODE);
   f.IstIndex.set(k.mem, at, ist);
   f.Type.set(k.mem, at, INTERRUPT_GATE | (dpl << 5));

@@ -1,3 +1,4 @@
+import { addressOfHalves } from '../../hal/bus/memory.ts';
 import type { CpuView } from '../../hal/bus/cpu.ts';
 import type { VirtualMemory } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
@@ -17,11 +18,10 @@ export interface ArgType<T> {
 }
 
 const arg = <T>(name: string, from: ArgType<T>['from'], pointer?: boolean): ArgType<T> => ({ name, from, ...(pointer ? { pointer } : {}) });
-const toPointer = (lo: number, hi: number): number => (hi | 0) * 0x100000000 + lo;
 
 export const VOID = arg('VOID', () => undefined);
-export const PVOID = arg<number>('PVOID', toPointer, true);
-export const HANDLE = arg<number>('HANDLE', toPointer, true);
+export const PVOID = arg<number>('PVOID', addressOfHalves, true);
+export const HANDLE = arg<number>('HANDLE', addressOfHalves, true);
 export const ULONG = arg<number>('ULONG', lo => lo);
 export const LONG = arg<number>('LONG', lo => lo | 0);
 export const NTSTATUS = arg<number>('NTSTATUS', lo => lo);
@@ -39,7 +39,7 @@ export const LONGLONG = arg<bigint>('LONGLONG', (lo, hi) => BigInt.asIntN(64, (B
 export const SIZE_T = arg<number>('SIZE_T', (lo, hi) => (hi < 0x200000 ? hi * 0x100000000 + lo : Infinity));
 export const PHYSICAL_ADDRESS = LONGLONG;
 /** A pointer with the name that the WDK gives it, for documentation. */
-export const pointer = (name: string): ArgType<number> => arg(name, toPointer, true);
+export const pointer = (name: string): ArgType<number> => arg(name, addressOfHalves, true);
 
 export type ArgTypes = { readonly [name: string]: ArgType<unknown> };
 export type ArgValues<A> = { [K in keyof A]: A[K] extends ArgType<infer T> ? T : never };

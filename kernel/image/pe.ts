@@ -1,3 +1,4 @@
+import { highHalf } from '../../hal/bus/memory.ts';
 /** Writes PE32+ images ("PE Format", Microsoft Learn). Section and file alignment are a page, so an image's file is what is mapped. */
 
 export interface SectionSpec {
@@ -69,7 +70,7 @@ export function writePe(spec: PeSpec): Uint8Array {
   v.setUint32(o + 16, spec.entry, true);
   v.setUint32(o + 20, 0x1000, true);
   v.setUint32(o + 24, spec.base >>> 0, true);
-  v.setUint32(o + 28, Math.floor(spec.base / 0x100000000) >>> 0, true);
+  v.setUint32(o + 28, highHalf(spec.base), true);
   v.setUint32(o + 32, 0x1000, true);
   v.setUint32(o + 36, 0x1000, true);
   for (const at of [40, 44, 48]) v.setUint16(o + at, 10, true); // OS, image and subsystem version 10.0

@@ -2,6 +2,7 @@
  * What drivers registered for the time of a stop (KeRegisterBugCheckCallback, KeRegisterBugCheckReasonCallback): called on the processor that stops, at HIGH_LEVEL with interrupts
  * off, before it freezes. A routine that faults ends the calls. What the routines hand over is kept for the report (KiBugCheckKept).
  */
+import { addressOfHalves, addressAt } from '../../hal/bus/memory.ts';
 import { call, type Frame, jump, type NtExport, ntExport, ntSteps, type Outcome, VOID } from '../exports/declare.ts';
 import { RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
@@ -133,7 +134,7 @@ export function canCallBack(k: Kernel): boolean {
     return m.readPtr(head) !== 0 && m.readPtr(head) !== head;
   });
   if (!any && !k.global.get('HalpResetDisplayParameters')) return false;
-  const rsp = (k.cpu.gprHi(RSP) | 0) * 0x100000000 + k.cpu.gprLo(RSP);
+  const rsp = addressOfHalves(k.cpu.gprLo(RSP), k.cpu.gprHi(RSP));
   return isFrameAddress(k, rsp) && isFrameAddress(k, rsp - 0xc00);
 }
 
@@ -329,8 +330,7 @@ export function keptAtStop(k: Kernel): { component: string; reason: number; addr
 function shortName(k: Kernel, pointerAt: number): string {
   const m = k.mem;
   if (m.translate(pointerAt) < 0) return '';
-  const high = m.read32(pointerAt + 4) | 0;
-  const at = high * 0x100000000 + m.read32(pointerAt);
+  const at = addressAt(m, pointerAt);
   let text = '';
   for (let i = 0; i < 32 && m.translate(at + i) >= 0; i++) {
     const c = m.read8(at + i);

@@ -1,3 +1,4 @@
+import { addressAt } from '../../hal/bus/memory.ts';
 import type { BugCheck } from '../../hal/bus/guestos.ts';
 import { sendNmi } from '../../hal/nt/apic.ts';
 import { R12, R13, R14, R15, RBP, RBX, RDI, RSI, RSP } from '../../hal/bus/cpu.ts';
@@ -134,7 +135,7 @@ function irpOf(k: Kernel, code: number, p1: number): number | null {
   const thread = KPRCB.f.CurrentThread.get(k.mem, prcbAddress(k.global.get('KiBugCheckCpu')));
   const head = thread + ETHREAD.f.IrpList.offset;
   if (k.mem.translate(head) < 0) return null;
-  const link = (k.mem.read32(head + 4) | 0) * 0x100000000 + k.mem.read32(head);
+  const link = addressAt(k.mem, head);
   if (link === head || link === 0 || k.mem.translate(link) < 0) return null;
   const irp = link - IRP_THREAD_LIST_ENTRY;
   return k.mem.translate(irp) >= 0 && k.mem.read16(irp) === IRP_TYPE ? irp : null;

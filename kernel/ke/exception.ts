@@ -1,3 +1,4 @@
+import { addressAt } from '../../hal/bus/memory.ts';
 import {
   call,
   DISPATCH_LEVEL,
@@ -88,8 +89,6 @@ interface Exception {
   parameters: readonly bigint[];
 }
 
-const address = (k: Kernel, at: number): number => (k.mem.read32(at + 4) | 0) * 0x100000000 + k.mem.read32(at);
-
 /** Whether the code at `rip` is a driver's: not in the kernel's own images. */
 function isDriverCode(k: Kernel, rip: number): boolean {
   const module = moduleAt(modulesOf(k), rip);
@@ -101,8 +100,8 @@ function isDriverCode(k: Kernel, rip: number): boolean {
  * check: at DISPATCH_LEVEL and above by whose code it was, below it by what is wrong with the address.
  */
 function pageFault(k: Kernel, trapFrame: number): Exception {
-  const va = address(k, trapFrame + F.FaultAddress.offset);
-  const rip = address(k, trapFrame + F.Rip.offset);
+  const va = addressAt(k.mem, trapFrame + F.FaultAddress.offset);
+  const rip = addressAt(k.mem, trapFrame + F.Rip.offset);
   const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
   // With interrupts off the fault cannot be repaired at any IRQL; the parameter then says 0xFF.
   const masked = (F.EFlags.get(k.mem, trapFrame) & RFLAGS_IF) === 0;
@@ -161,7 +160,7 @@ const fromUser = (k: Kernel, trapFrame: number): boolean => (F.SegCs.get(k.mem, 
 
 /** The arguments of a system service could not be read from the program's stack: the service fails. */
 function failsService(k: Kernel, trapFrame: number): boolean {
-  if (address(k, trapFrame + F.Rip.offset) !== k.address('nt!KiSystemCall64.copyArguments')) return false;
+  if (addressAt(k.mem, trapFrame + F.Rip.offset) !== k.address('nt!KiSystemCall64.copyArguments')) return false;
   k.mem.writePtr(trapFrame + F.Rip.offset, k.address('nt!KiSystemCall64.badArguments'));
   return true;
 }
@@ -178,7 +177,7 @@ function repaired(k: Kernel, trapFrame: number): boolean {
   const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
   return mmAccessFault(
     k,
-    address(k, trapFrame + F.FaultAddress.offset),
+    addressAt(k.mem, trapFrame + F.FaultAddress.offset),
     { write: (error & PF_WRITE) !== 0, execute: (error & PF_INSTRUCTION) !== 0 },
     F.PreviousIrql.get(k.mem, trapFrame),
   );
@@ -191,7 +190,7 @@ function repaired(k: Kernel, trapFrame: number): boolean {
 function readsPage(k: Kernel, trapFrame: number): Outcome | null {
   if ((F.EFlags.get(k.mem, trapFrame) & RFLAGS_IF) === 0 || F.PreviousIrql.get(k.mem, trapFrame) >= DISPATCH_LEVEL) return null;
   const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
-  const va = address(k, trapFrame + F.FaultAddress.offset);
+  const va = addressAt(k.mem, trapFrame + F.FaultAddress.offset);
   const missing = missingPage(k, va, { write: (error & PF_WRITE) !== 0, execute: (error & PF_INSTRUCTION) !== 0 });
   return missing ? call(k.address('nt!MiReadFilePage'), [missing.area, missing.page], 'paged') : null;
 }
@@ -199,11 +198,11 @@ function readsPage(k: Kernel, trapFrame: number): Outcome | null {
 /** A page could not be read: STATUS_IN_PAGE_ERROR with the access, the address and the status of the read. */
 function inPageError(k: Kernel, trapFrame: number, status: number): Exception {
   const error = Number(F.ErrorCode.get(k.mem, trapFrame) & 0xffffffffn);
-  const va = address(k, trapFrame + F.FaultAddress.offset);
+  const va = addressAt(k.mem, trapFrame + F.FaultAddress.offset);
   const access = error & PF_INSTRUCTION ? 8 : error & PF_WRITE ? 1 : 0;
   return {
     status: STATUS_IN_PAGE_ERROR,
-    address: address(k, trapFrame + F.Rip.offset),
+    address: addressAt(k.mem, trapFrame + F.Rip.offset),
     parameters: [BigInt(access), BigInt.asUintN(64, BigInt(va)), BigInt(status >>> 0)],
   };
 }
@@ -213,7 +212,7 @@ function paged(k: Kernel, f: Fr, trapFrame: number, status: number): Outcome {
   if ((status | 0) >= 0) return ret();
   const thread = k.currentThread();
   const mark = ETHREAD.f.ActiveFaultCount;
-  const rip = address(k, trapFrame + F.Rip.offset);
+  const rip = addressAt(k.mem, trapFrame + F.Rip.offset);
   if (!fromUser(k, trapFrame) && !isDriverCode(k, rip) && previousMode(k) !== 0 && mark.get(k.mem, thread) === 0) {
     mark.set(k.mem, thread, 1);
     return ret();
@@ -240,7 +239,7 @@ function simdStatus(k: Kernel): number {
 
 /** What a trap means to software, or a stop for those that mean that the machine is broken. */
 function describe(k: Kernel, trapFrame: number, vector: number): Exception {
-  const rip = address(k, trapFrame + F.Rip.offset);
+  const rip = addressAt(k.mem, trapFrame + F.Rip.offset);
   const plain = (status: number, at = rip, parameters: readonly bigint[] = []): Exception => ({
     status,
     address: at,
@@ -284,7 +283,7 @@ function describe(k: Kernel, trapFrame: number, vector: number): Exception {
     default:
       if (fromUser(k, trapFrame)) return plain(STATUS_ACCESS_VIOLATION, rip, [0n, 0xffffffffffffffffn]);
       // Double fault, invalid TSS, segment and stack faults, x87: nothing in kernel mode may cause them.
-      k.bugCheckAt(trapFrame, UNEXPECTED_KERNEL_MODE_TRAP, vector, trapFrame, address(k, trapFrame + F.Rsp.offset), rip);
+      k.bugCheckAt(trapFrame, UNEXPECTED_KERNEL_MODE_TRAP, vector, trapFrame, addressAt(k.mem, trapFrame + F.Rsp.offset), rip);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ModuleInfo } from '../../hal/bus/guestos.ts';
-import { GuestFault } from '../../hal/bus/memory.ts';
+import { GuestFault, addressAt, addressOfHalves } from '../../hal/bus/memory.ts';
 import { R12, R13, R14, R15, RBP, RBX, RDI, RSI, RSP } from '../../hal/bus/cpu.ts';
 import { kernelSymbolAt } from '../image/symbols.ts';
 import type { Kernel } from '../kernel.ts';
@@ -35,24 +35,22 @@ export function symbolAt(k: Kernel, modules: readonly ModuleInfo[], address: num
   }
 }
 
-const lowAddress = (k: Kernel, at: number): number => (k.mem.read32(at + 4) | 0) * 0x100000000 + k.mem.read32(at);
-
 /** Registers of the code that a KTRAP_FRAME interrupted. R12 to R15 are not in it: they are those that the processor has now. */
 export function trapContext(k: Kernel, trapFrame: number): WalkContext {
   const registers = new Array<number>(16).fill(0);
-  for (const r of [R12, R13, R14, R15]) registers[r] = k.cpu.gprHi(r) * 0x100000000 + k.cpu.gprLo(r);
-  registers[RBX] = lowAddress(k, trapFrame + F.Rbx.offset);
-  registers[RDI] = lowAddress(k, trapFrame + F.Rdi.offset);
-  registers[RSI] = lowAddress(k, trapFrame + F.Rsi.offset);
-  registers[RBP] = lowAddress(k, trapFrame + F.Rbp.offset);
-  registers[RSP] = lowAddress(k, trapFrame + F.Rsp.offset);
-  return { rip: lowAddress(k, trapFrame + F.Rip.offset), registers };
+  for (const r of [R12, R13, R14, R15]) registers[r] = addressOfHalves(k.cpu.gprLo(r), k.cpu.gprHi(r));
+  registers[RBX] = addressAt(k.mem, trapFrame + F.Rbx.offset);
+  registers[RDI] = addressAt(k.mem, trapFrame + F.Rdi.offset);
+  registers[RSI] = addressAt(k.mem, trapFrame + F.Rsi.offset);
+  registers[RBP] = addressAt(k.mem, trapFrame + F.Rbp.offset);
+  registers[RSP] = addressAt(k.mem, trapFrame + F.Rsp.offset);
+  return { rip: addressAt(k.mem, trapFrame + F.Rip.offset), registers };
 }
 
 /** Registers of the processor as it stands. */
 export function currentContext(k: Kernel): WalkContext {
   const registers: number[] = [];
-  for (let r = 0; r < 16; r++) registers.push((k.cpu.gprHi(r) | 0) * 0x100000000 + k.cpu.gprLo(r));
+  for (let r = 0; r < 16; r++) registers.push(addressOfHalves(k.cpu.gprLo(r), k.cpu.gprHi(r)));
   return { rip: k.cpu.rip, registers };
 }
 

@@ -1,3 +1,4 @@
+import { addressAt } from '../../hal/bus/memory.ts';
 import { R12, R13, R14, R15, RAX, RBP, RBX, RDI, RSI, RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 import { pcrAddress } from '../mm/layout.ts';
@@ -89,11 +90,10 @@ function loadContext(k: Kernel, thread: number): void {
 export function savedContext(k: Kernel, thread: number): { rip: number; rsp: number; registers: ReadonlyMap<number, number> } {
   const top = T.KernelStack.get(k.mem, thread);
   const frame = top + KSWITCH_FRAME.size;
-  const lo48 = (a: number): number => (k.mem.read32(a + 4) | 0) * 0x100000000 + k.mem.read32(a);
   return {
     rip: k.mem.readPtr(top + S.Return.offset),
     rsp: k.mem.readPtr(top + S.P1Home.offset),
-    registers: new Map(SAVED.map(([r, offset]) => [r, lo48(frame + offset)])),
+    registers: new Map(SAVED.map(([r, offset]) => [r, addressAt(k.mem, frame + offset)])),
   };
 }
 

@@ -1,9 +1,10 @@
+import { addressOfHalves } from '../../hal/bus/memory.ts';
 /**
  * The kernel's address space. Regions lie where x64 NT had them before their bases were randomised, so that an address tells a reader what it belongs to.
  * All addresses are sign-extended numbers.
  */
 
-const va = (hi: number, lo: number): number => (hi | 0) * 0x100000000 + lo;
+const va = (hi: number, lo: number): number => addressOfHalves(lo, hi);
 
 export const PAGE_SIZE = 0x1000;
 export const LARGE_PAGE_SIZE = 0x200000;

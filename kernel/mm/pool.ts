@@ -1,3 +1,4 @@
+import { addressOfHalves } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
 import { BAD_POOL_CALLER, BAD_POOL_HEADER } from '../types/bugcodes.ts';
 import { MM_HIGHEST_USER_ADDRESS, MM_SYSTEM_RANGE_START, PAGE_SIZE, pageOffset } from './layout.ts';
@@ -64,7 +65,7 @@ function insertFree(k: Kernel, pool: number, block: number, units: number): void
 /** A link in freed memory, which anybody can have written over: 0 for one that is no address. */
 function linkAt(k: Kernel, at: number): number {
   const high = k.mem.readI32(at + 4);
-  return high < -0x8000 || high > 0x7fff ? 0 : high * 0x100000000 + k.mem.read32(at);
+  return high < -0x8000 || high > 0x7fff ? 0 : addressOfHalves(k.mem.read32(at), high);
 }
 
 /** Whether an address can be read, after bringing its page back if it was trimmed. */

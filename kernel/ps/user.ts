@@ -2,6 +2,7 @@
  * Processes with a user mode. Their programs are images that the kernel builds for itself (image/usercode.ts): ntdll with the stubs of the services and the dispatchers,
  * and one program. A thread starts in ntdll's RtlUserThreadStart, by a trap frame that looks as if it had called a service there.
  */
+import { highHalf } from '../../hal/bus/memory.ts';
 import { call, type NtExport, ntSteps, type Outcome, pointer, PVOID, ret, VOID } from '../exports/declare.ts';
 import type { BuiltImage } from '../image/build.ts';
 import type { Kernel } from '../kernel.ts';
@@ -54,7 +55,7 @@ function bytesOf(size: number, fields: readonly (readonly [number, number])[]): 
   const view = new DataView(bytes.buffer);
   for (const [at, value] of fields) {
     view.setUint32(at, value >>> 0, true);
-    if (value > 0xffffffff) view.setUint32(at + 4, Math.floor(value / 0x100000000), true);
+    if (value > 0xffffffff) view.setUint32(at + 4, highHalf(value), true);
   }
   return bytes;
 }

@@ -1,4 +1,5 @@
 /** A CONTEXT in guest memory: filled from the processor, unwound frame by frame, loaded into the processor. */
+import { addressAt } from '../../hal/bus/memory.ts';
 import { RSP } from '../../hal/bus/cpu.ts';
 import type { VirtualMemory } from '../../hal/bus/memory.ts';
 import type { Kernel } from '../kernel.ts';
@@ -15,8 +16,6 @@ const KERNEL_CS = 0x10,
 /** RFLAGS that a restored context may choose: the arithmetic flags, TF, IF, DF, RF, AC, ID. */
 const CHOOSABLE_FLAGS = 0x00250fd5;
 
-const low = (m: VirtualMemory, at: number): number => (m.read32(at + 4) | 0) * 0x100000000 + m.read32(at);
-
 /** The registers in a CONTEXT, for unwinding. Registers are in the CONTEXT in the order of their numbers. */
 export class ContextRegisters implements UnwindRegisters {
   private readonly m: VirtualMemory;
@@ -26,13 +25,13 @@ export class ContextRegisters implements UnwindRegisters {
     this.at = at;
   }
   get rip(): number {
-    return low(this.m, this.at + C.Rip.offset);
+    return addressAt(this.m, this.at + C.Rip.offset);
   }
   set rip(value: number) {
     this.m.writePtr(this.at + C.Rip.offset, value);
   }
   get(register: number): number {
-    return low(this.m, this.at + FIRST_REGISTER + register * 8);
+    return addressAt(this.m, this.at + FIRST_REGISTER + register * 8);
   }
   set(register: number, value: number): void {
     this.m.writePtr(this.at + FIRST_REGISTER + register * 8, value);

@@ -1,4 +1,4 @@
-import { GuestFault, type VirtualMemory } from '../../hal/bus/memory.ts';
+import { GuestFault, type VirtualMemory, addressAt } from '../../hal/bus/memory.ts';
 import { RSP } from '../../hal/bus/cpu.ts';
 
 /**
@@ -98,9 +98,6 @@ export function lookupFunctionEntry(m: VirtualMemory, image: ImageRange, address
   return null;
 }
 
-/** A 64-bit value as an address without a check: bits 32-63 are taken as they are. */
-const address = (m: VirtualMemory, at: number): number => (m.read32(at + 4) | 0) * 0x100000000 + m.read32(at);
-
 class WalkRegisters implements UnwindRegisters {
   private readonly m: VirtualMemory;
   private readonly c: WalkContext;
@@ -121,7 +118,7 @@ class WalkRegisters implements UnwindRegisters {
     this.c.registers[register] = value;
   }
   load(register: number, from: number): void {
-    this.c.registers[register] = address(this.m, from);
+    this.c.registers[register] = addressAt(this.m, from);
   }
   loadXmm(): void {
     // A walk of the stack needs no vector registers.
@@ -212,8 +209,8 @@ function undoCodes(m: VirtualMemory, info: UnwindInfo, r: UnwindRegisters, offse
         break;
       case UWOP_PUSH_MACHFRAME: {
         const frame = rsp + (more === 1 ? 8 : 0);
-        r.rip = address(m, frame);
-        r.set(RSP, address(m, frame + 24));
+        r.rip = addressAt(m, frame);
+        r.set(RSP, addressAt(m, frame + 24));
         machineFrame = true;
         break;
       }
@@ -345,7 +342,7 @@ function finishEpilogue(
       return false;
   }
   for (const [register, from] of pops) r.load(register, from);
-  r.rip = address(m, rsp);
+  r.rip = addressAt(m, rsp);
   r.set(RSP, rsp + 8);
   return true;
 }
@@ -399,7 +396,7 @@ export function unwindFrame(
 
 function popReturn(m: VirtualMemory, r: UnwindRegisters): void {
   const rsp = r.get(RSP);
-  r.rip = address(m, rsp);
+  r.rip = addressAt(m, rsp);
   r.set(RSP, rsp + 8);
 }
 

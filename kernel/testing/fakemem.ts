@@ -1,8 +1,7 @@
-import { GuestFault } from '../../hal/bus/memory.ts';
+import { GuestFault, addressOfHalves, highHalf } from '../../hal/bus/memory.ts';
 import type { PhysicalMemory, VirtualMemory } from '../../hal/bus/memory.ts';
 
 const PAGE = 0x1000;
-const TWO_32 = 0x100000000;
 
 /** RAM for unit tests: an ArrayBuffer. */
 export class FakePhysical implements PhysicalMemory {
@@ -112,7 +111,7 @@ export class FakeVirtual implements VirtualMemory {
   readPtr(va: number): number {
     const high = this.readI32(va + 4);
     if (high < -0x8000 || high > 0x7fff) throw new GuestFault(13, 0, va);
-    return high * TWO_32 + this.read32(va);
+    return addressOfHalves(this.read32(va), high);
   }
   write8(va: number, value: number): void {
     this.ram.write8(this.address(va, true), value & 0xff);
@@ -135,7 +134,7 @@ export class FakeVirtual implements VirtualMemory {
   writePtr(va: number, value: number): void {
     this.probe(va, 8, true);
     this.write32(va, value >>> 0);
-    this.write32(va + 4, Math.floor(value / TWO_32) >>> 0);
+    this.write32(va + 4, highHalf(value));
   }
   readBytes(va: number, length: number): Uint8Array {
     this.probe(va, length, false);
