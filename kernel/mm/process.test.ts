@@ -75,6 +75,28 @@ describe('an address space', () => {
     expect(free()).toBe(before);
   });
 
+  it('gives page tables back with the last page that they map', () => {
+    const process = makeProcess();
+    const touch = (base: number): void => {
+      const r = mmAllocateUserMemory(k, process, { base, bytes: 0x1000, protect: PAGE_READWRITE });
+      expect(r.status).toBe(STATUS_SUCCESS);
+      inAddressSpace(k, process, () => k.mem.write32(base, 7));
+    };
+    // The levels above stay, once made.
+    touch(0x400000);
+    mmFreeUserMemory(k, process, 0x400000);
+    const before = free();
+    const BASES = [0x600000, 0x610000, 0xa00000, 0xc00000];
+    BASES.forEach(touch);
+    expect(before - free()).toBe(BASES.length + 3);
+    mmFreeUserMemory(k, process, 0x600000);
+    inAddressSpace(k, process, () => expect(k.mem.read32(0x610000)).toBe(7));
+    for (const base of BASES.slice(1)) mmFreeUserMemory(k, process, base);
+    expect(free()).toBe(before);
+    touch(0x600000);
+    inAddressSpace(k, process, () => expect(k.mem.read32(0x600000)).toBe(7));
+  });
+
   it('shares the kernel half, also what is mapped in it later', () => {
     const process = makeProcess();
     // A region of the kernel's half that no entry of the PML4 covers yet.

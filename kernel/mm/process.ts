@@ -30,7 +30,7 @@ import {
   USER_SHARED_DATA,
 } from './layout.ts';
 import { isRam, mmAllocatePage, mmFreePage } from './pfn.ts';
-import { mmGetPte, mmProtectPage, mmUnmapPage } from './pte.ts';
+import { mmFreeEmptyTables, mmGetPte, mmProtectPage, mmUnmapPage } from './pte.ts';
 import {
   createRegion,
   MEM_MAPPED,
@@ -155,7 +155,7 @@ export function mmFreeUserMemory(k: Kernel, process: number, base: number): numb
   return STATUS_SUCCESS;
 }
 
-/** Unmaps the pages of [from, to) in the current address space and gives them up; they count as the process's own unless they are `mapped` ones. */
+/** Unmaps the pages of [from, to) in the current address space and gives them up, with the page tables that have nothing left to map; they count as the process's own unless they are `mapped` ones. */
 export function freeUserPages(k: Kernel, process: number, from: number, to: number, mapped = false): void {
   let freed = 0;
   for (let va = from; va < to; va += PAGE_SIZE) {
@@ -164,6 +164,7 @@ export function freeUserPages(k: Kernel, process: number, from: number, to: numb
     if (isRam(k, pfn)) mmFreePage(k, pfn);
     freed++;
   }
+  if (freed > 0) mmFreeEmptyTables(k, from, to - from);
   if (!mapped) addPrivatePages(k, process, -freed);
 }
 

@@ -11,6 +11,7 @@ import {
   PTE_VALID,
   PTE_WRITE,
   isKernelAddress,
+  pteAddress,
 } from './layout.ts';
 import { mmAllocatePage, mmFreePage, noteMapping } from './pfn.ts';
 import { shareKernelEntry } from './process.ts';
@@ -102,7 +103,7 @@ export function mmUnmapPageEverywhere(k: Kernel, va: number): number {
   return Number((pte & PTE_PFN_MASK) >> 12n);
 }
 
-/** Frees the page tables of [base, base + size), kernel addresses, that have no entry left. */
+/** Frees the page tables of [base, base + size) in the current address space that have no entry left. */
 export function mmFreeEmptyTables(k: Kernel, base: number, size: number): void {
   const { memory } = k.platform;
   const span = PAGE_SIZE * 512;
@@ -115,8 +116,8 @@ export function mmFreeEmptyTables(k: Kernel, base: number, size: number): void {
     for (let i = 0; i < PAGE_SIZE && used === 0; i += 4) used = memory.read32(table + i);
     if (used !== 0) continue;
     memory.write64(at, 0n);
-    // Processors may have kept the way to the table (Intel SDM vol. 3, 4.10.3), and its place in the self-map.
-    k.invalidateAll();
+    // Processors may have kept the way to the table, which any INVLPG takes back (Intel SDM vol. 3, 4.10.4.1), and its place in the self-map.
+    k.invalidate(pteAddress(va));
     mmFreePage(k, table / PAGE_SIZE);
   }
 }

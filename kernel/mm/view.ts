@@ -26,7 +26,7 @@ import { isKernelAddress, PAGE_SIZE, pageBase, PTE_NO_EXECUTE, PTE_PFN_MASK, PTE
 import { isRam, mmAllocatePage, mmFreePage } from './pfn.ts';
 import { exAllocatePool, exFreePool } from './pool.ts';
 import { inAddressSpace } from './process.ts';
-import { mmGetPte, mmMapPage, mmProtectPage, mmUnmapPage } from './pte.ts';
+import { mmFreeEmptyTables, mmGetPte, mmMapPage, mmProtectPage, mmUnmapPage } from './pte.ts';
 
 /** This kernel's own layout. */
 export const MM_VIEW = struct('_MM_VIEW', {
@@ -149,11 +149,14 @@ function mapNow(k: Kernel, view: number, cache: (pfn: number) => number): boolea
 export function deleteView(k: Kernel, view: number): void {
   const { mem } = k;
   const area = V.Area.get(mem, view),
-    first = V.First.get(mem, view);
-  for (let i = 0; i < V.Pages.get(mem, view); i++) {
-    const pfn = mmUnmapPage(k, V.Base.get(mem, view) + i * PAGE_SIZE);
+    base = V.Base.get(mem, view),
+    first = V.First.get(mem, view),
+    pages = V.Pages.get(mem, view);
+  for (let i = 0; i < pages; i++) {
+    const pfn = mmUnmapPage(k, base + i * PAGE_SIZE);
     if (pfn >= 0 && area && isRam(k, pfn) && pfn !== pageFrame(k, area, first + i)) mmFreePage(k, pfn);
   }
+  mmFreeEmptyTables(k, base, pages * PAGE_SIZE);
   removeEntryList(mem, view);
   exFreePool(k, view, TAG);
   if (area) releaseView(k, area);

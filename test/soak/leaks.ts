@@ -13,7 +13,10 @@ import { workQueue } from '../../kernel/ex/work.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { UNLOADED_DRIVER, UNLOADED_DRIVERS } from '../../kernel/ldr/globals.ts';
 import { POOL_DESCRIPTOR } from '../../kernel/mm/globals.ts';
+import { MM_REGION, regionsOf } from '../../kernel/mm/region.ts';
+import { listEntries } from '../../kernel/rtl/list.ts';
 import { OBJECT_TYPE } from '../../kernel/types/ob.ts';
+import { EPROCESS } from '../../kernel/types/ps.ts';
 import { VF_KINDS } from '../../kernel/verifier/globals.ts';
 import { startPump } from './pump.ts';
 import { retire, WORKLOADS, type Workload } from './samples.ts';
@@ -28,6 +31,18 @@ export type Counters = Record<string, number>;
 
 const systemWorkers = (k: Kernel): number =>
   Array.from({ length: WORK_QUEUES }, (_, n) => EX_WORK_QUEUE.f.Threads.get(k.mem, workQueue(k, n))).reduce((a, b) => a + b, 0);
+
+/** User memory of all processes: the bytes of its regions, and how many private pages are there. */
+function userMemory(k: Kernel): { bytes: number; pages: number } {
+  const out = { bytes: 0, pages: 0 };
+  for (const link of listEntries(k.mem, k.global.address('PsActiveProcessHead'))) {
+    const process = link - EPROCESS.f.ActiveProcessLinks.offset;
+    out.pages += Number(EPROCESS.f.NumberOfPrivatePages.get(k.mem, process));
+    for (const region of regionsOf(k, process))
+      out.bytes += MM_REGION.f.End.get(k.mem, region) - MM_REGION.f.Start.get(k.mem, region);
+  }
+  return out;
+}
 
 /** What is in use in the machine. */
 export function counters(machine: Machine): Counters {
@@ -55,7 +70,10 @@ export function counters(machine: Machine): Counters {
   out['system PTEs'] = k.global.get('MmSystemPtesInUse');
   out['threads'] = k.global.get('PspActiveThreads');
   out['kernel stacks'] = k.global.get('KiStackCount');
-  if (k.global.get('MmUnloadedDriverCount') > UNLOADED_DRIVERS + 1) out[PAGES] = k.global.get('MmAvailablePages');
+  // A page of a program's memory comes when it is first touched (a deeper place of a stack, after any number of rounds) and stays: it is the regions that must not grow.
+  const user = userMemory(k);
+  out['bytes of user regions'] = user.bytes;
+  if (k.global.get('MmUnloadedDriverCount') > UNLOADED_DRIVERS + 1) out[PAGES] = k.global.get('MmAvailablePages') + user.pages;
   const table = k.global.address('ObTypeIndexTable');
   for (let i = 2; i < 256; i++) {
     const type = k.mem.readPtr(table + i * 8);
