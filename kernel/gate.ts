@@ -1,7 +1,7 @@
 import type { CpuView } from '../hal/bus/cpu.ts';
 import { R9, RCX, RSP } from '../hal/bus/cpu.ts';
 import { GuestFault } from '../hal/bus/memory.ts';
-import type { ArgTypes, ArgValues, ExportInfo, IrqlName, IrqlRule, Outcome, ReturnValue } from './exports/declare.ts';
+import { type ArgTypes, type ArgValues, type ExportInfo, HIGH_LEVEL, type Outcome, type ReturnValue } from './exports/declare.ts';
 import type { BuiltImage, Gate, KernelImages } from './image/build.ts';
 import { callOfAbsentRoutine } from './image/absent.ts';
 import { isFreezing, stopMachine } from './ke/bugcheck.ts';
@@ -10,7 +10,7 @@ import { switchThread } from './ke/swap.ts';
 import { BugCheckSignal, type Kernel, RaiseSignal } from './kernel.ts';
 import type { Hook, HookArgs } from './verifier/hook.ts';
 import { verifierHooks } from './verifier/hooks.ts';
-import { irqlViolation } from './verifier/irql.ts';
+import { brokenIrqlRule, highestIrql, irqlViolation, lowestIrql } from './verifier/irql.ts';
 import { isKernelAddress } from './mm/layout.ts';
 import { missingPage } from './mm/view.ts';
 import { previousMode, probeCaller } from './ob/mode.ts';
@@ -25,22 +25,6 @@ const VECTOR_UD = 6,
   VECTOR_PF = 14;
 /** Page-fault error code: a write. */
 const PF_WRITE = 2;
-
-/** The IRQLs that a name in a rule stands for: the lowest and the highest. */
-const LOWEST: { readonly [name in IrqlName]: number } = {
-  PASSIVE_LEVEL: 0,
-  APC_LEVEL: 1,
-  DISPATCH_LEVEL: 2,
-  DIRQL: 3,
-  HIGH_LEVEL: 15,
-};
-const HIGHEST: { readonly [name in IrqlName]: number } = {
-  PASSIVE_LEVEL: 0,
-  APC_LEVEL: 1,
-  DISPATCH_LEVEL: 2,
-  DIRQL: 12,
-  HIGH_LEVEL: 15,
-};
 
 /** A gate with what is needed on every pass made ready. */
 interface ReadyGate extends Gate {
@@ -60,7 +44,6 @@ interface ReadyGate extends Gate {
 
 function prepare(image: BuiltImage, gate: Gate): ReadyGate {
   const info = (gate.plain ?? gate.steps) as ExportInfo<ArgTypes> | undefined;
-  const { min, max } = info?.irql ?? {};
   return {
     ...gate,
     stub: image.base + gate.stub,
@@ -70,8 +53,8 @@ function prepare(image: BuiltImage, gate: Gate): ReadyGate {
     ),
     info,
     hook: info === undefined ? undefined : verifierHooks.get(info.name),
-    irqlMin: min === undefined ? 0 : LOWEST[min],
-    irqlMax: max === undefined ? 15 : HIGHEST[max],
+    irqlMin: lowestIrql(info?.irql ?? {}),
+    irqlMax: highestIrql(info?.irql ?? {}),
   };
 }
 
@@ -99,21 +82,10 @@ function checkIrql(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void 
   const irql = k.cpu.cr8;
   const rule = gate.info!.irql!;
   // While the system stops, drivers' bug check routines run at HIGH_LEVEL and may print.
-  if (irql === HIGHEST.HIGH_LEVEL && isFreezing(k)) return;
-  if (irql > gate.irqlMax || irql < gate.irqlMin) breakRule(k, gate.info!.name, rule, args);
+  if (irql === HIGH_LEVEL && isFreezing(k)) return;
+  if (irql > gate.irqlMax || irql < gate.irqlMin) irqlViolation(k, gate.info!.name, rule, args as HookArgs);
   const sharpened = rule.when?.(args, k);
-  if (sharpened === undefined) return;
-  if (
-    (sharpened.max !== undefined && irql > HIGHEST[sharpened.max]) ||
-    (sharpened.min !== undefined && irql < LOWEST[sharpened.min])
-  )
-    breakRule(k, gate.info!.name, sharpened, args);
-}
-
-function breakRule(k: Kernel, name: string, rule: IrqlRule, args: ArgValues<ArgTypes>): never {
-  const irql = k.cpu.cr8;
-  const bound = rule.max !== undefined && irql > HIGHEST[rule.max] ? `<= ${rule.max}` : `>= ${rule.min}`;
-  irqlViolation(k, name, rule, args as HookArgs, `${name} must be called at IRQL ${bound}; the IRQL is ${irql}`);
+  if (sharpened !== undefined && brokenIrqlRule(irql, sharpened)) irqlViolation(k, gate.info!.name, sharpened, args as HookArgs);
 }
 
 function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {

@@ -44,9 +44,10 @@ export const pointer = (name: string): ArgType<number> => arg(name, addressOfHal
 export type ArgTypes = { readonly [name: string]: ArgType<unknown> };
 export type ArgValues<A> = { [K in keyof A]: A[K] extends ArgType<infer T> ? T : never };
 
+/** Bounds of the IRQL of a call: names, or numbers where the bound is that of an object (an interrupt's DIRQL). */
 export interface IrqlRule {
-  max?: IrqlName;
-  min?: IrqlName;
+  max?: IrqlName | number;
+  min?: IrqlName | number;
 }
 
 /** What every declaration says. `status` is `full`, or `partial` with what is missing in words. A routine that is not declared is absent. */

@@ -41,6 +41,7 @@ const misc: NtExport[] = [
   ntExport({
     name: 'ExGetPreviousMode',
     doc: 'Returns the mode of the caller that the current thread works for.',
+    irql: { max: 'DISPATCH_LEVEL' },
     args: {},
     returns: CHAR,
     cycles: 8,
@@ -104,6 +105,7 @@ const misc: NtExport[] = [
   ntExport({
     name: 'ExIsProcessorFeaturePresent',
     doc: 'Tells whether the processor has a feature.',
+    irql: PASSIVE,
     args: { ProcessorFeature: ULONG },
     returns: BOOLEAN,
     cycles: 10,

@@ -10,6 +10,7 @@ import { STATUS_INVALID_PARAMETER_4, STATUS_INVALID_PARAMETER_5, STATUS_SUCCESS 
 import {
   call,
   LONGLONG,
+  type IrqlRule,
   type NtExport,
   ntCode,
   ntExport,
@@ -121,6 +122,7 @@ const slist: NtExport[] = [
   ntExport({
     name: 'ExQueryDepthSList',
     doc: 'Returns the number of entries of a sequenced list.',
+    irql: DISPATCH,
     args: { ListHead: PSLIST_HEADER },
     returns: USHORT,
     cycles: 8,
@@ -258,11 +260,11 @@ function freeEntries(k: Kernel, list: number, extended: boolean): Outcome {
   return ret();
 }
 
-const emptying = (name: string, doc: string, unlink: boolean, extended: boolean): NtExport =>
+const emptying = (name: string, doc: string, unlink: boolean, extended: boolean, irql: IrqlRule = DISPATCH): NtExport =>
   ntSteps({
     name,
     doc,
-    irql: DISPATCH,
+    irql,
     args: { Lookaside: PVOID },
     returns: VOID,
     cycles: 100,
@@ -406,7 +408,7 @@ const lookaside: NtExport[] = [
     },
   }),
   emptying('ExDeleteNPagedLookasideList', 'Frees the entries of a nonpaged lookaside list and ends it.', true, false),
-  emptying('ExDeletePagedLookasideList', 'Frees the entries of a paged lookaside list and ends it.', true, false),
+  emptying('ExDeletePagedLookasideList', 'Frees the entries of a paged lookaside list and ends it.', true, false, { max: 'APC_LEVEL' }),
   emptying('ExDeleteLookasideListEx', 'Frees the entries of a lookaside list and ends it.', true, true),
   emptying('ExFlushLookasideListEx', 'Frees the entries of a lookaside list.', false, true),
 ];

@@ -124,7 +124,7 @@ const resources: NtExport[] = [
   ntExport({
     name: 'ExDeleteResourceLite',
     doc: 'Ends an executive resource.',
-    irql: DISPATCH,
+    irql: APC,
     args: { Resource: PERESOURCE },
     returns: NTSTATUS,
     cycles: 80,

@@ -50,6 +50,7 @@ const rundown: NtExport[] = [
   ntExport({
     name: 'ExInitializeRundownProtection',
     doc: 'Makes an object protectable.',
+    irql: APC,
     args: { RunRef: PEX_RUNDOWN_REF },
     returns: VOID,
     cycles: 8,
@@ -109,7 +110,7 @@ const rundown: NtExport[] = [
   ntExport({
     name: 'ExRundownCompleted',
     doc: 'Marks a run-down as complete.',
-    irql: DISPATCH,
+    irql: APC,
     args: { RunRef: PEX_RUNDOWN_REF },
     returns: VOID,
     cycles: 10,
@@ -198,7 +199,7 @@ const cacheAware: NtExport[] = [
   ntExport({
     name: 'ExInitializeRundownProtectionCacheAware',
     doc: 'Initializes cache-aware run-down protection in memory of the caller.',
-    irql: DISPATCH,
+    irql: APC,
     args: { RunRef: PEX_RUNDOWN_REF_CACHE_AWARE, RunRefSize: SIZE_T },
     returns: VOID,
     cycles: 60,
@@ -208,7 +209,7 @@ const cacheAware: NtExport[] = [
   ntExport({
     name: 'ExAllocateCacheAwareRundownProtection',
     doc: 'Allocates and initializes cache-aware run-down protection; NULL without memory.',
-    irql: { max: 'DISPATCH_LEVEL', when: a => (a.PoolType & 1 ? { max: 'APC_LEVEL' } : undefined) },
+    irql: APC,
     args: { PoolType: ULONG, PoolTag: ULONG },
     returns: PEX_RUNDOWN_REF_CACHE_AWARE,
     cycles: 200,
@@ -220,7 +221,7 @@ const cacheAware: NtExport[] = [
       return at;
     },
   }),
-  ofAware('ExFreeCacheAwareRundownProtection', 'Frees what ExAllocateCacheAwareRundownProtection allocated.', (k, aware) => exFreePool(k, C.PoolToFree.get(k.mem, aware), 0)),
+  ofAware('ExFreeCacheAwareRundownProtection', 'Frees what ExAllocateCacheAwareRundownProtection allocated.', (k, aware) => exFreePool(k, C.PoolToFree.get(k.mem, aware), 0), VOID, APC),
   ofAware('ExReInitializeRundownProtectionCacheAware', 'Makes an object protectable again after its run-down.', (k, aware) => setRefs(k, aware, 0n)),
   ofAware('ExAcquireRundownProtectionCacheAware', 'Tries to protect an object from run-down.', (k, aware) => acquireRundown(k, ownRef(k, aware), 1), BOOLEAN),
   ofAwareCount('ExAcquireRundownProtectionCacheAwareEx', 'Tries to protect an object from run-down several times.', (k, aware, n) => acquireRundown(k, ownRef(k, aware), n), BOOLEAN),

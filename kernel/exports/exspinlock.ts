@@ -4,7 +4,7 @@
  */
 import { R8, R9, RAX, RCX, RDX } from '../../hal/bus/cpu.ts';
 import { type Assembler, mem } from '../image/asm.ts';
-import { BOOLEAN, KIRQL, type NtExport, ntCode, pointer, VOID } from './declare.ts';
+import { BOOLEAN, type IrqlRule, KIRQL, type NtExport, ntCode, pointer, VOID } from './declare.ts';
 
 const EXCLUSIVE_BIT = 31,
   DISPATCH = 2;
@@ -14,8 +14,12 @@ const READERS = 0x7fffffff,
 const LOCK_ARG = { SpinLock: pointer('PEX_SPIN_LOCK') };
 const RELEASE_ARGS = { SpinLock: pointer('PEX_SPIN_LOCK'), OldIrql: KIRQL };
 
-const code = (name: string, doc: string, args: Parameters<typeof ntCode>[0]['args'], returns: typeof VOID | typeof KIRQL | typeof BOOLEAN, emit: (a: Assembler) => void): NtExport =>
-  ntCode({ name, doc, args, returns: returns as never, cycles: 0, status: 'full', code: emit });
+const UP_TO_DISPATCH = { max: 'DISPATCH_LEVEL' } as const,
+  AT_DISPATCH = { min: 'DISPATCH_LEVEL', max: 'DISPATCH_LEVEL' } as const,
+  FROM_DISPATCH = { min: 'DISPATCH_LEVEL' } as const;
+
+const code = (name: string, doc: string, irql: IrqlRule, args: Parameters<typeof ntCode>[0]['args'], returns: typeof VOID | typeof KIRQL | typeof BOOLEAN, emit: (a: Assembler) => void): NtExport =>
+  ntCode({ name, doc, irql, args, returns: returns as never, cycles: 0, status: 'full', code: emit });
 
 /** Raises the IRQL if asked to; R9 keeps the old one. Sixteen bytes at least. */
 function enter(a: Assembler, raise: boolean): void {
@@ -33,7 +37,7 @@ function leave(a: Assembler, raised: boolean): void {
 }
 
 const shared = (name: string, doc: string, raise: boolean): NtExport =>
-  code(name, doc, LOCK_ARG, raise ? KIRQL : VOID, a => {
+  code(name, doc, raise ? UP_TO_DISPATCH : FROM_DISPATCH, LOCK_ARG, raise ? KIRQL : VOID, a => {
     enter(a, raise);
     a.label('try');
     a.mov(RAX, mem(RCX), 4);
@@ -49,7 +53,7 @@ const shared = (name: string, doc: string, raise: boolean): NtExport =>
   });
 
 const exclusive = (name: string, doc: string, raise: boolean): NtExport =>
-  code(name, doc, LOCK_ARG, raise ? KIRQL : VOID, a => {
+  code(name, doc, raise ? UP_TO_DISPATCH : FROM_DISPATCH, LOCK_ARG, raise ? KIRQL : VOID, a => {
     enter(a, raise);
     a.label('try');
     a.lockBts(mem(RCX), EXCLUSIVE_BIT, 4);
@@ -69,8 +73,8 @@ const exclusive = (name: string, doc: string, raise: boolean): NtExport =>
   });
 
 /** A lock that changes from one value to another, if it has the first. */
-const attempt = (name: string, doc: string, from: number, to: number): NtExport =>
-  code(name, doc, LOCK_ARG, BOOLEAN, a => {
+const attempt = (name: string, doc: string, irql: IrqlRule, from: number, to: number): NtExport =>
+  code(name, doc, irql, LOCK_ARG, BOOLEAN, a => {
     a.movImm(RAX, from);
     a.movImm(RDX, to);
     a.nop(Math.max(0, 16 - a.here));
@@ -81,7 +85,7 @@ const attempt = (name: string, doc: string, from: number, to: number): NtExport 
   });
 
 const release = (name: string, doc: string, isExclusive: boolean, restore: boolean): NtExport =>
-  code(name, doc, restore ? RELEASE_ARGS : LOCK_ARG, VOID, a => {
+  code(name, doc, restore ? AT_DISPATCH : FROM_DISPATCH, restore ? RELEASE_ARGS : LOCK_ARG, VOID, a => {
     if (restore) a.movzx(RDX, RDX, 1);
     a.nop(Math.max(0, 16 - a.here));
     if (isExclusive) a.movImm(mem(RCX), 0, 4);
@@ -99,9 +103,9 @@ export const spinLockExports: NtExport[] = [
   release('ExReleaseSpinLockSharedFromDpcLevel', 'Releases a spin lock that was acquired for shared access and leaves the IRQL as it is.', false, false),
   release('ExReleaseSpinLockExclusive', 'Releases a spin lock that was acquired for exclusive access and restores the IRQL.', true, true),
   release('ExReleaseSpinLockExclusiveFromDpcLevel', 'Releases a spin lock that was acquired for exclusive access and leaves the IRQL as it is.', true, false),
-  attempt('ExTryConvertSharedSpinLockExclusive', 'Turns shared access to a spin lock into exclusive access if the caller alone has it.', 1, EXCLUSIVE),
-  attempt('ExTryAcquireSpinLockExclusiveAtDpcLevel', 'Acquires a spin lock for exclusive access if it is free.', 0, EXCLUSIVE),
-  code('ExTryAcquireSpinLockSharedAtDpcLevel', 'Acquires a spin lock for shared access if no writer has it or waits for it.', LOCK_ARG, BOOLEAN, a => {
+  attempt('ExTryConvertSharedSpinLockExclusive', 'Turns shared access to a spin lock into exclusive access if the caller alone has it.', AT_DISPATCH, 1, EXCLUSIVE),
+  attempt('ExTryAcquireSpinLockExclusiveAtDpcLevel', 'Acquires a spin lock for exclusive access if it is free.', FROM_DISPATCH, 0, EXCLUSIVE),
+  code('ExTryAcquireSpinLockSharedAtDpcLevel', 'Acquires a spin lock for shared access if no writer has it or waits for it.', FROM_DISPATCH, LOCK_ARG, BOOLEAN, a => {
     a.nop(16);
     a.label('try');
     a.mov(RAX, mem(RCX), 4);

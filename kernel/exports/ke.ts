@@ -102,7 +102,7 @@ const events: NtExport[] = [
   ntExport({
     name: 'KePulseEvent',
     doc: 'Wakes the threads that wait for an event now and leaves it not signaled; returns its previous state.',
-    irql: { ...DISPATCH, when: a => (a.Wait ? { max: 'APC_LEVEL' } : undefined) },
+    irql: DISPATCH,
     args: { Event: PKEVENT, Increment: KPRIORITY, Wait: BOOLEAN },
     returns: LONG,
     cycles: 120,
@@ -124,6 +124,7 @@ const events: NtExport[] = [
   ntExport({
     name: 'KeInitializeSemaphore',
     doc: 'Initializes a semaphore with a count and a limit.',
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Semaphore: PKSEMAPHORE, Count: LONG, Limit: LONG },
     returns: VOID,
     cycles: 20,
@@ -133,7 +134,7 @@ const events: NtExport[] = [
   ntExport({
     name: 'KeReleaseSemaphore',
     doc: 'Adds to the count of a semaphore and returns the previous count; raises STATUS_SEMAPHORE_LIMIT_EXCEEDED beyond the limit.',
-    irql: { ...DISPATCH, when: a => (a.Wait ? { max: 'APC_LEVEL' } : undefined) },
+    irql: { ...DISPATCH, when: a => (a.Wait ? { max: 'PASSIVE_LEVEL' } : undefined) },
     args: { Semaphore: PKSEMAPHORE, Increment: KPRIORITY, Adjustment: LONG, Wait: BOOLEAN },
     returns: LONG,
     cycles: 120,
@@ -162,7 +163,7 @@ const events: NtExport[] = [
   ntExport({
     name: 'KeReleaseMutex',
     doc: 'Releases a mutex and returns its previous state, 0 when it is free now; raises STATUS_MUTANT_NOT_OWNED for a thread that does not own it.',
-    irql: { ...DISPATCH, when: a => (a.Wait ? { max: 'APC_LEVEL' } : undefined) },
+    irql: DISPATCH,
     args: { Mutex: PKMUTEX, Wait: BOOLEAN },
     returns: LONG,
     cycles: 120,

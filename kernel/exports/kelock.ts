@@ -3,14 +3,18 @@ import { R8, RAX, RCX, RDX } from '../../hal/bus/cpu.ts';
 import { type Assembler, gs, mem } from '../image/asm.ts';
 import { KPCR } from '../types/prcb.ts';
 import { KINTERRUPT } from '../types/ke.ts';
-import { KIRQL, type NtExport, ntCode, pointer, ULONG, VOID, BOOLEAN } from './declare.ts';
+import { type CodeExport, KIRQL, type NtExport, ntCode, pointer, ULONG, VOID, BOOLEAN } from './declare.ts';
 
 const PKSPIN_LOCK = pointer('PKSPIN_LOCK');
 const PKINTERRUPT = pointer('PKINTERRUPT');
 const I = KINTERRUPT.f;
 
-const code = (name: string, doc: string, args: Parameters<typeof ntCode>[0]['args'], returns: typeof VOID | typeof KIRQL | typeof BOOLEAN, emit: (a: Assembler) => void, module?: 'hal.dll'): NtExport =>
-  ntCode({ name, doc, args, returns: returns as never, cycles: 0, status: 'full', code: emit, ...(module ? { module } : {}) });
+const UP_TO_DISPATCH = { irql: { max: 'DISPATCH_LEVEL' } } as const,
+  AT_DISPATCH = { irql: { min: 'DISPATCH_LEVEL' } } as const,
+  TO_SYNCH = { irql: { max: 12 } } as const;
+
+const code = (name: string, doc: string, args: Parameters<typeof ntCode>[0]['args'], returns: typeof VOID | typeof KIRQL | typeof BOOLEAN, emit: (a: Assembler) => void, more: Pick<CodeExport, 'irql' | 'module'> = {}): NtExport =>
+  ntCode({ name, doc, args, returns: returns as never, cycles: 0, status: 'full', code: emit, ...more });
 
 /** Sets bit 0 of the quadword at [lock] when it is clear, else spins with PAUSE, reading only, until it looks free. */
 function spin(a: Assembler, lock: number): void {
@@ -44,40 +48,40 @@ export const exports: NtExport[] = [
   code('KeAcquireSpinLockRaiseToDpc', 'Raises the IRQL to DISPATCH_LEVEL, acquires a spin lock and returns the previous IRQL.', { SpinLock: PKSPIN_LOCK }, KIRQL, a => {
     raise(a, 2);
     spin(a, RCX);
-  }),
+  }, UP_TO_DISPATCH),
   code('KeAcquireSpinLockRaiseToSynch', 'Raises the IRQL to the synchronization level (12), acquires a spin lock and returns the previous IRQL.', { SpinLock: PKSPIN_LOCK }, KIRQL, a => {
     raise(a, 12);
     spin(a, RCX);
-  }),
+  }, TO_SYNCH),
   code('KeAcquireSpinLock', 'Raises the IRQL to DISPATCH_LEVEL, acquires a spin lock and stores the previous IRQL.', { SpinLock: PKSPIN_LOCK, OldIrql: pointer('PKIRQL') }, VOID, a => {
     a.readCr8(RAX);
     a.mov(mem(RDX), RAX, 1);
     a.movImm(R8, 2);
     a.writeCr8(R8);
     spin(a, RCX);
-  }),
+  }, UP_TO_DISPATCH),
   code('KeReleaseSpinLock', 'Releases a spin lock and restores the IRQL.', { SpinLock: PKSPIN_LOCK, NewIrql: KIRQL }, VOID, a => {
     release(a, RCX);
     a.movzx(RAX, RDX, 1);
     a.writeCr8(RAX);
     a.nop(2);
     a.ret();
-  }),
+  }, AT_DISPATCH),
   code('KeAcquireSpinLockAtDpcLevel', 'Acquires a spin lock; the caller runs at DISPATCH_LEVEL or above already.', { SpinLock: PKSPIN_LOCK }, VOID, a => {
     a.nop(16);
     spin(a, RCX);
-  }),
+  }, AT_DISPATCH),
   code('KeReleaseSpinLockFromDpcLevel', 'Releases a spin lock and leaves the IRQL as it is.', { SpinLock: PKSPIN_LOCK }, VOID, a => {
     release(a, RCX);
     a.nop(9);
     a.ret();
-  }),
+  }, AT_DISPATCH),
   code('KeTryToAcquireSpinLockAtDpcLevel', 'Acquires a spin lock if it is free and says whether it did.', { SpinLock: PKSPIN_LOCK }, BOOLEAN, a => {
     a.lockBts(mem(RCX), 0);
     a.setcc('ae', RAX);
     a.nop(8);
     a.ret();
-  }),
+  }, AT_DISPATCH),
   code('KeTestSpinLock', 'TRUE if the spin lock is free.', { SpinLock: PKSPIN_LOCK }, BOOLEAN, a => {
     a.cmpImm(mem(RCX), 0);
     a.setcc('e', RAX);
@@ -87,21 +91,21 @@ export const exports: NtExport[] = [
   code('KeAcquireSpinLockForDpc', 'Acquires a spin lock in a DPC that may be threaded: raises the IRQL to DISPATCH_LEVEL and returns the previous one.', { SpinLock: PKSPIN_LOCK }, KIRQL, a => {
     raise(a, 2);
     spin(a, RCX);
-  }),
+  }, UP_TO_DISPATCH),
   code('KeReleaseSpinLockForDpc', 'Releases a spin lock that KeAcquireSpinLockForDpc acquired.', { SpinLock: PKSPIN_LOCK, OldIrql: KIRQL }, VOID, a => {
     release(a, RCX);
     a.movzx(RAX, RDX, 1);
     a.writeCr8(RAX);
     a.nop(2);
     a.ret();
-  }),
+  }, AT_DISPATCH),
   code('KeAcquireInterruptSpinLock', "Raises the IRQL to an interrupt's DIRQL, acquires its spin lock and returns the previous IRQL.", { Interrupt: PKINTERRUPT }, KIRQL, a => {
     a.readCr8(RAX);
     a.movzx(R8, mem(RCX, I.SynchronizeIrql.offset), 1);
     a.writeCr8(R8);
     a.mov(RCX, mem(RCX, I.ActualLock.offset));
     spin(a, RCX);
-  }),
+  }, { irql: { when: (a, k) => ({ max: I.SynchronizeIrql.get(k.mem, (a as { Interrupt: number }).Interrupt) }) } }),
   code('KeReleaseInterruptSpinLock', "Releases an interrupt's spin lock and restores the IRQL.", { Interrupt: PKINTERRUPT, OldIrql: KIRQL }, VOID, a => {
     a.mov(RCX, mem(RCX, I.ActualLock.offset));
     release(a, RCX);
@@ -124,7 +128,7 @@ export const exports: NtExport[] = [
   code('KeRaiseIrqlToDpcLevel', 'Raises the IRQL to DISPATCH_LEVEL and returns the previous one.', {}, KIRQL, a => {
     raise(a, 2);
     a.ret();
-  }),
+  }, UP_TO_DISPATCH),
   ...(['KeLowerIrql', 'KfLowerIrql'] as const).map(name =>
     code(name, 'Lowers the IRQL to what it was before it was raised.', { NewIrql: KIRQL }, VOID, a => {
       a.movzx(RCX, RCX, 1);
@@ -158,6 +162,6 @@ export const exports: NtExport[] = [
       a.jcc('b', 'wait');
       a.ret();
     },
-    'hal.dll',
+    { module: 'hal.dll' },
   ),
 ];

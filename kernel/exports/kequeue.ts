@@ -62,6 +62,7 @@ const queues: NtExport[] = [
   ntExport({
     name: 'KeInitializeQueue',
     doc: 'Initializes a queue object.',
+    irql: DISPATCH,
     args: { Queue: PKQUEUE, Count: ULONG },
     returns: VOID,
     cycles: 30,

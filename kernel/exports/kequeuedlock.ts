@@ -7,7 +7,7 @@ import { type Assembler, gs, mem } from '../image/asm.ts';
 import { PRCB_OFFSET } from '../mm/layout.ts';
 import { KLOCK_QUEUE_HANDLE, KSPIN_LOCK_QUEUE } from '../types/ke.ts';
 import { KPCR, KPRCB } from '../types/prcb.ts';
-import { BOOLEAN, KIRQL, type NtExport, ntCode, pointer, ULONG, VOID } from './declare.ts';
+import { BOOLEAN, type IrqlRule, KIRQL, type NtExport, ntCode, pointer, ULONG, VOID } from './declare.ts';
 
 const NEXT = KSPIN_LOCK_QUEUE.f.Next.offset,
   LOCK = KSPIN_LOCK_QUEUE.f.Lock.offset,
@@ -62,8 +62,8 @@ function leaveLine(a: Assembler): void {
 const PKSPIN_LOCK = pointer('PKSPIN_LOCK'),
   PKLOCK_QUEUE_HANDLE = pointer('PKLOCK_QUEUE_HANDLE');
 
-const code = (name: string, doc: string, args: Parameters<typeof ntCode>[0]['args'], returns: typeof VOID | typeof KIRQL | typeof BOOLEAN, emit: (a: Assembler) => void): NtExport =>
-  ntCode({ name, doc, args, returns: returns as never, cycles: 0, status: 'full', code: emit });
+const code = (name: string, doc: string, args: Parameters<typeof ntCode>[0]['args'], returns: typeof VOID | typeof KIRQL | typeof BOOLEAN, emit: (a: Assembler) => void, irql: IrqlRule = {}): NtExport =>
+  ntCode({ name, doc, irql, args, returns: returns as never, cycles: 0, status: 'full', code: emit });
 
 /** `level`: the IRQL to raise to, kept in the handle; else the caller runs at DISPATCH_LEVEL or above. */
 const acquire = (name: string, doc: string, level: number | null): NtExport =>
@@ -78,7 +78,7 @@ const acquire = (name: string, doc: string, level: number | null): NtExport =>
     }
     pad(a);
     enterLine(a, false);
-  });
+  }, level === null ? { min: 'DISPATCH_LEVEL' } : { max: level === DISPATCH ? 'DISPATCH_LEVEL' : level });
 
 const release = (name: string, doc: string, restore: boolean): NtExport =>
   code(name, doc, { LockHandle: PKLOCK_QUEUE_HANDLE }, VOID, a => {
@@ -88,7 +88,7 @@ const release = (name: string, doc: string, restore: boolean): NtExport =>
       a.writeCr8(RAX);
     }
     a.ret();
-  });
+  }, { min: 'DISPATCH_LEVEL' });
 
 const LOCK_QUEUE = PRCB_OFFSET + KPRCB.f.LockQueue.offset;
 

@@ -98,6 +98,7 @@ const interrupts: NtExport[] = [
   ntSteps({
     name: 'KeSynchronizeExecution',
     doc: "Calls a routine at an interrupt's DIRQL under its spin lock, so that it cannot run together with the service routine; returns what the routine returns.",
+    irql: { when: (a, k) => ({ max: I.SynchronizeIrql.get(k.mem, a.Interrupt) }) },
     args: { Interrupt: pointer('PKINTERRUPT'), SynchronizeRoutine: PVOID, SynchronizeContext: PVOID },
     returns: BOOLEAN,
     cycles: 60,
@@ -129,6 +130,7 @@ const interrupts: NtExport[] = [
   ntExport({
     name: 'KeInvalidateAllCaches',
     doc: 'Writes back and invalidates all caches (they are coherent here).',
+    irql: { max: 'DISPATCH_LEVEL' },
     args: {},
     returns: BOOLEAN,
     cycles: 1000,

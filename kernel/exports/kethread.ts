@@ -58,7 +58,7 @@ const threads: NtExport[] = [
   ntExport({
     name: 'KeSetPriorityThread',
     doc: 'Sets the run-time priority of a thread and returns the old one.',
-    irql: DISPATCH,
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Thread: PKTHREAD, Priority: KPRIORITY },
     returns: KPRIORITY,
     cycles: 80,
@@ -76,7 +76,7 @@ const threads: NtExport[] = [
   ntExport({
     name: 'KeQueryPriorityThread',
     doc: 'Returns the current priority of a thread.',
-    irql: DISPATCH,
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Thread: PKTHREAD },
     returns: KPRIORITY,
     cycles: 10,
@@ -86,7 +86,7 @@ const threads: NtExport[] = [
   ntExport({
     name: 'KeSetBasePriorityThread',
     doc: "Sets a thread's base priority relative to its process's and returns the old difference.",
-    irql: DISPATCH,
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Thread: PKTHREAD, Increment: LONG },
     returns: LONG,
     cycles: 80,
@@ -103,7 +103,7 @@ const threads: NtExport[] = [
   ntExport({
     name: 'KeQueryRuntimeThread',
     doc: 'Returns the clock ticks that a thread has run in kernel mode and stores those in user mode.',
-    irql: DISPATCH,
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Thread: PKTHREAD, UserTime: pointer('PULONG') },
     returns: ULONG,
     cycles: 20,

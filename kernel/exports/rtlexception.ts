@@ -93,8 +93,8 @@ const raising: NtExport[] = [
   ntExport({
     name: 'ExRaiseAccessViolation',
     doc: 'Raises STATUS_ACCESS_VIOLATION.',
+    irql: { max: 'PASSIVE_LEVEL' },
     args: {},
-    irql: { max: 'APC_LEVEL' },
     returns: VOID,
     cycles: 100,
     status: 'full',
@@ -103,8 +103,8 @@ const raising: NtExport[] = [
   ntExport({
     name: 'ExRaiseDatatypeMisalignment',
     doc: 'Raises STATUS_DATATYPE_MISALIGNMENT.',
+    irql: { max: 'PASSIVE_LEVEL' },
     args: {},
-    irql: { max: 'APC_LEVEL' },
     returns: VOID,
     cycles: 100,
     status: 'full',

@@ -145,6 +145,7 @@ const queueRoutines: NtExport[] = [
   ntExport({
     name: 'KeInitializeDeviceQueue',
     doc: 'Makes a device queue empty and not busy.',
+    irql: { max: 'DISPATCH_LEVEL' },
     args: { DeviceQueue: PKDEVICE_QUEUE },
     returns: VOID,
     cycles: 30,

@@ -2,6 +2,7 @@ import { endOfInterrupt } from '../../hal/nt/apic.ts';
 import {
   call,
   type Frame,
+  CLOCK_LEVEL,
   IPI_LEVEL,
   next,
   type NtExport,
@@ -75,6 +76,7 @@ export const ipiRoutines: readonly NtExport[] = [
   ntSteps({
     name: 'KeIpiGenericCall',
     doc: 'Calls a routine on all processors at once, at IPI_LEVEL; returns what it returns on this one.',
+    irql: { max: CLOCK_LEVEL },
     args: { BroadcastFunction: PVOID, Context: ULONG64 },
     returns: ULONG64,
     cycles: 100,

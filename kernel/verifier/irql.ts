@@ -1,9 +1,29 @@
 /** The IRQL rule of every call: which stop a call at the wrong level is. Source: WDK, "Bug Check 0xC4" and "Bug Check 0xC9". */
-import type { IrqlRule } from '../exports/declare.ts';
+import type { IrqlName, IrqlRule } from '../exports/declare.ts';
 import type { Kernel } from '../kernel.ts';
 import { DRIVER_VERIFIER_DETECTED_VIOLATION as C4, DRIVER_VERIFIER_IOMANAGER_VIOLATION as C9 } from '../types/bugcodes.ts';
-import { KTHREAD } from '../types/ke.ts';
+import { KINTERRUPT, KTHREAD } from '../types/ke.ts';
 import type { HookArgs } from './hook.ts';
+
+/** The IRQLs that a name in a rule stands for: the lowest and the highest. */
+const LOWEST: { readonly [name in IrqlName]: number } = {
+  PASSIVE_LEVEL: 0,
+  APC_LEVEL: 1,
+  DISPATCH_LEVEL: 2,
+  DIRQL: 3,
+  HIGH_LEVEL: 15,
+};
+const HIGHEST: { readonly [name in IrqlName]: number } = {
+  PASSIVE_LEVEL: 0,
+  APC_LEVEL: 1,
+  DISPATCH_LEVEL: 2,
+  DIRQL: 12,
+  HIGH_LEVEL: 15,
+};
+
+export const lowestIrql = ({ min = 0 }: IrqlRule): number => (typeof min === 'number' ? min : LOWEST[min]);
+export const highestIrql = ({ max = 15 }: IrqlRule): number => (typeof max === 'number' ? max : HIGHEST[max]);
+export const brokenIrqlRule = (irql: number, rule: IrqlRule): boolean => irql > highestIrql(rule) || irql < lowestIrql(rule);
 
 /** Subcode and parameters 3 and 4 by routine; parameter 2 is the IRQL. */
 type Violation = (k: Kernel, a: HookArgs) => readonly [subcode: number, p3?: number, p4?: number];
@@ -40,6 +60,15 @@ const BY_ROUTINE: { readonly [routine: string]: Violation } = {
   ExAcquireResourceExclusiveLite: (k, a) => [0x37, apcDisable(k), a['Resource']!],
   ExAcquireResourceSharedLite: (k, a) => [0x37, apcDisable(k), a['Resource']!],
   ExReleaseResourceLite: (k, a) => [0x38, apcDisable(k), a['Resource']!],
+  ExAcquireSpinLockShared: (_k, a) => [0x42, a['SpinLock']!],
+  ExAcquireSpinLockExclusive: (_k, a) => [0x42, a['SpinLock']!],
+  ExAcquireSpinLockSharedAtDpcLevel: (_k, a) => [0x40, a['SpinLock']!],
+  ExAcquireSpinLockExclusiveAtDpcLevel: (_k, a) => [0x40, a['SpinLock']!],
+  ExReleaseSpinLockShared: (_k, a) => [0x32, a['SpinLock']!],
+  ExReleaseSpinLockExclusive: (_k, a) => [0x32, a['SpinLock']!],
+  ExReleaseSpinLockSharedFromDpcLevel: (_k, a) => [0x41, a['SpinLock']!],
+  ExReleaseSpinLockExclusiveFromDpcLevel: (_k, a) => [0x41, a['SpinLock']!],
+  KeAcquireInterruptSpinLock: (k, a) => [0x42, KINTERRUPT.f.ActualLock.get(k.mem, a['Interrupt']!)],
   KeSetEvent: (_k, a) => [0x80, a['Event']!],
   KeWaitForSingleObject: waited,
   KeWaitForMultipleObjects: waited,
@@ -68,9 +97,11 @@ function complianceRule(name: string, rule: IrqlRule): number {
   return 0x20011;
 }
 
-/** Stops the machine for a call of `name` at the wrong IRQL, which the text names. */
-export function irqlViolation(k: Kernel, name: string, rule: IrqlRule, a: HookArgs, text: string): never {
+/** Stops the machine for a call of `name` at an IRQL that breaks `rule`. */
+export function irqlViolation(k: Kernel, name: string, rule: IrqlRule, a: HookArgs): never {
   const irql = k.irql;
+  const bound = irql > highestIrql(rule) ? `<= ${rule.max}` : `>= ${rule.min}`;
+  const text = `${name} must be called at IRQL ${bound}; the IRQL is ${irql}`;
   if (name === 'IofCallDriver' || name === 'IoCallDriver' || name === 'PoCallDriver') k.bugCheck(C9, 0x10, irql, 0, 0, text);
   if (name === 'IofCompleteRequest' || name === 'IoCompleteRequest') k.bugCheck(C9, 0x0e, irql, a['Irp']!, 0, text);
   if (name.startsWith('Zw'))

@@ -2,18 +2,23 @@
  * What a driver's imports of the spin lock and IRQL routines are bound to when the verifier runs: these are machine code, which no gate sees, so each gets a routine before
  * it that looks at the rule and then calls it. (NT does the same with all the routines that it verifies.) Without the verifier nothing of this is on the way.
  */
-import { call, KIRQL, type NtExport, ntSteps, pointer, ret, VOID } from '../exports/declare.ts';
+import { spinLockExports } from '../exports/exspinlock.ts';
+import { exports as lockExports } from '../exports/kelock.ts';
+import { call, type CodeExport, KIRQL, type NtExport, ntSteps, pointer, ret, VOID } from '../exports/declare.ts';
+import { isFreezing } from '../ke/bugcheck.ts';
 import type { Kernel } from '../kernel.ts';
 import { DRIVER_VERIFIER_DETECTED_VIOLATION as C4 } from '../types/bugcodes.ts';
 import { KLOCK_QUEUE_HANDLE } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { ptr } from '../types/struct.ts';
 import { acquired, beforeAcquire, beforeRelease, lockContext, lockInitialized, SPIN_LOCK } from './lock.ts';
+import { brokenIrqlRule, irqlViolation } from './irql.ts';
 import { IRQL_RAISED, note } from './state.ts';
 
 const PKSPIN_LOCK = pointer('PKSPIN_LOCK'),
   PKLOCK_QUEUE_HANDLE = pointer('PKLOCK_QUEUE_HANDLE');
-const DISPATCH_LEVEL = 2;
+const DISPATCH_LEVEL = 2,
+  SYNCH_LEVEL = 12;
 
 interface Thunk {
   name: string;
@@ -80,7 +85,8 @@ const releasing = (name: string, args: Thunk['args'], lockOf: (k: Kernel, first:
     args,
     before(k, first, oldIrql) {
       const lock = lockOf(k, first);
-      rule(k, k.irql < DISPATCH_LEVEL, 0x32, lock, 0, `${name} must be called at DISPATCH_LEVEL`);
+      // SYNCH_LEVEL: the routines that raise to it have no others to release with.
+      rule(k, k.irql !== DISPATCH_LEVEL && k.irql !== SYNCH_LEVEL, 0x32, lock, 0, `${name} must be called at DISPATCH_LEVEL`);
       rule(
         k,
         args['OldIrql'] !== undefined && (oldIrql & 0xff) > k.irql,
@@ -159,13 +165,25 @@ const lower = (name: string): NtExport =>
     },
   });
 
-export const exports: NtExport[] = [
+/** Machine code whose declaration states its IRQL rule. */
+const declared = (e: CodeExport): NtExport =>
+  thunk({
+    name: e.name,
+    args: e.args as Thunk['args'],
+    before(k, first, second) {
+      const [a = 'SpinLock', b = 'OldIrql'] = Object.keys(e.args);
+      const args = { [a]: first, [b]: second };
+      const rule = { ...e.irql!, ...e.irql!.when?.(args as never, k) };
+      if (brokenIrqlRule(k.irql, rule) && !isFreezing(k)) irqlViolation(k, e.name, rule, args);
+    },
+  });
+const known: NtExport[] = [
   raising('KeAcquireSpinLockRaiseToDpc', DISPATCH_LEVEL, LOCK_ARG),
-  raising('KeAcquireSpinLockRaiseToSynch', 12, LOCK_ARG),
+  raising('KeAcquireSpinLockRaiseToSynch', SYNCH_LEVEL, LOCK_ARG),
   raising('KeAcquireSpinLock', DISPATCH_LEVEL, { SpinLock: PKSPIN_LOCK, OldIrql: pointer('PKIRQL') }),
   raising('KeAcquireSpinLockForDpc', DISPATCH_LEVEL, LOCK_ARG),
   raising('KeAcquireInStackQueuedSpinLock', DISPATCH_LEVEL, QUEUED),
-  raising('KeAcquireInStackQueuedSpinLockRaiseToSynch', 12, QUEUED),
+  raising('KeAcquireInStackQueuedSpinLockRaiseToSynch', SYNCH_LEVEL, QUEUED),
   raising('KeAcquireInStackQueuedSpinLockForDpc', DISPATCH_LEVEL, QUEUED),
   atDpcLevel('KeAcquireSpinLockAtDpcLevel', LOCK_ARG),
   atDpcLevel('KeAcquireInStackQueuedSpinLockAtDpcLevel', QUEUED),
@@ -196,6 +214,14 @@ export const exports: NtExport[] = [
   raise('KeRaiseIrqlToDpcLevel', () => DISPATCH_LEVEL, {}),
   lower('KeLowerIrql'),
   lower('KfLowerIrql'),
+];
+const isKnown = new Set(known.map(e => e.name));
+
+export const exports: NtExport[] = [
+  ...known,
+  ...[...spinLockExports, ...lockExports]
+    .filter((e): e is CodeExport => e.kind === 'code' && e.irql !== undefined && !isKnown.has(`Vf${e.name}`))
+    .map(declared),
 ];
 
 /** Where an import of the kernel's is bound to under the verifier: the routine itself, or the one before it. */

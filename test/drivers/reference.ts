@@ -10,8 +10,9 @@ const FILE = new URL('../../kernel/EXPORTS.md', import.meta.url);
 
 function irqlOf(e: NtExport): string {
   if (e.kind === 'data') return 'variable';
-  const { min, max } = e.irql ?? {};
-  if (min !== undefined && max !== undefined) return min === max ? min : `${min} to ${max}`;
+  const { min, max, when } = e.irql ?? {};
+  if (min !== undefined && max !== undefined) return min === max ? `${min}` : `${min} to ${max}`;
+  if (min === undefined && max === undefined && when !== undefined) return 'by argument';
   return max !== undefined ? `<= ${max}` : min !== undefined ? `>= ${min}` : 'any';
 }
 
