@@ -125,7 +125,7 @@ export const cachePinExports: NtExport[] = [
   ntExport({
     name: 'CcPinMappedData',
     doc: 'Keeps data that CcMapData mapped in memory, so that they may be changed. They stay anyhow here.',
-    irql: APC,
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { FileObject: pointer('PFILE_OBJECT'), FileOffset: PVOID, Length: ULONG, Flags: ULONG, Bcb: PVOID },
     returns: BOOLEAN,
     cycles: 40,
@@ -159,7 +159,7 @@ export const cachePinExports: NtExport[] = [
   ntExport({
     name: 'CcUnpinData',
     doc: 'Gives back data that were mapped or pinned.',
-    irql: APC,
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Bcb: PVOID },
     returns: VOID,
     cycles: 150,

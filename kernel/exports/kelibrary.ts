@@ -142,7 +142,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'PsQueryTotalCycleTimeProcess',
     doc: 'Returns how many cycles the threads of a process have run, those that have ended included; stores the time stamp counter of that moment.',
-    irql: { max: 'APC_LEVEL' },
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Process: pointer('PEPROCESS'), CycleTimeStamp: pointer('PULONG64') },
     returns: ULONG64,
     cycles: 100,

@@ -63,7 +63,8 @@ const perPage =
 /** MmAllocatePagesForMdlEx: Flags. */
 const MM_ALLOCATE_FULLY_REQUIRED = 4,
   MM_DONT_ZERO_ALLOCATION = 1,
-  MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS = 0x20;
+  MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS = 0x20,
+  MM_ALLOCATE_AND_HOT_REMOVE = 0x100;
 /** MmMapLockedPagesSpecifyCache: Priority flag. */
 const MdlMappingNoExecute = 0x40000000,
   MdlMappingNoWrite = 0x80000000;
@@ -219,7 +220,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmProbeAndLockPages',
     doc: 'Checks that pages can be accessed, makes them resident and locks them in memory.',
-    irql: DISPATCH,
+    irql: { ...DISPATCH, when: (a, k) => (isKernelAddress(MDL.f.StartVa.get(k.mem, a.MemoryDescriptorList)) ? undefined : APC) },
     args: { MemoryDescriptorList: PMDL, AccessMode: CCHAR, Operation: ULONG },
     returns: VOID,
     cycles: perPage(200, 40),
@@ -249,7 +250,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmMapLockedPagesSpecifyCache',
     doc: 'Maps the pages that an MDL describes and returns their address.',
-    irql: DISPATCH,
+    irql: { ...DISPATCH, when: a => (a.AccessMode === KernelMode ? undefined : APC) },
     args: {
       MemoryDescriptorList: PMDL,
       AccessMode: CCHAR,
@@ -273,7 +274,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmMapLockedPages',
     doc: 'Maps the pages that an MDL describes (obsolete); stops the system when it cannot.',
-    irql: DISPATCH,
+    irql: { ...DISPATCH, when: a => (a.AccessMode === KernelMode ? undefined : APC) },
     args: { MemoryDescriptorList: PMDL, AccessMode: CCHAR },
     returns: PVOID,
     cycles: perPage(150, 30),
@@ -288,7 +289,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmUnmapLockedPages',
     doc: 'Releases a mapping that MmMapLockedPages or MmMapLockedPagesSpecifyCache made.',
-    irql: DISPATCH,
+    irql: { ...DISPATCH, when: a => (isKernelAddress(a.BaseAddress) ? undefined : APC) },
     args: { BaseAddress: PVOID, MemoryDescriptorList: PMDL },
     returns: VOID,
     cycles: perPage(120, 30),
@@ -343,7 +344,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmAllocatePagesForMdlEx',
     doc: 'Allocates physical pages in a range of addresses as the flags say, and an MDL for them.',
-    irql: DISPATCH,
+    irql: { ...DISPATCH, when: a => (a.Flags & MM_ALLOCATE_AND_HOT_REMOVE ? { max: 'PASSIVE_LEVEL' } : undefined) },
     args: { ...allocateArgs, CacheType: ULONG, Flags: ULONG },
     returns: PMDL,
     cycles: (_k, a) => 300 + Math.min(a.TotalBytes / PAGE_SIZE, 65536) * 300,
@@ -353,7 +354,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmFreePagesFromMdl',
     doc: 'Frees the pages of an MDL of MmAllocatePagesForMdl; the MDL is freed by ExFreePool.',
-    irql: APC,
+    irql: DISPATCH,
     args: { MemoryDescriptorList: PMDL },
     returns: VOID,
     cycles: perPage(100, 40),
@@ -363,7 +364,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmAllocateMappingAddress',
     doc: 'Reserves a range of system addresses, without memory.',
-    irql: DISPATCH,
+    irql: APC,
     args: { NumberOfBytes: SIZE_T, PoolTag: ULONG },
     returns: PVOID,
     cycles: 200,
@@ -387,7 +388,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmFreeMappingAddress',
     doc: 'Frees a range of MmAllocateMappingAddress.',
-    irql: DISPATCH,
+    irql: APC,
     args: { BaseAddress: PVOID, PoolTag: ULONG },
     returns: VOID,
     cycles: 200,

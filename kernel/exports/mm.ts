@@ -330,6 +330,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'MmIsDriverVerifying',
     doc: 'Tells whether Driver Verifier is active for a driver.',
+    irql: APC,
     args: { DriverObject: pointer('PDRIVER_OBJECT') },
     returns: ULONG,
     cycles: 8,
@@ -339,6 +340,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'MmIsDriverVerifyingByAddress',
     doc: 'Tells whether Driver Verifier is active for the driver at an address.',
+    irql: APC,
     args: { AddressWithinSection: PVOID },
     returns: ULONG,
     cycles: 8,

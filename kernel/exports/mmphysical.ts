@@ -11,7 +11,7 @@ import {
 import { exAllocatePool } from '../mm/pool.ts';
 import { NonPagedPool, PHYSICAL_MEMORY_RANGE } from '../types/mm.ts';
 import { STATUS_NOT_SUPPORTED } from '../types/status.ts';
-import { type NtExport, ntExport, NTSTATUS, PHYSICAL_ADDRESS, pointer, PVOID, ULONG } from './declare.ts';
+import { type IrqlRule, type NtExport, ntExport, NTSTATUS, PHYSICAL_ADDRESS, pointer, PVOID, ULONG } from './declare.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const address = (value: bigint): number => Number(BigInt.asUintN(52, value));
@@ -19,11 +19,11 @@ const address = (value: bigint): number => Number(BigInt.asUintN(52, value));
 const rangeArgs = { StartAddress: pointer('PPHYSICAL_ADDRESS'), NumberOfBytes: pointer('PLARGE_INTEGER') } as const;
 
 /** A routine over a range of RAM, whose start and length are given by pointers. */
-const rangeRoutine = (name: string, doc: string, work: (k: Kernel, start: bigint, bytes: bigint) => number): NtExport =>
+const rangeRoutine = (name: string, doc: string, work: (k: Kernel, start: bigint, bytes: bigint) => number, irql: IrqlRule = PASSIVE): NtExport =>
   ntExport({
     name,
     doc,
-    irql: PASSIVE,
+    irql,
     args: rangeArgs,
     returns: NTSTATUS,
     cycles: 3000,
@@ -46,7 +46,7 @@ const rangeRoutineEx = (name: string, doc: string, work: (k: Kernel, start: bigi
 const TAG_RANGES = 0x6d50684d; // 'MhPm'
 
 export const physicalExports: NtExport[] = [
-  rangeRoutine('MmAddPhysicalMemory', 'Adds a range of RAM that was removed to the system.', mmAddPhysicalMemory),
+  rangeRoutine('MmAddPhysicalMemory', 'Adds a range of RAM that was removed to the system.', mmAddPhysicalMemory, { max: 'APC_LEVEL' }),
   rangeRoutineEx('MmAddPhysicalMemoryEx', 'Adds a range of RAM that was removed to the system.', mmAddPhysicalMemory),
   rangeRoutine('MmRemovePhysicalMemory', 'Removes a range of RAM that nobody uses from the system.', mmRemovePhysicalMemory),
   rangeRoutineEx('MmRemovePhysicalMemoryEx', 'Removes a range of RAM that nobody uses from the system.', mmRemovePhysicalMemory),

@@ -302,7 +302,7 @@ const handles: NtExport[] = [
   ntExport({
     name: 'ObIsKernelHandle',
     doc: 'Whether a handle is a kernel handle.',
-    irql: DISPATCH,
+    irql: { max: 'APC_LEVEL' },
     args: { Handle: HANDLE },
     returns: BOOLEAN,
     cycles: 10,

@@ -10,22 +10,24 @@ import { KTHREAD, ProcessObject, ThreadObject } from '../types/ke.ts';
 import { CTF_TERMINATED, EPROCESS, ETHREAD, PSF_CREATE_REPORTED } from '../types/ps.ts';
 import { acquireRundown, releaseRundown } from './exrundown.ts';
 import { notifyExports } from './psnotify.ts';
-import { BOOLEAN, type ArgType, HANDLE, LONG, type NtExport, ntData, ntExport, NTSTATUS, type Outcome, pointer, PVOID, UCHAR, ULONG, VOID } from './declare.ts';
+import { BOOLEAN, type ArgType, HANDLE, type IrqlRule, LONG, type NtExport, ntData, ntExport, NTSTATUS, type Outcome, pointer, PVOID, UCHAR, ULONG, VOID } from './declare.ts';
 
 const P = EPROCESS.f, E = ETHREAD.f, T = KTHREAD.f;
 const PEPROCESS = pointer('PEPROCESS'), PETHREAD = pointer('PETHREAD');
 const STATUS_SUCCESS = 0, STATUS_INSUFFICIENT_RESOURCES = 0xc000009a, STATUS_INVALID_CID = 0xc000000b, STATUS_PROCESS_IS_TERMINATING = 0xc000010a, STATUS_INVALID_PARAMETER = 0xc000000d;
 const PROCESS_ALL_ACCESS = 0x1fffff, OBJ_KERNEL_HANDLE = 0x200;
-const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
+const PASSIVE = { max: 'PASSIVE_LEVEL' } as const,
+  APC = { max: 'APC_LEVEL' } as const,
+  DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 
 const simple = <T>(name: string, doc: string, returns: ArgType<T>, impl: (k: Kernel) => T): NtExport =>
   ntExport({ name, doc, args: {}, returns, cycles: 12, status: 'full', impl: k => impl(k) as number });
 
-const ofProcess = (name: string, doc: string, returns: ArgType<unknown>, impl: (k: Kernel, process: number) => number | bigint | boolean): NtExport =>
-  ntExport({ name, doc, args: { Process: PEPROCESS }, returns, cycles: 12, status: 'full', impl: (k, { Process }) => impl(k, Process) });
+const ofProcess = (name: string, doc: string, returns: ArgType<unknown>, impl: (k: Kernel, process: number) => number | bigint | boolean, irql?: IrqlRule): NtExport =>
+  ntExport({ name, doc, ...(irql ? { irql } : {}), args: { Process: PEPROCESS }, returns, cycles: 12, status: 'full', impl: (k, { Process }) => impl(k, Process) });
 
-const ofThread = (name: string, doc: string, returns: ArgType<unknown>, impl: (k: Kernel, thread: number) => number | bigint | boolean): NtExport =>
-  ntExport({ name, doc, args: { Thread: PETHREAD }, returns, cycles: 12, status: 'full', impl: (k, { Thread }) => impl(k, Thread) });
+const ofThread = (name: string, doc: string, returns: ArgType<unknown>, impl: (k: Kernel, thread: number) => number | bigint | boolean, irql?: IrqlRule): NtExport =>
+  ntExport({ name, doc, ...(irql ? { irql } : {}), args: { Thread: PETHREAD }, returns, cycles: 12, status: 'full', impl: (k, { Thread }) => impl(k, Thread) });
 
 const cidOf = (k: Kernel, thread: number, which: 'UniqueProcess' | 'UniqueThread'): number => k.mem.readPtr(thread + E.Cid.offset + (which === 'UniqueProcess' ? 0 : 8));
 const terminated = (k: Kernel, thread: number): boolean => (E.CrossThreadFlags.get(k.mem, thread) & CTF_TERMINATED) !== 0;
@@ -54,7 +56,7 @@ const processes: NtExport[] = [
   ofProcess('PsGetProcessSessionId', 'Returns the session of a process: 0.', ULONG, () => 0),
   ofProcess('PsGetProcessSessionIdEx', 'Returns the session of a process: 0.', ULONG, () => 0),
   ofProcess('PsGetProcessInheritedFromUniqueProcessId', 'Returns the id of the process that created a process.', HANDLE, (k, p) => P.InheritedFromUniqueProcessId.get(k.mem, p)),
-  ofProcess('PsGetProcessExitStatus', 'Returns the exit status of a process.', NTSTATUS, (k, p) => P.ExitStatus.get(k.mem, p)),
+  ofProcess('PsGetProcessExitStatus', 'Returns the exit status of a process.', NTSTATUS, (k, p) => P.ExitStatus.get(k.mem, p), APC),
   ofProcess('PsGetProcessCreateTimeQuadPart', 'Returns the time at which a process was created.', LONG, (k, p) => P.CreateTime.get(k.mem, p)),
   ofProcess('PsGetProcessExitProcessCalled', 'TRUE when a process has begun to exit.', BOOLEAN, (k, p) => (P.Flags.get(k.mem, p) & 4) !== 0),
   ofProcess('PsGetProcessDebugPort', 'Returns the debug port of a process.', PVOID, (k, p) => P.DebugPort.get(k.mem, p)),
@@ -80,17 +82,17 @@ const processes: NtExport[] = [
 ];
 
 const threads: NtExport[] = [
-  ofThread('PsGetThreadId', 'Returns the id of a thread.', HANDLE, (k, t) => cidOf(k, t, 'UniqueThread')),
+  ofThread('PsGetThreadId', 'Returns the id of a thread.', HANDLE, (k, t) => cidOf(k, t, 'UniqueThread'), DISPATCH),
   ofThread('PsGetThreadProcessId', 'Returns the id of the process of a thread.', HANDLE, (k, t) => cidOf(k, t, 'UniqueProcess')),
   ofThread('PsGetThreadProcess', 'Returns the process that owns a thread.', PEPROCESS, (k, t) => T.Process.get(k.mem, t)),
-  ofThread('IoThreadToProcess', 'Returns the process that owns a thread.', PEPROCESS, (k, t) => T.Process.get(k.mem, t)),
+  ofThread('IoThreadToProcess', 'Returns the process that owns a thread.', PEPROCESS, (k, t) => T.Process.get(k.mem, t), DISPATCH),
   ofThread('PsGetThreadTeb', 'Returns the thread environment block.', PVOID, (k, t) => T.Teb.get(k.mem, t)),
   ofThread('PsGetThreadWin32Thread', 'Returns the graphics part of a thread.', PVOID, (k, t) => T.Win32Thread.get(k.mem, t)),
   ofThread('PsGetThreadSessionId', 'Returns the session of a thread: 0.', ULONG, () => 0),
-  ofThread('PsIsThreadTerminating', 'TRUE for a thread that is ending.', BOOLEAN, (k, t) => terminated(k, t)),
-  ofThread('PsIsSystemThread', 'TRUE for a thread that has no user mode.', BOOLEAN, (k, t) => (T.MiscFlags.get(k.mem, t) & (1 << 10)) !== 0),
-  ofThread('IoIsSystemThread', 'TRUE for a thread that has no user mode.', BOOLEAN, (k, t) => (T.MiscFlags.get(k.mem, t) & (1 << 10)) !== 0),
-  ofThread('PsGetThreadExitStatus', 'Returns the exit status of a thread, STATUS_PENDING while it runs.', NTSTATUS, (k, t) => (terminated(k, t) ? E.ExitStatus.get(k.mem, t) : 0x103)),
+  ofThread('PsIsThreadTerminating', 'TRUE for a thread that is ending.', BOOLEAN, (k, t) => terminated(k, t), DISPATCH),
+  ofThread('PsIsSystemThread', 'TRUE for a thread that has no user mode.', BOOLEAN, (k, t) => (T.MiscFlags.get(k.mem, t) & (1 << 10)) !== 0, DISPATCH),
+  ofThread('IoIsSystemThread', 'TRUE for a thread that has no user mode.', BOOLEAN, (k, t) => (T.MiscFlags.get(k.mem, t) & (1 << 10)) !== 0, DISPATCH),
+  ofThread('PsGetThreadExitStatus', 'Returns the exit status of a thread, STATUS_PENDING while it runs.', NTSTATUS, (k, t) => (terminated(k, t) ? E.ExitStatus.get(k.mem, t) : 0x103), APC),
   ofThread('PsGetThreadCreateTime', 'Returns the time at which a thread was created.', LONG, (k, t) => E.CreateTime.get(k.mem, t)),
   ofThread('PsIsThreadImpersonating', 'TRUE for a thread that impersonates.', BOOLEAN, (k, t) => (E.CrossThreadFlags.get(k.mem, t) & 8) !== 0),
 ];

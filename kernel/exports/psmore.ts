@@ -88,6 +88,7 @@ export const moreProcessExports: NtExport[] = [
   ntExport({
     name: 'PsGetProcessExitTime',
     doc: 'Returns when the current process began to exit, 0 while it does not.',
+    irql: { max: 'DISPATCH_LEVEL' },
     args: {},
     returns: LONGLONG,
     cycles: 12,

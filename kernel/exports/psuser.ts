@@ -37,7 +37,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'IoGetRequestorSessionId',
     doc: 'The session of the process whose thread made a request.',
-    irql: { max: 'DISPATCH_LEVEL' },
+    irql: { max: 'APC_LEVEL' },
     args: { Irp: pointer('PIRP'), SessionId: pointer('PULONG') },
     returns: NTSTATUS,
     cycles: 30,

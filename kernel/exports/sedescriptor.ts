@@ -200,7 +200,7 @@ function endWithFile(k: Kernel, f: { get(n: 'Object'): number }, rax: number): O
 
 const objects: NtExport[] = [
   ntExport({
-    name: 'ObGetObjectSecurity', doc: 'The security descriptor of an object, held for the caller.', irql: APC, args: { Object: PVOID, SecurityDescriptor: PVOID, MemoryAllocated: PVOID }, returns: NTSTATUS, cycles: 80, status: 'full',
+    name: 'ObGetObjectSecurity', doc: 'The security descriptor of an object, held for the caller.', irql: PASSIVE, args: { Object: PVOID, SecurityDescriptor: PVOID, MemoryAllocated: PVOID }, returns: NTSTATUS, cycles: 80, status: 'full',
     impl(k, { Object, SecurityDescriptor, MemoryAllocated }) {
       k.mem.probe(SecurityDescriptor, 8, true);
       k.mem.probe(MemoryAllocated, 1, true);

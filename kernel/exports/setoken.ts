@@ -19,22 +19,22 @@ import {
 import {
   STATUS_BAD_IMPERSONATION_LEVEL, STATUS_BAD_TOKEN_TYPE, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_PARAMETER, STATUS_NO_MEMORY, STATUS_SUCCESS,
 } from '../types/status.ts';
-import { type ArgType, BOOLEAN, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from './declare.ts';
+import { type ArgType, BOOLEAN, type IrqlRule, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from './declare.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const APC = { max: 'APC_LEVEL' } as const;
 const PACCESS_TOKEN = pointer('PACCESS_TOKEN');
 const PETHREAD = pointer('PETHREAD');
 
-const ofToken = (name: string, doc: string, returns: ArgType<unknown>, impl: (k: Kernel, token: number) => number | boolean): NtExport =>
-  ntExport({ name, doc, irql: APC, args: { Token: PACCESS_TOKEN }, returns, cycles: 60, status: 'full', impl: (k, a) => impl(k, a.Token) });
+const ofToken = (name: string, doc: string, returns: ArgType<unknown>, impl: (k: Kernel, token: number) => number | boolean, irql: IrqlRule = APC): NtExport =>
+  ntExport({ name, doc, irql, args: { Token: PACCESS_TOKEN }, returns, cycles: 60, status: 'full', impl: (k, a) => impl(k, a.Token) });
 
 /** TOKEN_INFORMATION_CLASS values that SeQueryInformationToken hands out as the value itself. */
 const TokenSessionId = 12, TokenIntegrityLevel = 25;
 
 const facts: NtExport[] = [
-  ofToken('SeTokenIsAdmin', 'Whether a token belongs to an administrator.', BOOLEAN, (k, t) => groupsMatch(tokenGroups(k, t), ADMINISTRATORS, false)),
-  ofToken('SeTokenIsRestricted', 'Whether a token has restricting identifiers.', BOOLEAN, (k, t) => (T.TokenFlags.get(k.mem, t) & TOKEN_IS_RESTRICTED) !== 0),
+  ofToken('SeTokenIsAdmin', 'Whether a token belongs to an administrator.', BOOLEAN, (k, t) => groupsMatch(tokenGroups(k, t), ADMINISTRATORS, false), PASSIVE),
+  ofToken('SeTokenIsRestricted', 'Whether a token has restricting identifiers.', BOOLEAN, (k, t) => (T.TokenFlags.get(k.mem, t) & TOKEN_IS_RESTRICTED) !== 0, PASSIVE),
   ofToken('SeTokenIsWriteRestricted', 'Whether a token is restricted for writing only.', BOOLEAN, (k, t) => (T.TokenFlags.get(k.mem, t) & TOKEN_WRITE_RESTRICTED) !== 0),
   ofToken('SeTokenType', 'Whether a token is a primary one (1) or one for impersonation (2).', ULONG, (k, t) => T.TokenType.get(k.mem, t)),
   ofToken('SeTokenImpersonationLevel', 'How far a token may be impersonated.', ULONG, (k, t) => T.ImpersonationLevel.get(k.mem, t)),

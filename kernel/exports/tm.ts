@@ -61,7 +61,7 @@ const managerExports: NtExport[] = [
     impl: (k, a) => withTmObject(k, TM, a.TransactionManagerHandle, tm.TRANSACTIONMANAGER_QUERY_INFORMATION, t => queryManager(k, t, a.InformationClass, bufferOf(a))),
   }),
   ...service({
-    name: 'SetInformationTransactionManager', doc: 'Sets information of a transaction manager: there is none that can be set.', irql: PASSIVE,
+    name: 'SetInformationTransactionManager', doc: 'Sets information of a transaction manager: there is none that can be set.', irql: { max: 'APC_LEVEL' },
     args: { TmHandle: HANDLE, InformationClass: ULONG, Information: PVOID, InformationLength: ULONG }, returns: NTSTATUS, cycles: 200, status: 'full',
     impl: (k, a) => (a.TmHandle ? withTmObject(k, TM, a.TmHandle, tm.TRANSACTIONMANAGER_SET_INFORMATION, () => STATUS_INVALID_INFO_CLASS) : STATUS_INVALID_INFO_CLASS),
   }),
@@ -81,7 +81,7 @@ const managerExports: NtExport[] = [
     impl: (k, a) => recoverManager(k, a.Tm, largeInteger(k, a.TargetVirtualClock)),
   }),
   ...service({
-    name: 'RenameTransactionManager', doc: 'Gives the transaction manager in a log stream another identity.', irql: PASSIVE,
+    name: 'RenameTransactionManager', doc: 'Gives the transaction manager in a log stream another identity.', irql: { max: 'APC_LEVEL' },
     args: { LogFileName: PUNICODE_STRING, ExistingTransactionManagerGuid: LPGUID }, returns: NTSTATUS, cycles: 900, status: 'full',
     impl: (k, a) => (a.ExistingTransactionManagerGuid ? renameManager(k, readString(k, a.LogFileName), a.ExistingTransactionManagerGuid) : STATUS_INVALID_PARAMETER),
   }),

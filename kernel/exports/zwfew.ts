@@ -254,6 +254,9 @@ const hives: NtExport[] = service({
 
 /** What a WNODE may be long when the registry says nothing else. */
 const MAXIMUM_WMI_EVENT = 0x10000;
+/** WNODE_HEADER.Flags, and the flag of an event that goes to a trace session. */
+const WNODE_FLAGS = 0x2c,
+  WNODE_FLAG_TRACED_GUID = 0x20000;
 /** The handle of who has the performance counters. */
 const COUNTERS = 0x70756d63;
 
@@ -261,7 +264,7 @@ const others: NtExport[] = [
   ntExport({
     name: 'IoWMIWriteEvent',
     doc: 'Hands an event to the WMI components of user mode. There are none: STATUS_UNSUCCESSFUL, and the event stays its driver\'s.',
-    irql: { max: 'HIGH_LEVEL' },
+    irql: { when: (a, k) => (k.mem.read32(a.WnodeEventItem + WNODE_FLAGS) & WNODE_FLAG_TRACED_GUID ? undefined : APC) },
     args: { WnodeEventItem: PVOID },
     returns: NTSTATUS,
     cycles: 60,

@@ -207,7 +207,7 @@ const building: NtExport[] = [
   ntExport({
     name: 'IoBuildAsynchronousFsdRequest',
     doc: 'Makes an IRP that the caller frees itself, in a completion routine.',
-    irql: DISPATCH,
+    irql: APC,
     args: {
       MajorFunction: ULONG,
       DeviceObject: PDEVICE_OBJECT,
@@ -483,6 +483,7 @@ const asking: NtExport[] = [
   ntExport({
     name: 'IoGetInitialStack',
     doc: 'Where the kernel stack of the current thread begins.',
+    irql: APC,
     args: {},
     returns: PVOID,
     cycles: 15,

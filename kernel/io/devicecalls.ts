@@ -534,6 +534,7 @@ const links: NtExport[] = [
   ntExport({
     name: 'IoIsWdmVersionAvailable',
     doc: 'Whether the system supports a WDM version.',
+    irql: PASSIVE,
     args: { MajorVersion: UCHAR, MinorVersion: UCHAR },
     returns: BOOLEAN,
     cycles: 20,

@@ -134,7 +134,7 @@ const sharing: NtExport[] = [
   ntExport({
     name: 'IoGetFileObjectGenericMapping',
     doc: 'What the generic rights mean for files.',
-    irql: DISPATCH,
+    irql: PASSIVE,
     args: {},
     returns: PVOID,
     cycles: 20,

@@ -42,7 +42,6 @@ const POWER_EXTENSION = struct('_DEVICE_OBJECT_POWER_EXTENSION', {
 const E = POWER_EXTENSION.f;
 const TAG = poolTag('Dope');
 const SECOND = 10_000_000n;
-const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 
 const FILE_DEVICE_DISK = 0x07,
   FILE_DEVICE_MASS_STORAGE = 0x2d;
@@ -135,7 +134,6 @@ const busy = (name: string, doc: string, change: (k: Kernel, dope: number) => vo
   ntExport({
     name,
     doc,
-    irql: DISPATCH,
     args: { IdlePointer: pointer('PULONG') },
     returns: VOID,
     cycles: 30,
@@ -150,7 +148,7 @@ export const exports: NtExport[] = [
   ntExport({
     name: 'PoRegisterDeviceForIdleDetection',
     doc: 'Starts, changes or stops the counting of the time in which a device is not used; returns the counter that its driver resets, or NULL.',
-    irql: DISPATCH,
+    irql: { max: 'APC_LEVEL' },
     args: { DeviceObject: PDEVICE_OBJECT, ConservationIdleTime: ULONG, PerformanceIdleTime: ULONG, State: ULONG },
     returns: pointer('PULONG'),
     cycles: 150,

@@ -82,7 +82,7 @@ const states: NtExport[] = [
   ntExport({
     name: 'PoRegisterSystemState',
     doc: 'Says that the system, its display or its user is busy until further notice; returns a handle, or NULL.',
-    irql: DISPATCH,
+    irql: { max: 'APC_LEVEL' },
     args: { StateHandle: PVOID, Flags: ULONG },
     returns: PVOID,
     cycles: 150,
@@ -101,7 +101,7 @@ const states: NtExport[] = [
   ntExport({
     name: 'PoUnregisterSystemState',
     doc: 'Takes back what PoRegisterSystemState registered.',
-    irql: DISPATCH,
+    irql: { max: 'APC_LEVEL' },
     args: { StateHandle: PVOID },
     returns: VOID,
     cycles: 100,
