@@ -1,19 +1,9 @@
 /** Passing an IRP to a driver. The dispatch routine returns to whoever called IofCallDriver: the call is a jump. */
 import type { Kernel } from '../kernel.ts';
 import { NO_MORE_IRP_STACK_LOCATIONS } from '../types/bugcodes.ts';
-import { DEVICE_OBJECT, DO_POWER_PAGABLE, DRIVER_OBJECT } from '../types/io.ts';
+import { DEVICE_OBJECT, DRIVER_OBJECT } from '../types/io.ts';
 import { STATUS_INVALID_DEVICE_REQUEST } from '../types/status.ts';
-import {
-  type IrqlRule,
-  jump,
-  type NtExport,
-  ntExport,
-  ntSteps,
-  NTSTATUS,
-  type Outcome,
-  pointer,
-  ret,
-} from '../exports/declare.ts';
+import { jump, type NtExport, ntExport, ntSteps, NTSTATUS, type Outcome, pointer, ret } from '../exports/declare.ts';
 import { call } from '../exports/declare.ts';
 import { readString } from '../ob/string.ts';
 import { verifiedCallDriver } from '../verifier/irp.ts';
@@ -60,15 +50,11 @@ export function callDriver(k: Kernel, device: number, irp: number): Outcome {
 export const callDriverThen = (k: Kernel, device: number, irp: number, then: string): Outcome =>
   call(k.address('nt!IofCallDriver'), [device, irp], then);
 
-const callRoutine = (
-  name: string,
-  doc: string,
-  when?: (a: { DeviceObject: number }, k: Kernel) => IrqlRule | undefined,
-): NtExport =>
+const callRoutine = (name: string, doc: string): NtExport =>
   ntExport({
     name,
     doc,
-    irql: when ? { ...DISPATCH, when } : DISPATCH,
+    irql: DISPATCH,
     args: { DeviceObject: PDEVICE_OBJECT, Irp: PIRP },
     returns: NTSTATUS,
     cycles: 60,
@@ -79,10 +65,7 @@ const callRoutine = (
 export const exports: NtExport[] = [
   callRoutine('IofCallDriver', 'Sends an IRP to the driver of a device.'),
   callRoutine('IoCallDriver', 'Sends an IRP to the driver of a device (the form that is not __fastcall).'),
-  callRoutine('PoCallDriver', 'Sends a power IRP to the next lower driver.', ({ DeviceObject }, k) =>
-    // The code of a pageable driver may be on disk.
-    DEVICE_OBJECT.f.Flags.get(k.mem, DeviceObject) & DO_POWER_PAGABLE ? { max: 'PASSIVE_LEVEL' } : undefined,
-  ),
+  callRoutine('PoCallDriver', 'Sends a power IRP to the next lower driver.'),
   ntSteps({
     name: 'IopInvalidDeviceRequest',
     internal: true,

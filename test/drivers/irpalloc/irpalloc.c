@@ -218,9 +218,9 @@ static VOID Asynchronous(VOID)
     MmUnlockPages(irp->MdlAddress);
     IoFreeMdl(irp->MdlAddress);
     IoFreeIrp(irp);
-    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    KeRaiseIrql(APC_LEVEL, &irql);
     irp = IoBuildAsynchronousFsdRequest(IRP_MJ_FLUSH_BUFFERS, Neither, NULL, 0, NULL, &iosb);
-    OUTCOME(IoBuildAsynchronousFsdRequest, "works at DISPATCH_LEVEL", irp != NULL);
+    OUTCOME(IoBuildAsynchronousFsdRequest, "works at APC_LEVEL", irp != NULL);
     IoFreeIrp(irp);
     KeLowerIrql(irql);
 }
