@@ -13,9 +13,9 @@ import { dereferenceDescriptor, type Descriptor, isValidDescriptor, isValidRelat
 import { currentSubject, effectiveToken, readSubject } from '../se/subject.ts';
 import { KernelMode } from '../types/ke.ts';
 import { OBJECT_HEADER, OBJECT_HEADER_SIZE } from '../types/ob.ts';
-import { OWNER_SECURITY_INFORMATION, SE_DACL_PRESENT, SECURITY_DESCRIPTOR_RELATIVE } from '../types/se.ts';
+import { OWNER_SECURITY_INFORMATION, SE_DACL_PRESENT, SE_SELF_RELATIVE, SECURITY_DESCRIPTOR_RELATIVE } from '../types/se.ts';
 import {
-  STATUS_ACCESS_VIOLATION, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_OWNER, STATUS_INVALID_SECURITY_DESCR, STATUS_NO_SECURITY_ON_OBJECT, STATUS_SUCCESS, STATUS_UNKNOWN_REVISION,
+  STATUS_ACCESS_VIOLATION, STATUS_BAD_DESCRIPTOR_FORMAT, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_OWNER, STATUS_INVALID_SECURITY_DESCR, STATUS_NO_SECURITY_ON_OBJECT, STATUS_SUCCESS, STATUS_UNKNOWN_REVISION,
 } from '../types/status.ts';
 import { ptr } from '../types/struct.ts';
 import { BOOLEAN, call, CCHAR, HANDLE, type NtExport, ntExport, NTSTATUS, type Outcome, pointer, PVOID, ret, ULONG, VOID } from './declare.ts';
@@ -143,12 +143,13 @@ const parts: NtExport[] = [
       cycles: 600,
       status: 'full',
       impl(k, args) {
-        const a = args as { SecurityInformation: number; ModificationDescriptor: number; ObjectsSecurityDescriptor: number; GenericMapping: number };
+        const a = args as { SecurityInformation: number; ModificationDescriptor: number; ObjectsSecurityDescriptor: number; AutoInheritFlags?: number; PoolType: number; GenericMapping: number };
         const held = k.mem.readPtr(a.ObjectsSecurityDescriptor);
         if (!held) return STATUS_NO_SECURITY_ON_OBJECT;
-        const r = modified(k, readDescriptor(k, held), a.ModificationDescriptor, k.mem.read32(a.SecurityInformation), readMapping(k, a.GenericMapping), KernelMode);
+        if (!(SECURITY_DESCRIPTOR_RELATIVE.f.Control.get(k.mem, held) & SE_SELF_RELATIVE)) return STATUS_BAD_DESCRIPTOR_FORMAT;
+        const r = modified(k, readDescriptor(k, held), a.ModificationDescriptor, k.mem.read32(a.SecurityInformation), readMapping(k, a.GenericMapping), KernelMode, a.AutoInheritFlags);
         if (r.status !== STATUS_SUCCESS) return r.status;
-        const at = poolDescriptor(k, r.descriptor);
+        const at = poolDescriptor(k, r.descriptor, a.PoolType);
         if (!at) return STATUS_INSUFFICIENT_RESOURCES;
         k.mem.writePtr(a.ObjectsSecurityDescriptor, at);
         return STATUS_SUCCESS;
@@ -164,12 +165,12 @@ const parts: NtExport[] = [
 ];
 
 /** A descriptor with changed parts; a new owner must be one that the caller may name. */
-function modified(k: Kernel, old: Descriptor, from: number, information: number, mapping: Mapping, mode: number): { status: number; descriptor: Descriptor } {
+function modified(k: Kernel, old: Descriptor, from: number, information: number, mapping: Mapping, mode: number, flags = 0): { status: number; descriptor: Descriptor } {
   const captured = captureDescriptor(k, from);
   if (captured.status !== STATUS_SUCCESS || !captured.descriptor) return { status: captured.status || STATUS_INVALID_SECURITY_DESCR, descriptor: old };
   const change = captured.descriptor;
   if (information & OWNER_SECURITY_INFORMATION && (!change.owner || (mode !== KernelMode && !mayOwn(k, effectiveToken(currentSubject(k)), change.owner)))) return { status: STATUS_INVALID_OWNER, descriptor: old };
-  return { status: STATUS_SUCCESS, descriptor: changedDescriptor(old, change, information, mapping) };
+  return { status: STATUS_SUCCESS, descriptor: changedDescriptor(old, change, information, mapping, flags) };
 }
 
 /** Changes parts of an object's own descriptor. */

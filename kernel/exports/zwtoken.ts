@@ -13,14 +13,14 @@ import {
   allocateLuid, defaultPrivileges, duplicateToken, enabledPrivileges, hasPrivilege, presentPrivileges, SeTcbPrivilege, setDynamicPart, setGroupAttributes, setPrivileges, T, tokenDefaultDacl, tokenGroups,
   tokenIntegrity, tokenModified, tokenPrimaryGroup, dynamicPartFits,
 } from '../se/token.ts';
-import { tokenInformation, writePrivileges } from '../se/tokeninfo.ts';
+import { groupInformation, tokenInformation, writePrivileges } from '../se/tokeninfo.ts';
 import { isValidAcl } from '../se/descriptor.ts';
 import { KernelMode } from '../types/ke.ts';
 import {
   ACL, SE_GROUP_ENABLED, SE_GROUP_ENABLED_BY_DEFAULT, SE_GROUP_MANDATORY, SE_GROUP_OWNER, SE_GROUP_USE_FOR_DENY_ONLY, SE_PRIVILEGE_ENABLED, SE_PRIVILEGE_REMOVED, SecurityAnonymous, TokenImpersonation, TokenPrimary, TOKEN_UIACCESS, TOKEN_VIRTUALIZE_ALLOWED, TOKEN_VIRTUALIZE_ENABLED,
 } from '../types/se.ts';
 import {
-  STATUS_ACCESS_DENIED, STATUS_ALLOTTED_SPACE_EXCEEDED, STATUS_BAD_IMPERSONATION_LEVEL, STATUS_BUFFER_TOO_SMALL, STATUS_CANT_DISABLE_MANDATORY, STATUS_CANT_OPEN_ANONYMOUS, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_ACCESS_VIOLATION, STATUS_ALLOTTED_SPACE_EXCEEDED, STATUS_BAD_IMPERSONATION_LEVEL, STATUS_BUFFER_TOO_SMALL, STATUS_CANT_DISABLE_MANDATORY, STATUS_CANT_ENABLE_DENY_ONLY, STATUS_CANT_OPEN_ANONYMOUS, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_ACL, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_OWNER, STATUS_INVALID_PARAMETER, STATUS_INVALID_PRIMARY_GROUP, STATUS_INVALID_SID, STATUS_NO_SUCH_LOGON_SESSION, STATUS_NO_TOKEN, STATUS_NOT_ALL_ASSIGNED, STATUS_PRIVILEGE_NOT_HELD, STATUS_SUCCESS,
 } from '../types/status.ts';
 import { BOOLEAN, HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from './declare.ts';
@@ -40,9 +40,10 @@ export function withToken(k: Kernel, handle: number, access: number, work: (toke
   return status;
 }
 
-/** A handle to an existing token after the access check. */
-function openToken(k: Kernel, token: number, access: number, attributes: number, out: number): number {
-  const answer = obCheckAccess(k, token, access, previousMode(k), attributes);
+/** A handle to an existing token after the access check, which is that of the caller's process (`asSelf`) or of whom the caller acts for. */
+function openToken(k: Kernel, token: number, access: number, attributes: number, out: number, asSelf = false): number {
+  const subject = currentSubject(k);
+  const answer = obCheckAccess(k, token, access, previousMode(k), attributes, asSelf ? { ...subject, client: 0, level: 0 } : subject);
   if (answer.status !== STATUS_SUCCESS) return answer.status;
   const h = obCreateHandle(k, token, answer.granted, attributes);
   if (h.status === STATUS_SUCCESS) k.mem.writePtr(out, h.handle);
@@ -59,12 +60,12 @@ function openProcessToken(k: Kernel, process: number, access: number, attributes
   return status;
 }
 
-function openThreadToken(k: Kernel, thread: number, access: number, attributes: number, out: number): number {
+function openThreadToken(k: Kernel, thread: number, access: number, asSelf: boolean, attributes: number, out: number): number {
   k.mem.probe(out, 8, true);
   const r = obReferenceObjectByHandle(k, thread, THREAD_QUERY_INFORMATION, exportedType(k, 'PsThreadType'), previousMode(k));
   if (r.status !== STATUS_SUCCESS) return r.status;
   const found = impersonation(k, r.object);
-  const status = !found ? STATUS_NO_TOKEN : found.level === SecurityAnonymous ? STATUS_CANT_OPEN_ANONYMOUS : openToken(k, found.token, access, attributes, out);
+  const status = !found ? STATUS_NO_TOKEN : found.level === SecurityAnonymous ? STATUS_CANT_OPEN_ANONYMOUS : openToken(k, found.token, access, attributes, out, asSelf);
   obDereferenceDeferred(k, r.object);
   return status;
 }
@@ -79,10 +80,10 @@ const opening: NtExport[] = [
     ...open, name: 'OpenProcessTokenEx', doc: 'Opens the primary token of a process, with attributes for the handle.', args: { ...openProcessArgs, HandleAttributes: ULONG, TokenHandle: PVOID },
     impl: (k, a) => openProcessToken(k, a.ProcessHandle, a.DesiredAccess, a.HandleAttributes, a.TokenHandle),
   }),
-  ...service({ ...open, name: 'OpenThreadToken', doc: 'Opens the token that a thread impersonates.', args: { ...openThreadArgs, TokenHandle: PVOID }, impl: (k, a) => openThreadToken(k, a.ThreadHandle, a.DesiredAccess, 0, a.TokenHandle) }),
+  ...service({ ...open, name: 'OpenThreadToken', doc: 'Opens the token that a thread impersonates.', args: { ...openThreadArgs, TokenHandle: PVOID }, impl: (k, a) => openThreadToken(k, a.ThreadHandle, a.DesiredAccess, a.OpenAsSelf, 0, a.TokenHandle) }),
   ...service({
     ...open, name: 'OpenThreadTokenEx', doc: 'Opens the token that a thread impersonates, with attributes for the handle.', args: { ...openThreadArgs, HandleAttributes: ULONG, TokenHandle: PVOID },
-    impl: (k, a) => openThreadToken(k, a.ThreadHandle, a.DesiredAccess, a.HandleAttributes, a.TokenHandle),
+    impl: (k, a) => openThreadToken(k, a.ThreadHandle, a.DesiredAccess, a.OpenAsSelf, a.HandleAttributes, a.TokenHandle),
   }),
 ];
 
@@ -137,7 +138,9 @@ const query: NtExport[] = service({
   name: 'QueryInformationToken', doc: 'What a token says of one class.', irql: PASSIVE,
   args: { TokenHandle: HANDLE, TokenInformationClass: ULONG, TokenInformation: PVOID, TokenInformationLength: ULONG, ReturnLength: PVOID }, returns: NTSTATUS, cycles: 600, status: 'full',
   impl(k, a) {
-    if (a.ReturnLength) k.mem.probe(a.ReturnLength, 4, true);
+    // The length is not optional.
+    if (!a.ReturnLength) return STATUS_ACCESS_VIOLATION;
+    k.mem.probe(a.ReturnLength, 4, true);
     const kind = a.TokenInformationClass;
     // The source needs a right of its own.
     return withToken(k, a.TokenHandle, kind === 7 ? TOKEN_QUERY_SOURCE : TOKEN_QUERY, token => {
@@ -146,7 +149,7 @@ const query: NtExport[] = service({
       if (kind === TokenLinkedToken) return STATUS_NO_SUCH_LOGON_SESSION;
       const info = tokenInformation(k, token, kind);
       if (!info) return STATUS_INVALID_INFO_CLASS;
-      if (a.ReturnLength) k.mem.write32(a.ReturnLength, info.size);
+      k.mem.write32(a.ReturnLength, info.size);
       if (a.TokenInformationLength < info.size) return STATUS_BUFFER_TOO_SMALL;
       k.mem.probe(a.TokenInformation, info.size, true);
       info.write(a.TokenInformation);
@@ -312,23 +315,38 @@ const setting: NtExport[] = [
   }),
   ...service({
     name: 'AdjustGroupsToken', doc: 'Enables or disables groups of a token.', irql: PASSIVE,
-    args: { TokenHandle: HANDLE, ResetToDefault: BOOLEAN, NewState: PVOID, BufferLength: ULONG, PreviousState: PVOID, ReturnLength: PVOID }, returns: NTSTATUS, cycles: 600, status: 'partial',
-    missing: 'the previous state is not written',
-    impl: (k, a) => withToken(k, a.TokenHandle, TOKEN_ADJUST_GROUPS, token => adjustGroups(k, token, a.ResetToDefault, a.NewState)),
+    args: { TokenHandle: HANDLE, ResetToDefault: BOOLEAN, NewState: PVOID, BufferLength: ULONG, PreviousState: PVOID, ReturnLength: PVOID }, returns: NTSTATUS, cycles: 600, status: 'full',
+    impl(k, a) {
+      if (!a.ResetToDefault && !a.NewState) return STATUS_INVALID_PARAMETER;
+      return withToken(k, a.TokenHandle, TOKEN_ADJUST_GROUPS | (a.PreviousState ? TOKEN_QUERY : 0), token => adjustGroups(k, token, a));
+    },
   }),
 ];
 
-function adjustGroups(k: Kernel, token: number, reset: boolean, list: number): number {
+/** Enables and disables groups: nothing of it when one of the changes is refused, or the buffer for the previous state is too small. */
+function adjustGroups(k: Kernel, token: number, a: { ResetToDefault: boolean; NewState: number; BufferLength: number; PreviousState: number; ReturnLength: number }): number {
+  const { mem } = k;
+  const reset = a.ResetToDefault;
   const groups = tokenGroups(k, token);
   const wanted = new Map<string, boolean>();
-  if (!reset) for (let i = 0; i < k.mem.read32(list); i++) wanted.set(readSid(k, k.mem.readPtr(list + 8 + i * 16)), (k.mem.read32(list + 16 + i * 16) & SE_GROUP_ENABLED) !== 0);
+  if (!reset) for (let i = 0; i < mem.read32(a.NewState); i++) wanted.set(readSid(k, mem.readPtr(a.NewState + 8 + i * 16)), (mem.read32(a.NewState + 16 + i * 16) & SE_GROUP_ENABLED) !== 0);
+  const enabled = groups.map(g => (g.attributes & SE_GROUP_ENABLED) !== 0);
+  // The user (the first one) is no group that can be switched.
   const changes = groups.map((g, i) => {
     const on = reset ? (g.attributes & SE_GROUP_ENABLED_BY_DEFAULT) !== 0 : wanted.get(g.sid);
     return i === 0 || on === undefined ? null : on;
   });
   for (const [i, on] of changes.entries()) {
     if (on === false && !reset && groups[i]!.attributes & SE_GROUP_MANDATORY) return STATUS_CANT_DISABLE_MANDATORY;
-    if (on && groups[i]!.attributes & SE_GROUP_USE_FOR_DENY_ONLY) return STATUS_ACCESS_DENIED;
+    if (on && groups[i]!.attributes & SE_GROUP_USE_FOR_DENY_ONLY) return STATUS_CANT_ENABLE_DENY_ONLY;
+  }
+  if (a.PreviousState) {
+    const before = groups.filter((_, i) => changes[i] !== null && changes[i] !== enabled[i]);
+    const previous = groupInformation(k, before);
+    mem.write32(a.ReturnLength, previous.size);
+    if (a.BufferLength < previous.size) return STATUS_BUFFER_TOO_SMALL;
+    mem.probe(a.PreviousState, previous.size, true);
+    previous.write(a.PreviousState);
   }
   changes.forEach((on, i) => {
     if (on !== null) setGroupAttributes(k, token, i, on ? groups[i]!.attributes | SE_GROUP_ENABLED : groups[i]!.attributes & ~SE_GROUP_ENABLED);

@@ -112,11 +112,18 @@ export const checkMode = (mode: number, attributes: number): number => (attribut
  * May the current subject open the object with that access? `granted` has no generic rights and no MAXIMUM_ALLOWED any more. `mode` is the caller's; kernel mode may.
  * An object without a descriptor is open to all.
  */
-export function obCheckAccess(k: Kernel, object: number, desired: number, mode: number, attributes = 0): AccessAnswer {
+export function obCheckAccess(
+  k: Kernel,
+  object: number,
+  desired: number,
+  mode: number,
+  attributes = 0,
+  subject = currentSubject(k),
+): AccessAnswer {
   const type = obTypeOf(k, object);
   if (checkMode(mode, attributes) === KernelMode)
     return { status: STATUS_SUCCESS, granted: mapAccess(k, type, desired), privileges: [] };
   const descriptor = obDescriptor(k, object);
   if (!descriptor) return { status: STATUS_SUCCESS, granted: mapAccess(k, type, desired), privileges: [] };
-  return checkAccess(k, descriptor, currentSubject(k), desired, 0, typeMapping(k, type), UserMode);
+  return checkAccess(k, descriptor, subject, desired, 0, typeMapping(k, type), UserMode);
 }

@@ -207,8 +207,29 @@ export function securityAccess(information: number, set: boolean): number {
   return access;
 }
 
-/** SeSetSecurityDescriptorInfo: `old` with the parts that `information` names taken from `from`. */
-export function changedDescriptor(old: Descriptor, from: Descriptor, information: number, mapping: Mapping): Descriptor {
+/**
+ * A list that inherits: what it inherited stays as it was, whatever the change says of it; the change's own entries go before that. One that is protected inherits
+ * nothing, and all its entries are its own; one that was protected until now is taken as the change has it.
+ */
+function autoInherited(old: Acl | null, wasProtected: boolean, change: Acl | null, isProtected: boolean): Acl | null {
+  if (!change) return null;
+  if (isProtected) return { ...change, aces: change.aces.map(a => ({ ...a, flags: a.flags & ~INHERITED_ACE })) };
+  if (wasProtected) return change;
+  const inherited = old?.aces.filter(a => a.flags & INHERITED_ACE) ?? [];
+  return {
+    revision: Math.max(change.revision, old?.revision ?? 0),
+    aces: [...change.aces.filter(a => !(a.flags & INHERITED_ACE)), ...inherited],
+  };
+}
+
+/** SeSetSecurityDescriptorInfoEx: `old` with the parts that `information` names taken from `from`; `flags` are SEF_*_AUTO_INHERIT. */
+export function changedDescriptor(
+  old: Descriptor,
+  from: Descriptor,
+  information: number,
+  mapping: Mapping,
+  flags = 0,
+): Descriptor {
   const out: Descriptor = { ...old };
   const context: Context = { owner: '', group: '', directory: false, mapping, mark: false, objectType: null };
   const mapped = (acl: Acl | null): Acl | null =>
@@ -219,19 +240,32 @@ export function changedDescriptor(old: Descriptor, from: Descriptor, information
   if (information & OWNER_SECURITY_INFORMATION) out.owner = from.owner;
   if (information & GROUP_SECURITY_INFORMATION) out.group = from.group;
   if (information & DACL_SECURITY_INFORMATION) {
+    const auto = (flags & SEF_DACL_AUTO_INHERIT) !== 0;
     out.dacl = mapped(from.dacl);
+    if (auto)
+      out.dacl = autoInherited(
+        old.dacl,
+        (old.control & SE_DACL_PROTECTED) !== 0,
+        out.dacl,
+        (from.control & SE_DACL_PROTECTED) !== 0,
+      );
     const bits = SE_DACL_PRESENT | SE_DACL_DEFAULTED | SE_DACL_PROTECTED | SE_DACL_AUTO_INHERITED;
-    out.control = (out.control & ~bits) | (from.control & bits);
+    out.control = (out.control & ~bits) | (from.control & bits) | (auto ? SE_DACL_AUTO_INHERITED : 0);
   }
   if (information & SACL_SECURITY_INFORMATION) {
     const labels =
       information & LABEL_SECURITY_INFORMATION
         ? []
         : (old.sacl?.aces.filter(a => a.type === SYSTEM_MANDATORY_LABEL_ACE_TYPE) ?? []);
-    const list = mapped(from.sacl);
+    const auto = (flags & SEF_SACL_AUTO_INHERIT) !== 0;
+    let list = mapped(from.sacl);
+    if (auto) {
+      const events = old.sacl && { ...old.sacl, aces: old.sacl.aces.filter(a => a.type !== SYSTEM_MANDATORY_LABEL_ACE_TYPE) };
+      list = autoInherited(events, (old.control & SE_SACL_PROTECTED) !== 0, list, (from.control & SE_SACL_PROTECTED) !== 0);
+    }
     out.sacl = list || labels.length ? { revision: list?.revision ?? 2, aces: [...labels, ...(list?.aces ?? [])] } : null;
     const bits = SE_SACL_PRESENT | SE_SACL_DEFAULTED | SE_SACL_PROTECTED | SE_SACL_AUTO_INHERITED;
-    out.control = (out.control & ~bits) | (from.control & bits);
+    out.control = (out.control & ~bits) | (from.control & bits) | (auto ? SE_SACL_AUTO_INHERITED : 0);
   } else if (information & LABEL_SECURITY_INFORMATION) {
     const label = from.sacl?.aces.filter(a => a.type === SYSTEM_MANDATORY_LABEL_ACE_TYPE) ?? [];
     const others = old.sacl?.aces.filter(a => a.type !== SYSTEM_MANDATORY_LABEL_ACE_TYPE) ?? [];

@@ -133,10 +133,10 @@ export function isValidRelative(k: Kernel, sd: number, length: number): boolean 
 
 const TAG = poolTag('SeSd');
 
-/** Puts a descriptor into paged pool as a plain block, for callers that free it with SeDeassignSecurity or ExFreePool. 0 without pool. */
-export function poolDescriptor(k: Kernel, d: Descriptor): number {
+/** Puts a descriptor into pool as a plain block, for callers that free it with SeDeassignSecurity or ExFreePool. 0 without pool. */
+export function poolDescriptor(k: Kernel, d: Descriptor, pool = PagedPool): number {
   const bytes = descriptorBytes(d);
-  const at = exAllocatePool(k, PagedPool, bytes.length, TAG);
+  const at = exAllocatePool(k, pool, bytes.length, TAG);
   if (at) k.mem.writeBytes(at, bytes);
   return at;
 }

@@ -5,10 +5,12 @@
 import type { Kernel } from '../kernel.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { poolTag } from '../ob/globals.ts';
-import { obCreateObject } from '../ob/object.ts';
-import { exportedType } from '../ob/type.ts';
+import { obCreateObject, obDereferenceDeferred } from '../ob/object.ts';
+import { obReplaceSecurity, typeMapping } from '../ob/security.ts';
+import { exportedType, obTypeOf } from '../ob/type.ts';
 import { PagedPool } from '../types/mm.ts';
 import {
+  SE_DACL_PRESENT,
   SE_GROUP_ENABLED,
   SE_GROUP_INTEGRITY,
   SE_GROUP_OWNER,
@@ -20,6 +22,8 @@ import {
   TOKEN_IS_RESTRICTED,
   TokenPrimary,
 } from '../types/se.ts';
+import { STATUS_SUCCESS } from '../types/status.ts';
+import { mapGeneric } from './accesscheck.ts';
 import { type Acl, aclBytes, readAcl } from './acl.ts';
 import {
   ADMINISTRATORS,
@@ -126,6 +130,17 @@ export function setDynamicPart(k: Kernel, token: number, primaryGroup: string, d
   return true;
 }
 
+/** Who may open a token: whom its own default list names, as for any object that its user makes. False without pool. */
+function protectToken(k: Kernel, token: number, spec: TokenSpec): boolean {
+  const { defaultDacl, groups, owner, primaryGroup } = spec;
+  const mapping = typeMapping(k, obTypeOf(k, token));
+  const dacl = defaultDacl && { ...defaultDacl, aces: defaultDacl.aces.map(a => ({ ...a, mask: mapGeneric(a.mask, mapping) })) };
+  const control = dacl ? SE_DACL_PRESENT : 0;
+  return (
+    obReplaceSecurity(k, token, { control, owner: groups[owner]!.sid, group: primaryGroup, sacl: null, dacl }) === STATUS_SUCCESS
+  );
+}
+
 /** Makes a token object with one reference, which is the caller's; 0 without pool. */
 export function createToken(k: Kernel, spec: TokenSpec): number {
   const { mem } = k;
@@ -159,8 +174,9 @@ export function createToken(k: Kernel, spec: TokenSpec): number {
   const restricted = writeGroups(k, groups, spec.groups);
   T.RestrictedSids.set(mem, token, spec.restricted.length ? restricted : 0);
   writeGroups(k, restricted, spec.restricted);
-  // A token without its dynamic part frees quietly: the delete procedure finds none.
-  return setDynamicPart(k, token, spec.primaryGroup, spec.defaultDacl) ? token : 0;
+  if (setDynamicPart(k, token, spec.primaryGroup, spec.defaultDacl) && protectToken(k, token, spec)) return token;
+  obDereferenceDeferred(k, token);
+  return 0;
 }
 
 /** Sets the privilege masks. */

@@ -49,7 +49,7 @@ function writeGroupList(k: Kernel, to: number, text: number, groups: readonly Gr
 }
 
 /** TOKEN_GROUPS. */
-function groupInformation(k: Kernel, groups: readonly Group[]): TokenInformation {
+export function groupInformation(k: Kernel, groups: readonly Group[]): TokenInformation {
   return {
     size: 8 + groups.reduce((n, g) => n + 16 + sidBytes(g.sid).length, 0),
     write(to) {

@@ -319,7 +319,11 @@ static VOID Parts(VOID)
         sd.Revision = 1;
     }
     Fresh(&other); Add(&other, ACCESS_ALLOWED_ACE_TYPE, 0, GENERIC_READ, &Other); Descriptor(&change, &Other, &other);
-    before = held;
+    OUTCOME(SeSetSecurityDescriptorInfo, "an object's descriptor that is not self-relative: STATUS_BAD_DESCRIPTOR_FORMAT", SeSetSecurityDescriptorInfo(NULL, &info, &change, &held, PagedPool, (PGENERIC_MAPPING)&Mapping) == STATUS_BAD_DESCRIPTOR_FORMAT && held == (PSECURITY_DESCRIPTOR)&sd);
+    static ULONG64 relative[128];
+    ULONG size = sizeof relative;
+    CHECK(RtlAbsoluteToSelfRelativeSD(&sd, relative, &size) == STATUS_SUCCESS);
+    before = held = relative;
     OUTCOME(SeSetSecurityDescriptorInfo, "puts a new descriptor in place of the old one", SeSetSecurityDescriptorInfo(NULL, &info, &change, &held, PagedPool, (PGENERIC_MAPPING)&Mapping) == STATUS_SUCCESS && held != before);
     RtlGetDaclSecurityDescriptor(held, &present, &got, &defaulted);
     RtlGetOwnerSecurityDescriptor(held, &sid, &defaulted);

@@ -11,6 +11,8 @@ NTSTATUS NTAPI ZwOpenProcessTokenEx(HANDLE Process, ACCESS_MASK Access, ULONG At
 BOOLEAN NTAPI PsIsThreadImpersonating(PETHREAD Thread);
 NTSTATUS NTAPI NtImpersonateClient(PETHREAD Thread, PACCESS_TOKEN Token, BOOLEAN CopyOnOpen, BOOLEAN EffectiveOnly, SECURITY_IMPERSONATION_LEVEL Level) __asm__("PsImpersonateClient");
 VOID NTAPI NtRevert(PETHREAD Thread) __asm__("PsRevertThreadToSelf");
+NTSTATUS NTAPI SeCreateAccessState(PACCESS_STATE State, PVOID AuxData, ACCESS_MASK Access, PGENERIC_MAPPING Mapping);
+VOID NTAPI SeDeleteAccessState(PACCESS_STATE State);
 VOID NTAPI SeSetAccessStateGenericMapping(PACCESS_STATE State, PGENERIC_MAPPING Mapping);
 VOID NTAPI NtQueryMask(SECURITY_INFORMATION Information, PACCESS_MASK Access) __asm__("SeQuerySecurityAccessMask");
 VOID NTAPI NtSetMask(SECURITY_INFORMATION Information, PACCESS_MASK Access) __asm__("SeSetSecurityAccessMask");
@@ -131,6 +133,108 @@ static VOID Objects(VOID)
     ObDereferenceSecurityDescriptor(kept, 1);
 }
 
+#ifndef SEF_DACL_AUTO_INHERIT
+#define SEF_DACL_AUTO_INHERIT 1
+#endif
+#ifndef SE_DACL_AUTO_INHERITED
+#define SE_DACL_AUTO_INHERITED 0x400
+#endif
+#ifndef SE_DACL_PROTECTED
+#define SE_DACL_PROTECTED 0x1000
+#endif
+#define FROM_PARENT 0x10 /* INHERITED_ACE */
+#define CHANGE(held, change, flags) SeSetSecurityDescriptorInfoEx(NULL, &Dacl, change, &(held), flags, PagedPool, &Generic)
+
+static SECURITY_INFORMATION Dacl = DACL_SECURITY_INFORMATION;
+static GENERIC_MAPPING Generic = {1, 2, 4, 0x1f0007};
+
+/* A self-relative descriptor with a list of two entries: one of its own, one that says it is inherited. */
+static PSECURITY_DESCRIPTOR Made(PVOID Room, ULONG Size, ACCESS_MASK Own, ACCESS_MASK Inherited, USHORT Control)
+{
+    SECURITY_DESCRIPTOR d;
+    ULONG64 list[12];
+    RtlCreateSecurityDescriptor(&d, SECURITY_DESCRIPTOR_REVISION);
+    RtlSetOwnerSecurityDescriptor(&d, SeExports->SeLocalSystemSid, FALSE);
+    RtlSetGroupSecurityDescriptor(&d, SeExports->SeLocalSystemSid, FALSE);
+    RtlCreateAcl((PACL)list, sizeof list, ACL_REVISION);
+    RtlAddAccessAllowedAceEx((PACL)list, ACL_REVISION, 0, Own, SeExports->SeWorldSid);
+    RtlAddAccessAllowedAceEx((PACL)list, ACL_REVISION, FROM_PARENT, Inherited, SeExports->SeWorldSid);
+    RtlSetDaclSecurityDescriptor(&d, TRUE, (PACL)list, FALSE);
+    d.Control |= Control;
+    CHECK(RtlAbsoluteToSelfRelativeSD(&d, Room, &Size) == STATUS_SUCCESS);
+    return Room;
+}
+
+/* Whether the list has these entries (mask, flags), and no others. */
+static BOOLEAN Has(PSECURITY_DESCRIPTOR Descriptor, ACCESS_MASK Mask1, UCHAR Flags1, ACCESS_MASK Mask2, UCHAR Flags2)
+{
+    BOOLEAN present, defaulted;
+    PACL list;
+    PACCESS_ALLOWED_ACE first, second;
+    if (!NT_SUCCESS(RtlGetDaclSecurityDescriptor(Descriptor, &present, &list, &defaulted)) || !present || list->AceCount != 2) return FALSE;
+    first = (PACCESS_ALLOWED_ACE)(list + 1);
+    second = (PACCESS_ALLOWED_ACE)((PUCHAR)first + first->Header.AceSize);
+    return first->Mask == Mask1 && first->Header.AceFlags == Flags1 && second->Mask == Mask2 && second->Header.AceFlags == Flags2;
+}
+
+/* An object whose list inherits: what it inherited cannot be changed at the object. */
+static VOID Inheriting(VOID)
+{
+    static ULONG64 old[32], change[32];
+    PSECURITY_DESCRIPTOR held = Made(old, sizeof old, 0x10, 0x20, SE_DACL_AUTO_INHERITED), bad;
+    SECURITY_DESCRIPTOR absolute;
+    Made(change, sizeof change, GENERIC_READ, 0x80, 0);
+    NTSTATUS status = CHANGE(held, change, 0);
+    OUTCOME(SeSetSecurityDescriptorInfoEx, "no flags: the list is that of the change, generic rights mapped", status == STATUS_SUCCESS && held != (PSECURITY_DESCRIPTOR)old && Has(held, 1, 0, 0x80, FROM_PARENT));
+    ExFreePool(held);
+    held = old;
+    status = CHANGE(held, change, SEF_DACL_AUTO_INHERIT);
+    OUTCOME(SeSetSecurityDescriptorInfoEx, "SEF_DACL_AUTO_INHERIT: the change's own entries, and what the object inherited before", status == STATUS_SUCCESS && Has(held, 1, 0, 0x20, FROM_PARENT) && (((PISECURITY_DESCRIPTOR)held)->Control & SE_DACL_AUTO_INHERITED));
+    ExFreePool(held);
+    held = old;
+    Made(change, sizeof change, GENERIC_READ, 0x80, SE_DACL_PROTECTED);
+    status = CHANGE(held, change, SEF_DACL_AUTO_INHERIT);
+    OUTCOME(SeSetSecurityDescriptorInfoEx, "SEF_DACL_AUTO_INHERIT and a change that is protected: its entries, none of them inherited", status == STATUS_SUCCESS && Has(held, 1, 0, 0x80, 0) && (((PISECURITY_DESCRIPTOR)held)->Control & SE_DACL_PROTECTED));
+    ExFreePool(held);
+    held = Made(old, sizeof old, 0x10, 0x20, SE_DACL_PROTECTED);
+    Made(change, sizeof change, GENERIC_READ, 0x80, 0);
+    status = CHANGE(held, change, SEF_DACL_AUTO_INHERIT);
+    OUTCOME(SeSetSecurityDescriptorInfoEx, "SEF_DACL_AUTO_INHERIT and an object that was protected: the change's entries as they are", status == STATUS_SUCCESS && Has(held, 1, 0, 0x80, FROM_PARENT) && !(((PISECURITY_DESCRIPTOR)held)->Control & SE_DACL_PROTECTED));
+    ExFreePool(held);
+    bad = NULL;
+    OUTCOME(SeSetSecurityDescriptorInfoEx, "STATUS_NO_SECURITY_ON_OBJECT for an object without a descriptor", CHANGE(bad, change, 0) == STATUS_NO_SECURITY_ON_OBJECT && bad == NULL);
+    RtlCreateSecurityDescriptor(&absolute, SECURITY_DESCRIPTOR_REVISION);
+    bad = &absolute;
+    OUTCOME(SeSetSecurityDescriptorInfoEx, "STATUS_BAD_DESCRIPTOR_FORMAT for an object's descriptor that is not self-relative", CHANGE(bad, change, 0) == STATUS_BAD_DESCRIPTOR_FORMAT);
+}
+
+/* What an open says of itself to the audit, in the state of the open. Nothing is audited where no policy asks for it. */
+static VOID Opens(VOID)
+{
+    ACCESS_STATE state;
+    static ULONG64 aux[64], room[32];
+    GENERIC_MAPPING other = {0x10, 0x20, 0x40, 0x70};
+    UNICODE_STRING type = RTL_CONSTANT_STRING(L"Event"), name = RTL_CONSTANT_STRING(L"\\KtestAudited");
+    BOOLEAN close = 7, deleting = 7;
+    CHECK(SeCreateAccessState(&state, (PVOID)aux, GENERIC_READ, &Generic) == STATUS_SUCCESS);
+    SeSetAccessStateGenericMapping(&state, &other);
+    /* AUX_ACCESS_DATA begins with a pointer to the privileges; the mapping is next. */
+    OUTCOME(SeSetAccessStateGenericMapping, "the mapping is in the auxiliary data of the state", RtlCompareMemory((PUCHAR)state.AuxData + 8, &other, sizeof other) == sizeof other);
+    Made(room, sizeof room, 1, 2, 0);
+    SeLockSubjectContext(&state.SubjectSecurityContext);
+    SeOpenObjectAuditAlarm(&type, &state, &name, room, &state, FALSE, TRUE, UserMode, &close);
+    SeOpenObjectForDeleteAuditAlarm(&type, &state, &name, room, &state, FALSE, TRUE, UserMode, &deleting);
+    SeUnlockSubjectContext(&state.SubjectSecurityContext);
+    OUTCOME(SeOpenObjectAuditAlarm, "GenerateOnClose is FALSE without an audit policy", close == FALSE);
+    OUTCOME(SeOpenObjectForDeleteAuditAlarm, "GenerateOnClose is FALSE without an audit policy", deleting == FALSE);
+    close = deleting = 7;
+    SeOpenObjectAuditAlarm(&type, NULL, NULL, room, &state, FALSE, FALSE, KernelMode, &close);
+    SeOpenObjectForDeleteAuditAlarm(&type, NULL, NULL, room, &state, FALSE, FALSE, KernelMode, &deleting);
+    OUTCOME(SeOpenObjectAuditAlarm, "nothing for an access of the kernel's, without object and name", close == FALSE);
+    OUTCOME(SeOpenObjectForDeleteAuditAlarm, "nothing for an access of the kernel's, without object and name", deleting == FALSE);
+    SeDeleteAccessState(&state);
+}
+
 static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)
 {
     UNREFERENCED_PARAMETER(DriverObject);
@@ -145,6 +249,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     Privileges();
     Masks();
     Objects();
+    Inheriting();
+    Opens();
     KtestDone();
     return STATUS_SUCCESS;
 }
