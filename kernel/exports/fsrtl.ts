@@ -7,7 +7,7 @@ import { NonPagedPoolNx } from '../types/mm.ts';
 import { STATUS_ACCESS_VIOLATION, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS } from '../types/status.ts';
 import { BOOLEAN, type NtExport, ntExport, NTSTATUS, pointer, PVOID } from './declare.ts';
 
-const APC = { max: 'APC_LEVEL' } as const;
+const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
 const PUNICODE_STRING = pointer('PUNICODE_STRING');
 const STATUS_DATATYPE_MISALIGNMENT = 0x80000002,
   STATUS_ILLEGAL_INSTRUCTION = 0xc000001d,
@@ -31,7 +31,7 @@ export const fsrtlExports: NtExport[] = [
   ntExport({
     name: 'FsRtlRegisterFileSystemFilterCallbacks',
     doc: 'Gives the routines by which a file system, or a filter, hears of what the memory manager and the cache do with its files.',
-    irql: { max: 'PASSIVE_LEVEL' },
+    irql: PASSIVE,
     args: { FilterDriverObject: pointer('PDRIVER_OBJECT'), Callbacks: PVOID },
     returns: NTSTATUS,
     cycles: 150,
@@ -52,7 +52,7 @@ export const fsrtlExports: NtExport[] = [
   ntExport({
     name: 'FsRtlAreNamesEqual',
     doc: 'Compares two names, with or without regard to case.',
-    irql: APC,
+    irql: PASSIVE,
     args: { ConstantNameA: PUNICODE_STRING, ConstantNameB: PUNICODE_STRING, IgnoreCase: BOOLEAN, UpcaseTable: PVOID },
     returns: BOOLEAN,
     cycles: 60,

@@ -59,7 +59,7 @@ export const nameExports: readonly NtExport[] = [
   ntExport({
     name: 'FsRtlIsNameInExpression',
     doc: 'Tells whether a name matches an expression with wildcards; without case the expression must be in upper case.',
-    irql: { max: 'APC_LEVEL' },
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Expression: PUNICODE_STRING, Name: PUNICODE_STRING, IgnoreCase: BOOLEAN, UpcaseTable: PVOID },
     returns: BOOLEAN,
     cycles: 300,
@@ -73,7 +73,7 @@ export const nameExports: readonly NtExport[] = [
   ntExport({
     name: 'FsRtlDoesNameContainWildCards',
     doc: 'Tells whether a name has wildcards in it.',
-    irql: { max: 'APC_LEVEL' },
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Name: PUNICODE_STRING },
     returns: BOOLEAN,
     cycles: 60,
@@ -83,7 +83,7 @@ export const nameExports: readonly NtExport[] = [
   ntExport({
     name: 'FsRtlDissectName',
     doc: 'Splits a path into its first part and the rest; both point into the path.',
-    irql: { max: 'APC_LEVEL' },
+    irql: { max: 'PASSIVE_LEVEL' },
     // A structure of 16 bytes is passed by its address.
     args: { Path: PUNICODE_STRING, FirstName: PUNICODE_STRING, RemainingName: PUNICODE_STRING },
     returns: VOID,

@@ -377,6 +377,7 @@ const wide: NtExport[] = [
   ntExport({
     name: 'RtlGetEnabledExtendedFeatures',
     doc: 'Tells which extended processor features are enabled.',
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { FeatureMask: ULONG64 },
     returns: ULONG64,
     cycles: 10,

@@ -253,6 +253,7 @@ const times: NtExport[] = [
     ntExport({
       name: `RtlTimeToSecondsSince${year}`,
       doc: `Converts a system time to seconds since ${year}; FALSE when 32 bits cannot hold them.`,
+      irql: { max: 'APC_LEVEL' },
       args: { Time: PLARGE_INTEGER, ElapsedSeconds: PULONG },
       returns: BOOLEAN,
       cycles: 30,
@@ -267,6 +268,7 @@ const times: NtExport[] = [
     ntExport({
       name: `RtlSecondsSince${year}ToTime`,
       doc: `Converts seconds since ${year} to a system time.`,
+      irql: { max: 'APC_LEVEL' },
       args: { ElapsedSeconds: ULONG, Time: PLARGE_INTEGER },
       returns: VOID,
       cycles: 30,

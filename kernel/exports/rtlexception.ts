@@ -135,6 +135,7 @@ const unwinding: NtExport[] = [
   ntExport({
     name: 'RtlCaptureContext',
     doc: "Stores the processor's registers, as they are for the caller.",
+    irql: { max: 'DISPATCH_LEVEL' },
     args: { ContextRecord: PCONTEXT },
     returns: VOID,
     cycles: 80,

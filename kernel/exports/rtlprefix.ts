@@ -226,7 +226,7 @@ export const prefixExports: NtExport[] = [
   ntExport({
     name: 'RtlFindUnicodePrefix',
     doc: 'The longest prefix of a name, or NULL. Characters from CaseInsensitiveIndex on match without regard to case, those before it exactly.',
-    irql: APC,
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { PrefixTable: PTABLE, FullName: PUNICODE_STRING, CaseInsensitiveIndex: ULONG },
     returns: PENTRY,
     cycles: 150,

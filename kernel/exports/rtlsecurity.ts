@@ -39,6 +39,8 @@ const PSID = pointer('PSID'),
   PACL = pointer('PACL'),
   PSD = pointer('PSECURITY_DESCRIPTOR'),
   PBOOLEAN = pointer('PBOOLEAN');
+const PASSIVE = { max: 'PASSIVE_LEVEL' } as const,
+  APC = { max: 'APC_LEVEL' } as const;
 const SID_REVISION = 1,
   SID_MAX_SUB_AUTHORITIES = 15,
   SECURITY_DESCRIPTOR_REVISION = 1;
@@ -48,6 +50,7 @@ const sids: NtExport[] = [
   ntExport({
     name: 'RtlLengthSid',
     doc: 'Bytes of a security identifier.',
+    irql: APC,
     args: { Sid: PSID },
     returns: ULONG,
     cycles: 8,
@@ -57,6 +60,7 @@ const sids: NtExport[] = [
   ntExport({
     name: 'RtlLengthRequiredSid',
     doc: 'Bytes that a security identifier with a number of sub-authorities takes.',
+    irql: APC,
     args: { SubAuthorityCount: ULONG },
     returns: ULONG,
     cycles: 6,
@@ -66,6 +70,7 @@ const sids: NtExport[] = [
   ntExport({
     name: 'RtlValidSid',
     doc: 'Tells whether a security identifier is well formed.',
+    irql: APC,
     args: { Sid: PSID },
     returns: BOOLEAN,
     cycles: 10,
@@ -75,6 +80,7 @@ const sids: NtExport[] = [
   ntExport({
     name: 'RtlSubAuthoritySid',
     doc: 'Address of a sub-authority.',
+    irql: APC,
     args: { Sid: PSID, SubAuthority: ULONG },
     returns: PVOID,
     cycles: 6,
@@ -93,6 +99,7 @@ const sids: NtExport[] = [
   ntExport({
     name: 'RtlInitializeSid',
     doc: 'Initializes a security identifier without its sub-authorities.',
+    irql: APC,
     args: { Sid: PSID, IdentifierAuthority: PVOID, SubAuthorityCount: UCHAR },
     returns: NTSTATUS,
     cycles: 20,
@@ -122,6 +129,7 @@ const sids: NtExport[] = [
   ntExport({
     name: 'RtlCopySid',
     doc: 'Copies a security identifier.',
+    irql: APC,
     args: { DestinationSidLength: ULONG, DestinationSid: PSID, SourceSid: PSID },
     returns: NTSTATUS,
     cycles: 20,
@@ -136,7 +144,7 @@ const sids: NtExport[] = [
   ntExport({
     name: 'RtlConvertSidToUnicodeString',
     doc: 'Text of a security identifier: S-1-5-18.',
-    irql: { max: 'APC_LEVEL' },
+    irql: APC,
     args: { UnicodeString: pointer('PUNICODE_STRING'), Sid: PSID, AllocateDestinationString: BOOLEAN },
     returns: NTSTATUS,
     cycles: 200,
@@ -200,6 +208,7 @@ const acls: NtExport[] = [
   ntExport({
     name: 'RtlCreateAcl',
     doc: 'Initializes an access control list without entries.',
+    irql: APC,
     args: { Acl: PACL, AclLength: ULONG, AclRevision: ULONG },
     returns: NTSTATUS,
     cycles: 20,
@@ -222,6 +231,7 @@ const acls: NtExport[] = [
     ntExport({
       name,
       doc: `Adds an entry that ${type ? 'denies' : 'allows'} access.`,
+      irql: APC,
       args: { Acl: PACL, AceRevision: ULONG, AccessMask: ULONG, Sid: PSID },
       returns: NTSTATUS,
       cycles: 40,
@@ -232,6 +242,7 @@ const acls: NtExport[] = [
   ntExport({
     name: 'RtlAddAccessAllowedAceEx',
     doc: 'Adds an entry that allows access, with inheritance flags.',
+    irql: APC,
     args: { Acl: PACL, AceRevision: ULONG, AceFlags: ULONG, AccessMask: ULONG, Sid: PSID },
     returns: NTSTATUS,
     cycles: 40,
@@ -262,6 +273,7 @@ const acls: NtExport[] = [
   ntExport({
     name: 'RtlAddAce',
     doc: 'Inserts entries into an access control list, before the one of an index or (MAXULONG) at the end.',
+    irql: APC,
     args: { Acl: PACL, AceRevision: ULONG, StartingAceIndex: ULONG, AceList: PVOID, AceListLength: ULONG },
     returns: NTSTATUS,
     cycles: 80,
@@ -293,6 +305,7 @@ const acls: NtExport[] = [
   ntExport({
     name: 'RtlDeleteAce',
     doc: 'Takes an entry out of an access control list.',
+    irql: APC,
     args: { Acl: PACL, AceIndex: ULONG },
     returns: NTSTATUS,
     cycles: 60,
@@ -313,6 +326,7 @@ const acls: NtExport[] = [
   ntExport({
     name: 'RtlGetAce',
     doc: 'Returns the address of an entry of an access control list.',
+    irql: APC,
     args: { Acl: PACL, AceIndex: ULONG, Ace: PVOID },
     returns: NTSTATUS,
     cycles: 30,
@@ -373,6 +387,7 @@ const descriptors: NtExport[] = [
   ntExport({
     name: 'RtlCreateSecurityDescriptor',
     doc: 'Initializes an absolute security descriptor without parts.',
+    irql: PASSIVE,
     args: { SecurityDescriptor: PSD, Revision: ULONG },
     returns: NTSTATUS,
     cycles: 20,
@@ -387,6 +402,7 @@ const descriptors: NtExport[] = [
   ntExport({
     name: 'RtlValidSecurityDescriptor',
     doc: 'Tells whether a security descriptor is well formed.',
+    irql: PASSIVE,
     args: { SecurityDescriptor: PSD },
     returns: BOOLEAN,
     cycles: 40,
@@ -396,6 +412,7 @@ const descriptors: NtExport[] = [
   ntExport({
     name: 'RtlLengthSecurityDescriptor',
     doc: 'Bytes of a security descriptor with its parts.',
+    irql: PASSIVE,
     args: { SecurityDescriptor: PSD },
     returns: ULONG,
     cycles: 40,
@@ -406,6 +423,7 @@ const descriptors: NtExport[] = [
     ntExport({
       name: `RtlSet${name}SecurityDescriptor`,
       doc: `Sets the ${name === 'Dacl' ? 'discretionary' : 'system'} access control list of a security descriptor.`,
+      irql: name === 'Dacl' ? PASSIVE : APC,
       args: { SecurityDescriptor: PSD, Present: BOOLEAN, Acl: PACL, Defaulted: BOOLEAN },
       returns: NTSTATUS,
       cycles: 20,
@@ -416,6 +434,7 @@ const descriptors: NtExport[] = [
     ntExport({
       name: `RtlGet${name}SecurityDescriptor`,
       doc: `Returns the ${name === 'Dacl' ? 'discretionary' : 'system'} access control list of a security descriptor.`,
+      irql: APC,
       args: { SecurityDescriptor: PSD, Present: PBOOLEAN, Acl: PVOID, Defaulted: PBOOLEAN },
       returns: NTSTATUS,
       cycles: 20,
@@ -437,6 +456,7 @@ const descriptors: NtExport[] = [
     ntExport({
       name: `RtlSet${name}SecurityDescriptor`,
       doc: `Sets the ${name.toLowerCase()} of a security descriptor.`,
+      irql: APC,
       args: { SecurityDescriptor: PSD, Sid: PSID, Defaulted: BOOLEAN },
       returns: NTSTATUS,
       cycles: 20,
@@ -447,6 +467,7 @@ const descriptors: NtExport[] = [
     ntExport({
       name: `RtlGet${name}SecurityDescriptor`,
       doc: `Returns the ${name.toLowerCase()} of a security descriptor.`,
+      irql: name === 'Owner' ? PASSIVE : APC,
       args: { SecurityDescriptor: PSD, Sid: PVOID, Defaulted: PBOOLEAN },
       returns: NTSTATUS,
       cycles: 20,
@@ -462,6 +483,7 @@ const descriptors: NtExport[] = [
   ntExport({
     name: 'RtlAbsoluteToSelfRelativeSD',
     doc: 'Copies an absolute security descriptor into one block.',
+    irql: APC,
     args: { AbsoluteSecurityDescriptor: PSD, SelfRelativeSecurityDescriptor: PSD, BufferLength: pointer('PULONG') },
     returns: NTSTATUS,
     cycles: 150,

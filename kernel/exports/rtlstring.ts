@@ -30,7 +30,9 @@ const PUNICODE_STRING = pointer('PUNICODE_STRING'),
   PWSTR = pointer('PCWSTR'),
   PSTR = pointer('PCSTR'),
   PULONG = pointer('PULONG');
-const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
+const PASSIVE = { max: 'PASSIVE_LEVEL' } as const,
+  APC = { max: 'APC_LEVEL' } as const,
+  DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 
 /** RtlInit*String: a string without a buffer is empty; one that is too long for 16 bits is cut. */
 function initialize(k: Kernel, destination: number, source: number, bytes: number, width: number): void {
@@ -68,6 +70,7 @@ const initializers: NtExport[] = [
   ntExport({
     name: 'RtlInitUnicodeString',
     doc: 'Makes a counted string of a zero-terminated wide one, without copying it.',
+    irql: DISPATCH,
     args: { DestinationString: PUNICODE_STRING, SourceString: PWSTR },
     returns: VOID,
     cycles: 30,
@@ -92,6 +95,7 @@ const initializers: NtExport[] = [
     ntExport({
       name,
       doc: 'Makes a counted string of a zero-terminated one, without copying it.',
+      ...(name === 'RtlInitString' ? { irql: DISPATCH } : {}),
       args: { DestinationString: PSTRING, SourceString: PSTR },
       returns: VOID,
       cycles: 30,
@@ -103,6 +107,7 @@ const initializers: NtExport[] = [
     ntExport({
       name,
       doc: 'Makes a counted string of a zero-terminated one; refuses one that is too long.',
+      ...(name === 'RtlInitStringEx' ? { irql: DISPATCH } : {}),
       args: { DestinationString: PSTRING, SourceString: PSTR },
       returns: NTSTATUS,
       cycles: 30,
@@ -128,7 +133,7 @@ const initializers: NtExport[] = [
     ntExport({
       name,
       doc: 'Frees the buffer of a string that an Rtl routine allocated.',
-      irql: { max: 'APC_LEVEL' },
+      irql: name === 'RtlFreeUTF8String' ? PASSIVE : APC,
       args: { String: PSTRING },
       returns: VOID,
       cycles: 160,
@@ -219,6 +224,7 @@ const copies: NtExport[] = [
   ntExport({
     name: 'RtlAppendStringToString',
     doc: 'Appends a counted string to another.',
+    irql: APC,
     args: { Destination: PSTRING, Source: PSTRING },
     returns: NTSTATUS,
     cycles: 60,
@@ -345,7 +351,7 @@ const comparisons: NtExport[] = [
   ntExport({
     name: 'RtlHashUnicodeString',
     doc: 'Computes a hash of a counted string.',
-    irql: { max: 'APC_LEVEL' },
+    irql: APC,
     args: { String: PUNICODE_STRING, CaseInSensitive: BOOLEAN, HashAlgorithm: ULONG, HashValue: PULONG },
     returns: NTSTATUS,
     cycles: 80,
@@ -365,6 +371,7 @@ const cases: NtExport[] = [
   ntExport({
     name: 'RtlUpcaseUnicodeChar',
     doc: 'Upper case of a wide character.',
+    irql: APC,
     args: { SourceCharacter: USHORT },
     returns: USHORT,
     cycles: 8,
@@ -374,6 +381,7 @@ const cases: NtExport[] = [
   ntExport({
     name: 'RtlDowncaseUnicodeChar',
     doc: 'Lower case of a wide character.',
+    irql: PASSIVE,
     args: { SourceCharacter: USHORT },
     returns: USHORT,
     cycles: 8,
@@ -383,6 +391,7 @@ const cases: NtExport[] = [
   ntExport({
     name: 'RtlUpperChar',
     doc: 'Upper case of a byte.',
+    irql: APC,
     args: { Character: UCHAR },
     returns: UCHAR,
     cycles: 8,
@@ -393,7 +402,7 @@ const cases: NtExport[] = [
   ntExport({
     name: 'RtlUpcaseUnicodeString',
     doc: 'Makes an upper-case copy of a counted string.',
-    irql: { max: 'APC_LEVEL' },
+    irql: APC,
     args: { DestinationString: PUNICODE_STRING, SourceString: PUNICODE_STRING, AllocateDestinationString: BOOLEAN },
     returns: NTSTATUS,
     cycles: 200,
@@ -403,7 +412,7 @@ const cases: NtExport[] = [
   ntExport({
     name: 'RtlDowncaseUnicodeString',
     doc: 'Makes a lower-case copy of a counted string.',
-    irql: { max: 'APC_LEVEL' },
+    irql: APC,
     args: { DestinationString: PUNICODE_STRING, SourceString: PUNICODE_STRING, AllocateDestinationString: BOOLEAN },
     returns: NTSTATUS,
     cycles: 200,
@@ -419,6 +428,7 @@ const cases: NtExport[] = [
   ntExport({
     name: 'RtlUpperString',
     doc: 'Copies a counted string of bytes in upper case.',
+    irql: APC,
     args: { DestinationString: PSTRING, SourceString: PSTRING },
     returns: VOID,
     cycles: 80,

@@ -120,6 +120,8 @@ const addCount = (k: Kernel, kind: Kind, table: number, by: number): void =>
 
 const frame = { Node: ptr, Result: u32, Found: ptr };
 type F = Frame<typeof frame>;
+/** At this level memory and routines of the caller's must be nonpaged, which the routines find out by touching them. */
+const DISPATCH = { max: 'DISPATCH_LEVEL' } as const;
 const TABLE = pointer('PRTL_GENERIC_TABLE');
 
 /** The node that the search has come to is compared with the element that is looked for. */
@@ -182,6 +184,7 @@ function tableRoutines(kind: Kind): NtExport[] {
     ntSteps({
       name: `RtlInsertElementGenericTable${s}`,
       doc: 'Inserts a copy of an element, unless an equal one is there; returns the one that is in the table, or NULL when it could not be allocated.',
+      irql: DISPATCH,
       args: insertArgs,
       returns: PVOID,
       cycles: 150,
@@ -197,6 +200,7 @@ function tableRoutines(kind: Kind): NtExport[] {
     ntSteps({
       name: `RtlInsertElementGenericTable${full}`,
       doc: 'Inserts a copy of an element at the place that RtlLookupElementGenericTableFull found.',
+      irql: DISPATCH,
       args: { ...insertArgs, NodeOrParent: PVOID, SearchResult: ULONG },
       returns: PVOID,
       cycles: 150,
@@ -216,6 +220,7 @@ function tableRoutines(kind: Kind): NtExport[] {
     ntSteps({
       name: `RtlDeleteElementGenericTable${s}`,
       doc: 'Takes an element out and frees it; FALSE when it is not in the table.',
+      irql: DISPATCH,
       args: { Table: TABLE, Buffer: PVOID },
       returns: BOOLEAN,
       cycles: 150,
@@ -235,6 +240,7 @@ function tableRoutines(kind: Kind): NtExport[] {
     ntSteps({
       name: `RtlLookupElementGenericTable${s}`,
       doc: 'Finds an element; NULL when it is not in the table.',
+      irql: DISPATCH,
       args: { Table: TABLE, Buffer: PVOID },
       returns: PVOID,
       cycles: 100,
@@ -249,6 +255,7 @@ function tableRoutines(kind: Kind): NtExport[] {
     ntSteps({
       name: `RtlLookupElementGenericTable${full}`,
       doc: 'Finds an element, or the place where it would be inserted.',
+      irql: DISPATCH,
       args: { Table: TABLE, Buffer: PVOID, NodeOrParent: pointer('PVOID *'), SearchResult: pointer('TABLE_SEARCH_RESULT *') },
       returns: PVOID,
       cycles: 100,
@@ -305,6 +312,7 @@ const initialize = (name: string, doc: string, fill: (k: Kernel, table: number, 
   ntExport({
     name,
     doc,
+    irql: DISPATCH,
     args: { Table: TABLE, CompareRoutine: PVOID, AllocateRoutine: PVOID, FreeRoutine: PVOID, TableContext: PVOID },
     returns: VOID,
     cycles: 30,
@@ -432,6 +440,7 @@ const enumerations: NtExport[] = [
   ntSteps({
     name: 'RtlLookupFirstMatchingElementGenericTableAvl',
     doc: 'Finds the first of several elements that compare equal, and the key to enumerate the others from.',
+    irql: DISPATCH,
     args: { Table: TABLE, Buffer: PVOID, RestartKey: pointer('PVOID *') },
     returns: PVOID,
     cycles: 120,
@@ -455,6 +464,7 @@ const enumerations: NtExport[] = [
   ntSteps({
     name: 'RtlEnumerateGenericTableLikeADirectory',
     doc: 'Returns the elements that a match routine accepts, one a call, also when elements were deleted in between.',
+    irql: DISPATCH,
     args: {
       Table: TABLE,
       MatchFunction: PVOID,
@@ -521,7 +531,7 @@ function match(k: Kernel, f: F, a: { Table: number; MatchFunction: number; Match
 
 const LINKS = pointer('PRTL_SPLAY_LINKS');
 const linksRoutine = (name: string, doc: string, step: (k: Kernel, links: number) => number): NtExport =>
-  ntExport({ name, doc, args: { Links: LINKS }, returns: PVOID, cycles: 60, status: 'full', impl: (k, a) => step(k, a.Links) });
+  ntExport({ name, doc, irql: DISPATCH, args: { Links: LINKS }, returns: PVOID, cycles: 60, status: 'full', impl: (k, a) => step(k, a.Links) });
 
 const links: NtExport[] = [
   linksRoutine('RtlSplay', 'Makes a node the root of its splay tree.', (k, at) => splay(k.mem, at)),
@@ -537,6 +547,7 @@ const links: NtExport[] = [
   ntExport({
     name: 'RtlDeleteNoSplay',
     doc: 'Takes a node out of a splay tree and leaves its shape; the root is changed if it has to be.',
+    irql: DISPATCH,
     args: { Links: LINKS, Root: pointer('PRTL_SPLAY_LINKS *') },
     returns: VOID,
     cycles: 60,

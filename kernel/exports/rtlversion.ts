@@ -50,6 +50,7 @@ export const versionExports: NtExport[] = [
   ntExport({
     name: 'RtlGetVersion',
     doc: 'Fills in a structure with the version of the system.',
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { VersionInformation: pointer('PRTL_OSVERSIONINFOW') },
     returns: NTSTATUS,
     cycles: 40,
@@ -98,6 +99,7 @@ export const versionExports: NtExport[] = [
   ntExport({
     name: 'RtlVerifyVersionInfo',
     doc: 'Compares the version of the system with a condition for each field.',
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { VersionInfo: pointer('PRTL_OSVERSIONINFOEXW'), TypeMask: ULONG, ConditionMask: ULONG64 },
     returns: NTSTATUS,
     cycles: 80,
@@ -142,6 +144,7 @@ export const versionExports: NtExport[] = [
   ntExport({
     name: 'RtlIsNtDdiVersionAvailable',
     doc: 'Tells whether the system is at least of an NTDDI version.',
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Version: ULONG },
     returns: BOOLEAN,
     cycles: 10,
@@ -151,6 +154,7 @@ export const versionExports: NtExport[] = [
   ntExport({
     name: 'RtlIsServicePackVersionInstalled',
     doc: 'Tells whether the system is of the major version of an NTDDI value and has at least its service pack.',
+    irql: { max: 'PASSIVE_LEVEL' },
     args: { Version: ULONG },
     returns: BOOLEAN,
     cycles: 10,
