@@ -58,22 +58,26 @@ function prepare(image: BuiltImage, gate: Gate): ReadyGate {
   };
 }
 
-/** Gates by address, as dense tables over the code of both images. */
+/** Gates by address, as tables over the code of both images. A gate is made ready when it is first passed: of two thousand, a machine at rest has passed two hundred. */
 export class GateTable {
-  private readonly images: { base: number; end: number; table: (ReadyGate | undefined)[] }[];
+  private readonly images: { image: BuiltImage; end: number; table: (ReadyGate | undefined)[] }[];
   constructor(images: KernelImages) {
     this.images = [images.nt, images.hal].map((image: BuiltImage) => {
       const text = image.sections[0]!;
       const table = new Array<ReadyGate | undefined>(text.rva + text.size + GATE_LENGTH);
-      for (const [rva, gate] of image.gates) table[rva] = prepare(image, gate);
-      return { base: image.base, end: image.base + table.length, table };
+      return { image, end: image.base + table.length, table };
     });
   }
   /** The gate whose instruction ends at `rip`. */
   at(rip: number): ReadyGate | undefined {
     const [nt, hal] = this.images;
-    if (rip >= nt!.base && rip < nt!.end) return nt!.table[rip - nt!.base];
-    return rip >= hal!.base && rip < hal!.end ? hal!.table[rip - hal!.base] : undefined;
+    const { image, end, table } = rip >= nt!.image.base && rip < nt!.end ? nt! : hal!;
+    if (rip < image.base || rip >= end) return undefined;
+    const rva = rip - image.base;
+    const ready = table[rva];
+    if (ready !== undefined) return ready;
+    const gate = image.gates.get(rva);
+    return gate && (table[rva] = prepare(image, gate));
   }
 }
 

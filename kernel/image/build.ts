@@ -195,6 +195,7 @@ function placeCode(
     return at;
   };
   const plainCode = assemblePlain();
+  const stepCode = new Map<number, Assembled>();
   const none = {
     argNames: [] as string[],
     argTypes: [] as ArgType<unknown>[],
@@ -219,7 +220,9 @@ function placeCode(
     } else if (e.kind === 'steps') {
       const layout = layoutOf(e);
       const frameSize = roundFrame(layout.size);
-      const stub = put(name, assembleSteps(frameSize), true);
+      let code = stepCode.get(frameSize);
+      if (!code) stepCode.set(frameSize, (code = assembleSteps(frameSize)));
+      const stub = put(name, code, true);
       const stepNames = Object.keys(e.steps);
       const gate: Gate = {
         ...none,
@@ -287,7 +290,10 @@ function planModule(
   const infos = new Map<string, number>();
   const infoBytes: number[] = [];
   const withPdata = code.text.filter(t => t.pdata);
+  const infoOfCode = new Map<Assembled, number>();
   const infoOffsets = withPdata.map(t => {
+    const known = infoOfCode.get(t.code);
+    if (known !== undefined) return known;
     const h = t.code.handler;
     const handler = h === null ? null : { rva: symbols.get(h.symbol)! - p.base, flags: h.flags };
     const bytes = encodeUnwindInfo(t.code.unwind, handler);
@@ -299,6 +305,7 @@ function planModule(
       for (const b of bytes) infoBytes.push(b);
       while (infoBytes.length % 4) infoBytes.push(0);
     }
+    infoOfCode.set(t.code, at);
     return at;
   });
 

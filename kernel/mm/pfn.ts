@@ -185,24 +185,31 @@ export function initializePfnDatabase(
   used: readonly { from: number; to: number }[],
 ): void {
   k.global.set('MmNumberOfPhysicalPages', pages);
-  let previous = LIST_END,
+  let first = LIST_END,
+    previous = LIST_END,
     count = 0;
-  k.global.set('MmFreePageListHead', LIST_END);
+  // Made here and written at once: at boot there are tens of thousands of entries.
+  const database = new Uint8Array(pages * SIZE);
+  const view = new DataView(database.buffer);
   for (let pfn = 0; pfn < pages; pfn++) {
+    const e = pfn * SIZE;
     if (pfn < firstFree || used.some(u => pfn >= u.from && pfn < u.to)) {
-      makeActive(k, pfn);
+      view.setUint32(e + SHARES, 1, true);
+      view.setUint16(e + REFERENCES, 1, true);
+      view.setUint8(e + FLAGS, ActiveAndValid);
       continue;
     }
-    const e = pfnEntry(pfn);
-    k.mem.write8(e + FLAGS, FreePageList);
-    k.mem.write32(e + BLINK, previous);
-    k.mem.write32(e + FLINK, LIST_END);
-    k.mem.write32(e + FLINK + 4, 0xffffffff);
-    if (previous === LIST_END) k.global.set('MmFreePageListHead', pfn);
-    else k.mem.write32(pfnEntry(previous) + FLINK, pfn);
+    view.setUint8(e + FLAGS, FreePageList);
+    view.setUint32(e + BLINK, previous, true);
+    view.setUint32(e + FLINK, LIST_END, true);
+    view.setUint32(e + FLINK + 4, 0xffffffff, true);
+    if (previous === LIST_END) first = pfn;
+    else view.setUint32(previous * SIZE + FLINK, pfn, true);
     previous = pfn;
     count++;
   }
+  k.mem.writeBytes(PFN_DATABASE, database);
+  k.global.set('MmFreePageListHead', first);
   k.global.set('MmFreePageListTail', previous);
   k.global.set('MmAvailablePages', count);
 }
