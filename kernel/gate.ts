@@ -11,9 +11,9 @@ import { BugCheckSignal, type Kernel, RaiseSignal } from './kernel.ts';
 import type { Hook, HookArgs } from './verifier/hook.ts';
 import { verifierHooks } from './verifier/hooks.ts';
 import { brokenIrqlRule, highestIrql, irqlViolation, lowestIrql } from './verifier/irql.ts';
-import { isKernelAddress } from './mm/layout.ts';
+import { isKernelAddress, MM_USER_PROBE_ADDRESS } from './mm/layout.ts';
 import { missingPage } from './mm/view.ts';
-import { previousMode, probeCaller } from './ob/mode.ts';
+import { previousMode } from './ob/mode.ts';
 import { applyOutcome, costOf, frameAt, readEntryArgs, runStep, setReturnValue } from './steps.ts';
 import { UserMode } from './types/ke.ts';
 import { ETHREAD } from './types/ps.ts';
@@ -105,7 +105,10 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
     // Variadic routines walk their arguments in memory, and the stub stores only three of the four registers.
     if (e.variadic) cpu.mem.write64(rsp + 0x20, cpu.gpr(R9));
     const hook = k.config.verifier ? gate.hook : undefined;
-    if (gate.service) probeArguments(k, gate, args);
+    if (gate.service && !argumentsAreCallers(k, gate, args)) {
+      refuseArguments(gate, cpu);
+      return;
+    }
     if (e.irql !== undefined && k.config.verifier) checkIrql(k, gate, args);
     const instead = hook?.before?.(k, args as HookArgs);
     const value = instead ?? gate.plain.impl(k, args);
@@ -121,7 +124,10 @@ function run(k: Kernel, gate: ReadyGate, cpu: CpuView): void {
     return;
   }
   const entry = gate.kind === 'start' ? readEntryArgs(gate, cpu, cpu.gprPtr(RSP) + gate.frameSize) : undefined;
-  if (entry !== undefined && gate.service) probeArguments(k, gate, entry);
+  if (entry !== undefined && gate.service && !argumentsAreCallers(k, gate, entry)) {
+    refuseArguments(gate, cpu);
+    return;
+  }
   if (!k.config.verifier) {
     const { outcome, args } = runStep(k, gate, cpu, entry);
     applyOutcome(k, gate, cpu, outcome, e, args, switchThread);
@@ -145,10 +151,20 @@ const SERVICE_NAME = /^nt!Nt[A-Z]/;
 /** Arguments that are passed on as they are, or that the service looks at itself (METHOD_NEITHER takes any address). */
 const UNPROBED: ReadonlySet<string> = new Set(['ApcRoutine', 'ApcContext', 'InputBuffer', 'OutputBuffer', 'EnlistmentKey']);
 
-/** ProbeForRead and ProbeForWrite of a service's own arguments, as far as they are about which half an address lies in: a program gives no address of the kernel. */
-function probeArguments(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): void {
-  if (previousMode(k) !== UserMode) return;
-  for (const name of gate.probed) probeCaller(k, args[name] as number);
+/** ProbeForRead and ProbeForWrite of a service's own arguments, as far as they are about which half an address lies in: false when a program gave an address of the kernel. */
+function argumentsAreCallers(k: Kernel, gate: ReadyGate, args: ArgValues<ArgTypes>): boolean {
+  if (previousMode(k) !== UserMode) return true;
+  for (const name of gate.probed) {
+    const address = args[name] as number;
+    if (!(address >= 0 && address < MM_USER_PROBE_ADDRESS)) return false;
+  }
+  return true;
+}
+
+/** The service ends before it has begun: the frame of a step routine holds nothing yet that it could give back. */
+function refuseArguments(gate: ReadyGate, cpu: CpuView): void {
+  if (gate.steps) cpu.rip = gate.stub + STEP_EPILOGUE;
+  setReturnValue(cpu, STATUS_ACCESS_VIOLATION);
 }
 
 /**

@@ -6,7 +6,7 @@ import { previousMode } from '../ob/mode.ts';
 import { openNamed } from '../ob/named.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
-import { STATUS_INVALID_PAGE_PROTECTION, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_INVALID_PAGE_PROTECTION, STATUS_INVALID_PARAMETER_8, STATUS_SUCCESS } from '../types/status.ts';
 import { inAddressSpace } from '../mm/process.ts';
 import { HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
 import { createSectionExports } from './createsection.ts';
@@ -19,6 +19,27 @@ const PAGE_READONLY = 0x02, PAGE_READWRITE = 0x04, PAGE_WRITECOPY = 0x08, PAGE_E
 const PAGE_NOCACHE = 0x200, PAGE_WRITECOMBINE = 0x400;
 
 const isProtection = (protect: number): boolean => [PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY, PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY].includes(protect & 0xff);
+
+const SECTION_MAP_WRITE = 2, SECTION_MAP_READ = 4, SECTION_MAP_EXECUTE = 8;
+/** SECTION_INHERIT. */
+const ViewShare = 1, ViewUnmap = 2;
+
+/** The right to the section that a view needs. Writes that go to a copy are reads of the section. */
+function mapAccess(protect: number): number {
+  switch (protect) {
+    case PAGE_READWRITE:
+      return SECTION_MAP_WRITE;
+    case PAGE_EXECUTE:
+      return SECTION_MAP_EXECUTE;
+    case PAGE_EXECUTE_READ:
+    case PAGE_EXECUTE_WRITECOPY:
+      return SECTION_MAP_EXECUTE | SECTION_MAP_READ;
+    case PAGE_EXECUTE_READWRITE:
+      return SECTION_MAP_EXECUTE | SECTION_MAP_WRITE;
+    default:
+      return SECTION_MAP_READ;
+  }
+}
 
 /** Runs `work` in the address space of the process of a handle; a status when there is none. */
 function inProcess(k: Kernel, handle: number, work: () => number): number {
@@ -78,7 +99,8 @@ export const sectionExports: NtExport[] = [
       mem.probe(a.BaseAddress, 8, true);
       mem.probe(a.ViewSize, 8, true);
       if (a.SectionOffset) mem.probe(a.SectionOffset, 8, true);
-      const section = obReferenceObjectByHandle(k, a.SectionHandle, 0, exportedType(k, 'MmSectionObjectType'), previousMode(k));
+      if (a.InheritDisposition !== ViewShare && a.InheritDisposition !== ViewUnmap) return STATUS_INVALID_PARAMETER_8;
+      const section = obReferenceObjectByHandle(k, a.SectionHandle, mapAccess(a.Win32Protect & 0xff), exportedType(k, 'MmSectionObjectType'), previousMode(k));
       if (section.status !== STATUS_SUCCESS) return section.status;
       const offset = a.SectionOffset ? Number(mem.read64(a.SectionOffset)) : 0;
       const request = {

@@ -10,14 +10,16 @@ import { threadInformation } from '../ps/threadinfo.ts';
 import { processInformation } from '../ps/processinfo.ts';
 import { currentSubject, effectiveToken } from '../se/subject.ts';
 import { hasPrivilege, SeDebugPrivilege } from '../se/token.ts';
-import { KTHREAD } from '../types/ke.ts';
+import { KernelMode, KTHREAD } from '../types/ke.ts';
 import { CLIENT_ID, ETHREAD } from '../types/ps.ts';
-import { STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_CID, STATUS_INVALID_PARAMETER_MIX, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_ACCESS_DENIED, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_CID, STATUS_INVALID_PARAMETER_MIX, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS } from '../types/status.ts';
 import { ptr, u32 } from '../types/struct.ts';
 import { call, HANDLE, type NtExport, NTSTATUS, PVOID, ret, ULONG } from './declare.ts';
 import { service, stepService } from './service.ts';
 
 const PASSIVE = { max: 'PASSIVE_LEVEL' } as const;
+/** PROCESSINFOCLASS of what a debugger asks. */
+const ProcessDebugPort = 7, ProcessDebugObjectHandle = 30, ProcessDebugFlags = 31;
 
 const openArgs = { Handle: PVOID, DesiredAccess: ULONG, ObjectAttributes: PVOID, ClientId: PVOID } as const;
 
@@ -95,7 +97,17 @@ function queryThread(k: Kernel, thread: number, kind: number, to: number, length
 
 type Query = (k: Kernel, object: number, kind: number, to: number, length: number, returned: number) => number;
 
-const query = (name: string, doc: string, variable: string, missing: string | null, work: Query): NtExport[] =>
+/** The rights that each let a program ask: all, and all but a few. */
+interface QueryRights {
+  full: number;
+  limited: number;
+  /** Classes for which the lesser right will not do. */
+  fullOnly: readonly number[];
+}
+const PROCESS_RIGHTS: QueryRights = { full: 0x400, limited: 0x1000, fullOnly: [ProcessDebugPort, ProcessDebugObjectHandle, ProcessDebugFlags] };
+const THREAD_RIGHTS: QueryRights = { full: 0x40, limited: 0x800, fullOnly: [] };
+
+const query = (name: string, doc: string, variable: string, missing: string | null, rights: QueryRights, work: Query): NtExport[] =>
   service({
     name, doc, ...(missing === null ? {} : { missing }),
     irql: PASSIVE,
@@ -106,7 +118,8 @@ const query = (name: string, doc: string, variable: string, missing: string | nu
     impl(k, a) {
       const r = obReferenceObjectByHandle(k, a.Handle, 0, exportedType(k, variable), previousMode(k));
       if (r.status !== STATUS_SUCCESS) return r.status;
-      const status = work(k, r.object, a.InformationClass, a.Information, a.Length, a.ReturnLength);
+      const enough = rights.fullOnly.includes(a.InformationClass) ? rights.full : rights.full | rights.limited;
+      const status = previousMode(k) === KernelMode || r.access & enough ? work(k, r.object, a.InformationClass, a.Information, a.Length, a.ReturnLength) : STATUS_ACCESS_DENIED;
       obDereferenceDeferred(k, r.object);
       return status;
     },
@@ -115,6 +128,6 @@ const query = (name: string, doc: string, variable: string, missing: string | nu
 export const exports: NtExport[] = [
   ...openService('OpenProcess', 'Opens the process of an id.', 'PsProcessType'),
   ...openService('OpenThread', 'Opens the thread of an id.', 'PsThreadType'),
-  ...query('QueryInformationProcess', 'Asks about a process.', 'PsProcessType', 'of the classes that Windows documents, telemetry (64): STATUS_INVALID_INFO_CLASS', queryProcess),
-  ...query('QueryInformationThread', 'Asks about a thread.', 'PsThreadType', null, queryThread),
+  ...query('QueryInformationProcess', 'Asks about a process.', 'PsProcessType', 'of the classes that Windows documents, telemetry (64): STATUS_INVALID_INFO_CLASS', PROCESS_RIGHTS, queryProcess),
+  ...query('QueryInformationThread', 'Asks about a thread.', 'PsThreadType', null, THREAD_RIGHTS, queryThread),
 ];

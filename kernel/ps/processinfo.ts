@@ -107,12 +107,14 @@ export function processInformation(k: Kernel, process: number, kind: number): Pr
     case 7: // ProcessDebugPort: no debugger
     case 26: // ProcessWow64Information: no process is a 32-bit one
       return longs([0]);
-    case 18: // ProcessPriorityClass: in the background, PROCESS_PRIORITY_CLASS_NORMAL
+    case 12: // ProcessDefaultHardErrorMode
+      return ulong(E.DefaultHardErrorProcessing.get(mem, process));
+    case 18: // ProcessPriorityClass: in the background
       return {
         size: 2,
         write(to) {
           mem.write8(to, 0);
-          mem.write8(to + 1, 2);
+          mem.write8(to + 1, E.PriorityClass.get(mem, process));
         },
       };
     case 20: // ProcessHandleCount

@@ -7,6 +7,8 @@
 #include "../ktest.h"
 #include "../kapc.h"
 
+NTSTATUS NTAPI QueueApc(HANDLE Thread, PVOID Routine, PVOID A, PVOID B, PVOID C) __asm__("ZwQueueApcThread");
+
 #define CODE(n) CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800 + (n), METHOD_BUFFERED, FILE_ANY_ACCESS)
 #define KEY L"\\Registry\\Machine\\Software\\KtestRing3"
 #define CURRENT_THREAD ((HANDLE)(LONG_PTR)-2)
@@ -38,8 +40,8 @@ typedef struct SHARED
     IO_STATUS_BLOCK Iosb;
     /* What was seen. */
     NTSTATUS Queued, QueuedSystem, Watched, Changed, TimerSet, Slept, Loaded, TokenRead, TokenRefused, TokenRaised, ThreadRefused, MemoryRefused, KernelBuffer;
-    ULONG Apcs, KeyApcs, TimerApcs;
-    PVOID Arguments[3], KeyContext, KeyIosb;
+    ULONG Apcs, KeyApcs, TimerApcs, DriverApcs;
+    PVOID Arguments[3], DriverArguments[3], KeyContext, KeyIosb;
     NTSTATUS KeyStatus;
     ULONG Elevation, Level, Done;
     HANDLE SystemThread;
@@ -68,6 +70,14 @@ RING3 static VOID NTAPI OnApc(PVOID a, PVOID b, PVOID c)
     s->Arguments[0] = a;
     s->Arguments[1] = b;
     s->Arguments[2] = c;
+}
+RING3 static VOID NTAPI OnDriver(PVOID a, PVOID b, PVOID c)
+{
+    SHARED *s = a;
+    s->DriverApcs++;
+    s->DriverArguments[0] = a;
+    s->DriverArguments[1] = b;
+    s->DriverArguments[2] = c;
 }
 RING3 static VOID NTAPI OnKey(PVOID Context, PVOID Iosb, ULONG Reserved)
 {
@@ -217,6 +227,11 @@ static VOID Prepare(PVOID Addresses)
     Shared->Name.Length = Shared->Name.MaximumLength = sizeof(WCHAR);
     Shared->Soon.QuadPart = -50000;
     Shared->Long.QuadPart = -100000000LL;
+    /* A driver has a program's thread call a routine: it does when it next waits alertably, with the three arguments. */
+    OUTCOME(ZwQueueApcThread, "STATUS_SUCCESS for a thread of a program", QueueApc(CURRENT_THREAD, InUser(OnDriver), Shared, (PVOID)5, (PVOID)6) == STATUS_SUCCESS && Shared->DriverApcs == 0);
+    OUTCOME(ZwQueueApcThread, "STATUS_INVALID_HANDLE for a thread of the system, which never runs in user mode", QueueApc(Shared->SystemThread, InUser(OnDriver), Shared, NULL, NULL) == STATUS_INVALID_HANDLE);
+    OUTCOME(ZwQueueApcThread, "STATUS_INVALID_HANDLE for what is no handle", QueueApc((HANDLE)0x7ffff0, InUser(OnDriver), Shared, NULL, NULL) == STATUS_INVALID_HANDLE);
+    OUTCOME(ZwQueueApcThread, "STATUS_OBJECT_TYPE_MISMATCH for what is no thread", QueueApc(NtCurrentProcess(), InUser(OnDriver), Shared, NULL, NULL) == STATUS_OBJECT_TYPE_MISMATCH);
     Run(KeGetCurrentThread(), Program, Shared);
 }
 
@@ -239,6 +254,7 @@ static VOID Report(VOID)
     HANDLE key = s->Key;
     Exported();
     CHECK(s->Done && s->Queued == STATUS_SUCCESS && s->Apcs == 1 && s->Arguments[0] == s && s->Arguments[1] == (PVOID)2 && s->Arguments[2] == (PVOID)3);
+    OUTCOME(ZwQueueApcThread, "the routine is called once, in user mode, with the three arguments", s->DriverApcs == 1 && s->DriverArguments[0] == s && s->DriverArguments[1] == (PVOID)5 && s->DriverArguments[2] == (PVOID)6);
     CHECK(s->QueuedSystem == STATUS_INVALID_HANDLE);
     OUTCOME(ZwNotifyChangeKey, "a program's APC routine is called with its context and its status block", s->Watched == STATUS_PENDING && s->Changed == STATUS_SUCCESS && s->KeyApcs == 1 && s->KeyContext == s && s->KeyIosb == &s->Iosb && s->KeyStatus == 0x10C);
     OUTCOME(ZwSetTimer, "a program's routine ends an alertable wait", s->TimerSet == STATUS_SUCCESS && s->TimerApcs == 1 && s->Slept == STATUS_USER_APC);
