@@ -351,7 +351,7 @@ const mutexes: NtExport[] = [
   ntExport({
     name: 'ExReleaseFastMutex',
     doc: 'Releases a fast mutex and lowers the IRQL to what it was.',
-    irql: APC,
+    irql: { min: 'APC_LEVEL', max: 'APC_LEVEL' },
     args: { FastMutex: PFAST_MUTEX },
     returns: VOID,
     cycles: 50,

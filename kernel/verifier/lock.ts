@@ -205,8 +205,9 @@ export function locksAtThreadEnd(k: Kernel, thread: number): void {
   k.bugCheck(C4, 0x100a, thread, key, held, `a thread ends that still holds the ${LOCK_NAMES[tag] ?? 'lock'} ${hex(key)}`);
 }
 
-const mutexAcquire = (argument: string) => ({
+const mutexAcquire = (argument: string, apcsOff?: number) => ({
   before(k: Kernel, a: HookArgs): void {
+    if (apcsOff !== undefined) apcsMustBeOff(k, apcsOff, a[argument]!, 'a fast mutex is acquired by its unsafe routine');
     if (calledByDriver(k)) beforeAcquire(k, a[argument]!, FAST_MUTEX, k.currentThread(), false);
   },
   after(k: Kernel, a: HookArgs): void {
@@ -218,10 +219,9 @@ const mutexTry = (argument: string) => ({
     if (value && calledByDriver(k)) acquired(k, a[argument]!, FAST_MUTEX, k.currentThread());
   },
 });
-const mutexRelease = (argument: string, mustBeApc?: number) => ({
+const mutexRelease = (argument: string, apcsOff?: number) => ({
   before(k: Kernel, a: HookArgs): void {
-    if (mustBeApc !== undefined && k.irql !== 1)
-      k.bugCheck(C4, mustBeApc, k.irql, a[argument]!, 0, 'a fast mutex is released at another IRQL than APC_LEVEL');
+    if (apcsOff !== undefined) apcsMustBeOff(k, apcsOff, a[argument]!, 'a fast mutex is released by its unsafe routine');
     // By a tail call a driver's routine leaves nothing of itself to be seen; what is held, a driver has acquired.
     if (calledByDriver(k) || find(k, LOCK_HELD, a[argument]!))
       beforeRelease(k, a[argument]!, FAST_MUTEX, k.currentThread(), false);
@@ -229,26 +229,19 @@ const mutexRelease = (argument: string, mustBeApc?: number) => ({
 });
 
 /** Resources may only be taken where no APC can suspend the thread. System threads have none to fear. */
-function apcsMustBeOff(k: Kernel, subcode: number, resource: number, what: string): void {
+function apcsMustBeOff(k: Kernel, subcode: number, object: number, what: string): void {
   const thread = k.currentThread();
   const T = KTHREAD.f;
   if (k.irql >= 1 || T.CombinedApcDisable.get(k.mem, thread) !== 0 || (T.MiscFlags.get(k.mem, thread) & MISC_SYSTEM_THREAD) !== 0)
     return;
-  k.bugCheck(
-    C4,
-    subcode,
-    k.irql,
-    0,
-    resource,
-    `an executive resource is ${what} with normal kernel APCs enabled: KeEnterCriticalRegion comes first`,
-  );
+  k.bugCheck(C4, subcode, k.irql, 0, object, `${what} with normal kernel APCs enabled: KeEnterCriticalRegion comes first`);
 }
 
 const resourceAcquire = (wait: boolean | 'Wait', region: boolean) => ({
   before(k: Kernel, a: HookArgs): void {
     if (!calledByDriver(k)) return;
     if (a['Resource']! % 8 !== 0) k.bugCheck(C4, 0x3d, 0, 0, a['Resource']!, 'an executive resource is not aligned');
-    if (!region) apcsMustBeOff(k, 0x37, a['Resource']!, 'acquired');
+    if (!region) apcsMustBeOff(k, 0x37, a['Resource']!, 'an executive resource is acquired');
     if (wait === true || a['Wait']) beforeAcquire(k, a['Resource']!, E_RESOURCE, k.currentThread(), true);
   },
   after(k: Kernel, a: HookArgs, value: unknown): void {
@@ -258,7 +251,7 @@ const resourceAcquire = (wait: boolean | 'Wait', region: boolean) => ({
 const resourceRelease = (region: boolean) => ({
   before(k: Kernel, a: HookArgs): void {
     const held = find(k, LOCK_HELD, a['Resource']!);
-    if (!region && (held || calledByDriver(k))) apcsMustBeOff(k, 0x38, a['Resource']!, 'released');
+    if (!region && (held || calledByDriver(k))) apcsMustBeOff(k, 0x38, a['Resource']!, 'an executive resource is released');
     // Who owns it the resource knows itself (RESOURCE_NOT_OWNED).
     if (held) beforeRelease(k, a['Resource']!, E_RESOURCE, k.currentThread(), true);
   },
@@ -338,10 +331,10 @@ export const lockHooks: Hooks = {
     },
   },
   ExAcquireFastMutex: mutexAcquire('FastMutex'),
-  ExAcquireFastMutexUnsafe: mutexAcquire('FastMutex'),
+  ExAcquireFastMutexUnsafe: mutexAcquire('FastMutex', 0x39),
   ExTryToAcquireFastMutex: mutexTry('FastMutex'),
-  ExReleaseFastMutex: mutexRelease('FastMutex', 0x34),
-  ExReleaseFastMutexUnsafe: mutexRelease('FastMutex'),
+  ExReleaseFastMutex: mutexRelease('FastMutex'),
+  ExReleaseFastMutexUnsafe: mutexRelease('FastMutex', 0x3a),
   KeAcquireGuardedMutex: mutexAcquire('Mutex'),
   KeAcquireGuardedMutexUnsafe: mutexAcquire('Mutex'),
   KeTryToAcquireGuardedMutex: mutexTry('Mutex'),

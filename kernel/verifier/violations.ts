@@ -30,9 +30,9 @@ export const VIOLATIONS: { readonly [key: string]: Rule } = {
     'Pass the value that KeRaiseIrql or KeAcquireSpinLock stored.',
   ),
   'c4:32': irql(
-    'a spin lock released below DISPATCH_LEVEL',
+    'a spin lock released at another IRQL',
     'KeReleaseSpinLock is called at DISPATCH_LEVEL, where acquiring the lock has led.',
-    'Look for a second release, or for code in between that lowers the IRQL.',
+    'Look for a second release, or for code in between that changes the IRQL.',
   ),
   'c4:33': irql('a fast mutex at DISPATCH_LEVEL', 'A fast mutex is acquired at IRQL <= APC_LEVEL: its acquisition may wait.'),
   'c4:34': irql(
@@ -53,6 +53,11 @@ export const VIOLATIONS: { readonly [key: string]: Rule } = {
   'c4:39': irql(
     'an unsafe fast mutex at the wrong IRQL',
     'ExAcquireFastMutexUnsafe is called in a critical region or at APC_LEVEL.',
+  ),
+  'c4:3a': irql(
+    'an unsafe fast mutex released at the wrong IRQL',
+    'ExReleaseFastMutexUnsafe is called in the critical region, or at APC_LEVEL, in which the mutex was acquired.',
+    'KeLeaveCriticalRegion after ExReleaseFastMutexUnsafe, not before.',
   ),
   'c4:3e': {
     title: 'a region is left that was not entered',
