@@ -286,15 +286,23 @@ export const exports: NtExport[] = [
   ntSteps({
     name: 'IoStartNextPacketByKey',
     doc: 'IoStartNextPacket for the first IRP whose key is not less than the given one.',
-    irql: { min: 'DISPATCH_LEVEL', max: 'DISPATCH_LEVEL' },
+    irql: { max: 'DISPATCH_LEVEL' },
     args: { DeviceObject: PDEVICE_OBJECT, Cancelable: BOOLEAN, Key: ULONG },
     returns: VOID,
     cycles: 110,
     status: 'full',
-    frame: {},
+    frame,
     steps: {
-      start: (k, _f, _rax, { DeviceObject, Cancelable, Key }) => startNext(k, DeviceObject, Key, Cancelable),
-      started: (k, _f, _rax, { DeviceObject }) => startIoReturned(k, DeviceObject, ret),
+      start(k, f, _rax, { DeviceObject, Cancelable, Key }) {
+        // StartIo runs at DISPATCH_LEVEL, wherever this routine was called.
+        const before = k.irql;
+        f.set('Irql', before);
+        k.irql = DISPATCH_LEVEL;
+        const outcome = startNext(k, DeviceObject, Key, Cancelable);
+        if (outcome.do !== 'call') k.irql = before;
+        return outcome;
+      },
+      started: (k, f, _rax, { DeviceObject }) => startIoReturned(k, DeviceObject, () => finish(k, f)),
     },
   }),
   ntExport({

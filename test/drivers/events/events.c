@@ -135,6 +135,12 @@ static VOID SetAndWait(VOID)
     status = KeWaitForSingleObject(&Shared, Executive, KernelMode, FALSE, &Zero);
     OUTCOME(KePulseEvent, "with Wait TRUE the dispatcher is held until the wait that follows",
             irql == DISPATCH_LEVEL && status == STATUS_TIMEOUT && KeGetCurrentIrql() == PASSIVE_LEVEL);
+
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    KePulseEvent(&Shared, IO_NO_INCREMENT, TRUE);
+    status = KeWaitForSingleObject(&Shared, Executive, KernelMode, FALSE, &Zero);
+    OUTCOME(KePulseEvent, "with Wait TRUE at DISPATCH_LEVEL a wait with a zero time-out follows", status == STATUS_TIMEOUT && KeGetCurrentIrql() == DISPATCH_LEVEL);
+    KeLowerIrql(irql);
     KeRevertToUserAffinityThreadEx(old);
 }
 

@@ -1,4 +1,4 @@
-// ktest: cases=2
+// ktest: cases=4
 /*
  * Interrupts of a PCI device: a service routine on its line (case 0) and on its message (case 1), code that is synchronized with it, and its DPC.
  * The edu device interrupts when a register is written, and holds its line until the cause is acknowledged.
@@ -286,9 +286,27 @@ static VOID WithDpc(VOID)
     IoDisconnectInterrupt(interrupt);
 }
 
+/* Who synchronizes with a service routine runs at its SynchronizeIrql at most. */
+static VOID AboveSynchronizeIrql(VOID)
+{
+    PKINTERRUPT interrupt;
+    KIRQL old;
+    CHECK(NT_SUCCESS(Connect(&interrupt, Serve, NULL, TRUE, T.Hw->Irq.u.Interrupt.Affinity)));
+    KeRaiseIrql((KIRQL)T.Hw->Irq.u.Interrupt.Level + 1, &old);
+    if (KtestCase == 2)
+    {
+        OUTCOME_BUGCHECK(KeSynchronizeExecution, "bug check 0xC4 above SynchronizeIrql", 0xC4);
+        KeSynchronizeExecution(interrupt, ReturnsFalse, NULL);
+    }
+    OUTCOME_BUGCHECK(KeAcquireInterruptSpinLock, "bug check 0xC4 above SynchronizeIrql", 0xC4);
+    KeAcquireInterruptSpinLock(interrupt);
+}
+
 static VOID RunTest(HARDWARE *hw)
 {
     T.Hw = hw;
+    if (KtestCase > 1)
+        AboveSynchronizeIrql();
     if (KtestCase == 1)
         MessageBased();
     else

@@ -315,6 +315,7 @@ static VOID Pages(VOID)
     PMDL mdl, none;
     PUCHAR p;
     ULONG i;
+    KIRQL irql;
     BOOLEAN good = TRUE;
     low.QuadPart = skip.QuadPart = 0;
     high.QuadPart = 0x7FFFFFFFFFFFFFFF;
@@ -362,7 +363,10 @@ static VOID Pages(VOID)
     ExFreePool(mdl);
     mdl = MmAllocatePagesForMdlEx(low, high, skip, 2 * PAGE_SIZE, MmCached, MM_DONT_ZERO_ALLOCATION);
     OUTCOME(MmAllocatePagesForMdlEx, "an MDL of pages", mdl && MmGetMdlByteCount(mdl) == 2 * PAGE_SIZE);
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
     MmFreePagesFromMdl(mdl);
+    KeLowerIrql(irql);
+    OUTCOME(MmFreePagesFromMdl, "may be called at DISPATCH_LEVEL", !(mdl->MdlFlags & MDL_PAGES_LOCKED));
     ExFreePool(mdl);
     none = MmAllocatePagesForMdlEx(limit, high, skip, PAGE_SIZE, MmCached, 0);
     OUTCOME(MmAllocatePagesForMdlEx, "NULL when the range has no pages", none == NULL);

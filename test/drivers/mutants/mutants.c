@@ -77,6 +77,13 @@ static VOID Handover(VOID)
     NTSTATUS status = KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &second);
     OUTCOME(KeReleaseMutex, "with Wait TRUE the IRQL stays raised until the wait that follows restores it",
             previous == 0 && irql == DISPATCH_LEVEL && status == STATUS_SUCCESS && KeGetCurrentIrql() == PASSIVE_LEVEL);
+
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    Acquire(&Mutex, &Zero);
+    previous = KeReleaseMutex(&Mutex, TRUE);
+    status = KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &Zero);
+    OUTCOME(KeReleaseMutex, "with Wait TRUE at DISPATCH_LEVEL a wait with a zero time-out follows", previous == 0 && status == STATUS_SUCCESS && KeGetCurrentIrql() == DISPATCH_LEVEL);
+    KeLowerIrql(irql);
 }
 
 static KAPC Apc, Special;

@@ -252,6 +252,7 @@ static VOID Idle(CHILD *c, CHILD *other)
 {
     PULONG counter, again;
     POWER_STATE state;
+    KIRQL irql;
     Clear();
     OUTCOME(PoRegisterDeviceForIdleDetection, "a pointer to the idle counter", (counter = PoRegisterDeviceForIdleDetection(c->Fdo, 1, 2, PowerDeviceD3)) != NULL);
     Sleep(3500);
@@ -278,6 +279,16 @@ static VOID Idle(CHILD *c, CHILD *other)
     PoEndDeviceBusy(counter);
     Sleep(3000);
     OUTCOME(PoEndDeviceBusy, "as long as another PoStartDeviceBusy is outstanding nothing is counted", S.Function == 0);
+    /* An interrupt service routine says that its device is used: all three may be called at any IRQL. */
+    KeRaiseIrql(HIGH_LEVEL, &irql);
+    PoStartDeviceBusy(counter);
+    PoSetDeviceBusyEx(counter);
+    PoEndDeviceBusy(counter);
+    KeLowerIrql(irql);
+    Sleep(3000);
+    OUTCOME(PoStartDeviceBusy, "may be called at any IRQL", S.Function == 0);
+    OUTCOME(PoSetDeviceBusyEx, "may be called at any IRQL", S.Function == 0);
+    OUTCOME(PoEndDeviceBusy, "may be called at any IRQL", S.Function == 0);
     PoEndDeviceBusy(counter);
     OUTCOME(PoEndDeviceBusy, "with the last the idle time starts anew", S.Function == 0 && (Sleep(3500), S.Function == 1));
 

@@ -1,4 +1,5 @@
-/* Reader/writer spin locks (EX_SPIN_LOCK): readers together, writers alone. */
+// ktest: cases=10
+/* Reader/writer spin locks (EX_SPIN_LOCK): readers together, writers alone. Cases 1 and up: each routine at an IRQL that is wrong for it. */
 #include <ntddk.h>
 #include "../ktest.h"
 #include "../kthread.h"
@@ -100,6 +101,63 @@ static VOID Stress(VOID)
     CHECK(KtestProcessors == 1 || MostReaders > 1);
 }
 
+/* Who raises is at DISPATCH_LEVEL at most; the others are there already. */
+static VOID AtWrongIrql(VOID)
+{
+    KIRQL irql;
+    switch (KtestCase)
+    {
+    case 1:
+        KeRaiseIrql(DISPATCH_LEVEL + 1, &irql);
+        OUTCOME_BUGCHECK(ExAcquireSpinLockShared, "bug check 0xC4 above DISPATCH_LEVEL", 0xC4);
+        ExAcquireSpinLockShared(&Lock);
+        break;
+    case 2:
+        KeRaiseIrql(DISPATCH_LEVEL + 1, &irql);
+        OUTCOME_BUGCHECK(ExAcquireSpinLockExclusive, "bug check 0xC4 above DISPATCH_LEVEL", 0xC4);
+        ExAcquireSpinLockExclusive(&Lock);
+        break;
+    case 3:
+        OUTCOME_BUGCHECK(ExAcquireSpinLockSharedAtDpcLevel, "bug check 0xC4 below DISPATCH_LEVEL", 0xC4);
+        ExAcquireSpinLockSharedAtDpcLevel(&Lock);
+        break;
+    case 4:
+        OUTCOME_BUGCHECK(ExAcquireSpinLockExclusiveAtDpcLevel, "bug check 0xC4 below DISPATCH_LEVEL", 0xC4);
+        ExAcquireSpinLockExclusiveAtDpcLevel(&Lock);
+        break;
+    case 5:
+        irql = ExAcquireSpinLockShared(&Lock);
+        KeLowerIrql(irql);
+        OUTCOME_BUGCHECK(ExReleaseSpinLockShared, "bug check 0xC4 at another IRQL than DISPATCH_LEVEL", 0xC4);
+        ExReleaseSpinLockShared(&Lock, irql);
+        break;
+    case 6:
+        irql = ExAcquireSpinLockExclusive(&Lock);
+        KeLowerIrql(irql);
+        OUTCOME_BUGCHECK(ExReleaseSpinLockExclusive, "bug check 0xC4 at another IRQL than DISPATCH_LEVEL", 0xC4);
+        ExReleaseSpinLockExclusive(&Lock, irql);
+        break;
+    case 7:
+        irql = ExAcquireSpinLockShared(&Lock);
+        KeLowerIrql(irql);
+        OUTCOME_BUGCHECK(ExReleaseSpinLockSharedFromDpcLevel, "bug check 0xC4 below DISPATCH_LEVEL", 0xC4);
+        ExReleaseSpinLockSharedFromDpcLevel(&Lock);
+        break;
+    case 8:
+        irql = ExAcquireSpinLockExclusive(&Lock);
+        KeLowerIrql(irql);
+        OUTCOME_BUGCHECK(ExReleaseSpinLockExclusiveFromDpcLevel, "bug check 0xC4 below DISPATCH_LEVEL", 0xC4);
+        ExReleaseSpinLockExclusiveFromDpcLevel(&Lock);
+        break;
+    default:
+        irql = ExAcquireSpinLockShared(&Lock);
+        KeLowerIrql(irql);
+        OUTCOME_BUGCHECK(ExTryConvertSharedSpinLockExclusive, "bug check 0xC4 at another IRQL than DISPATCH_LEVEL", 0xC4);
+        ExTryConvertSharedSpinLockExclusive(&Lock);
+        break;
+    }
+}
+
 static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)
 {
     UNREFERENCED_PARAMETER(DriverObject);
@@ -110,6 +168,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverUnload = Unload;
     KtestBegin("rwspinlocks");
+    if (KtestCase != 0)
+        AtWrongIrql();
     Basics();
     Stress();
     KtestDone();

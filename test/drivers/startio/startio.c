@@ -85,6 +85,10 @@ static VOID ByKey(PIRP A, PIRP B, PIRP C, PIRP D)
     OUTCOME(IoStartPacket, "queues by the key when one is given", Order[2] == C);
     NextByKey(99, FALSE);
     OUTCOME(IoStartNextPacketByKey, "takes the first IRP when all keys are lower", Order[3] == B);
+    IoStartPacket(Device, D, &middle, NULL);
+    StartIrql = HIGH_LEVEL;
+    IoStartNextPacketByKey(Device, TRUE, 0);
+    OUTCOME(IoStartNextPacketByKey, "called at PASSIVE_LEVEL calls StartIo at DISPATCH_LEVEL", Order[4] == D && StartIrql == DISPATCH_LEVEL && KeGetCurrentIrql() == PASSIVE_LEVEL);
     NextByKey(0, FALSE);
     OUTCOME(IoStartNextPacketByKey, "sets the device not busy when nothing waits", !Device->CurrentIrp && !Device->DeviceQueue.Busy);
 }
