@@ -12,6 +12,7 @@ import { INVALID_PROCESS_ATTACH_ATTEMPT } from '../types/bugcodes.ts';
 import { KAPC_STATE, KINTERRUPT, KPROCESS, KTHREAD } from '../types/ke.ts';
 import { KPRCB } from '../types/prcb.ts';
 import { ptr, u8 } from '../types/struct.ts';
+import { brokenIrqlRule, irqlViolation } from '../verifier/irql.ts';
 import { BOOLEAN, call, DISPATCH_LEVEL, type NtExport, ntCode, ntExport, ntSteps, NTSTATUS, pointer, PVOID, ret, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
 
 const I = KINTERRUPT.f, T = KTHREAD.f;
@@ -234,6 +235,11 @@ function detach(k: Kernel, saved: number, outermost: boolean): void {
 
 /** MAXIMUM_EXPANSION_SIZE of ntddk.h. */
 const MAXIMUM_EXPANSION_SIZE = KERNEL_LARGE_STACK_SIZE - PAGE_SIZE / 2;
+/** The routines are machine code, which no gate sees: the rule is looked at where they take the stack. */
+const EXPAND_IRQL = {
+  KeExpandKernelStackAndCallout: { max: 'APC_LEVEL' },
+  KeExpandKernelStackAndCalloutEx: { max: 'DISPATCH_LEVEL' },
+} as const;
 /** At the upper end of a callout stack: base and limit of the stack that the thread had before. */
 const SAVED_BASE = -0x10,
   SAVED_LIMIT = -0x18;
@@ -243,11 +249,13 @@ const stacks: NtExport[] = [
     name: 'KiEnterCalloutStack',
     internal: true,
     doc: 'A large stack for KeExpandKernelStackAndCallout, which becomes that of the thread; the status when there is none.',
-    args: { Size: SIZE_T, Wait: BOOLEAN },
+    args: { Size: SIZE_T, Wait: BOOLEAN, Extended: BOOLEAN },
     returns: PVOID,
     cycles: 300,
     status: 'full',
-    impl(k, { Size, Wait }) {
+    impl(k, { Size, Wait, Extended }) {
+      const name = Extended ? 'KeExpandKernelStackAndCalloutEx' : 'KeExpandKernelStackAndCallout';
+      if (k.config.verifier && brokenIrqlRule(k.irql, EXPAND_IRQL[name])) irqlViolation(k, name, EXPAND_IRQL[name], {});
       if (Size > MAXIMUM_EXPANSION_SIZE) return STATUS_INVALID_PARAMETER_3;
       if (Wait && k.irql >= DISPATCH_LEVEL) return STATUS_INVALID_PARAMETER_4;
       const stack = allocateKernelStack(k, true);
@@ -279,7 +287,7 @@ const stacks: NtExport[] = [
     ntCode({
       name,
       doc: 'Calls a routine on a large kernel stack, so that it has the stack space that it needs.',
-      irql: { max: name.endsWith('Ex') ? 'DISPATCH_LEVEL' : 'APC_LEVEL' },
+      irql: EXPAND_IRQL[name],
       args: { Callout: PVOID, Parameter: PVOID, Size: SIZE_T, ...(name.endsWith('Ex') ? { Wait: BOOLEAN, Context: PVOID } : {}) },
       returns: NTSTATUS,
       cycles: 0,
@@ -294,6 +302,7 @@ const stacks: NtExport[] = [
         a.mov(RCX, R8);
         if (name.endsWith('Ex')) a.mov(RDX, R9);
         else a.movImm(RDX, 0);
+        a.movImm(R8, name.endsWith('Ex') ? 1 : 0);
         a.call('nt!KiEnterCalloutStack');
         a.mov(mem(RBP, 0x10), RAX);
         // An address of the kernel is negative, a status is not.

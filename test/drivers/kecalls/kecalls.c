@@ -1,3 +1,4 @@
+// ktest: cases=3
 /* Calls on all processors, on a larger stack, with extended registers; interlocked routines with a lock; lists and locks by their export names. */
 #include <ntifs.h>
 #include "../ktest.h"
@@ -177,6 +178,20 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverUnload = Unload;
     KtestBegin("kecalls");
+    /* A larger stack is had at APC_LEVEL at most, by the newer routine at DISPATCH_LEVEL at most. */
+    if (KtestCase != 0)
+    {
+        KIRQL irql;
+        ULONG called = 0;
+        KeRaiseIrql(DISPATCH_LEVEL + (KtestCase - 1), &irql);
+        if (KtestCase == 1)
+        {
+            OUTCOME_BUGCHECK(KeExpandKernelStackAndCallout, "bug check 0xC4 above APC_LEVEL", 0xC4);
+            KeExpandKernelStackAndCallout(OnLargerStack, &called, 0x8000);
+        }
+        OUTCOME_BUGCHECK(KeExpandKernelStackAndCalloutEx, "bug check 0xC4 above DISPATCH_LEVEL", 0xC4);
+        KeExpandKernelStackAndCalloutEx(OnLargerStack, &called, 0x8000, FALSE, NULL);
+    }
     Processors();
     Stacks();
     Extended();
