@@ -2,6 +2,7 @@ import {
   decodeReply,
   encodeOffer,
   encodeRequest,
+  offsetFields,
   OP_CANCEL,
   OP_CLOSE,
   OP_EXIT,
@@ -123,6 +124,8 @@ export function offerFile(machine: Machine, name: string, bytes: Uint8Array): vo
 
 /** How the requester's program makes a transfer. */
 export interface TransferOptions {
+  /** Where in the file a read or write begins, in bytes (0 if it is not given); -2: where the last one ended, through a synchronous handle. */
+  offset?: number | bigint;
   /** The end is told by an APC in user mode, not by an event. */
   apc?: boolean;
   /** Calls of the service beyond the first, as long as it succeeds at once (ioctl only): for measurements. */
@@ -131,8 +134,8 @@ export interface TransferOptions {
   pointers?: { input?: bigint; inputLength?: number; output?: bigint; outputLength?: number };
 }
 
-function transfer(o: TransferOptions): Partial<Request> {
-  const flags = (o.apc ? TRANSFER_APC : 0) | (o.pointers ? TRANSFER_POINTERS : 0) | ((o.repeat ?? 0) << TRANSFER_REPEAT_SHIFT);
+function transfer(o: TransferOptions): { flags: number; data?: Uint8Array } {
+  const flags = (o.apc ? TRANSFER_APC : 0) | (o.pointers ? TRANSFER_POINTERS : 0);
   if (!o.pointers) return { flags };
   const data = new Uint8Array(32);
   const view = new DataView(data.buffer);
@@ -141,6 +144,13 @@ function transfer(o: TransferOptions): Partial<Request> {
     view.setBigUint64(i * 8, BigInt.asUintN(64, v), true),
   );
   return { flags, data };
+}
+
+/** A transfer at a byte offset: a read or a write. */
+function transferAt(o: TransferOptions): Partial<Request> {
+  const rest = transfer(o),
+    at = offsetFields(BigInt(o.offset ?? 0));
+  return { ...rest, code: at.code, flags: (rest.flags | at.flags) >>> 0 };
 }
 
 /** The requests there are (hal/bus/requests.ts says what each field means to the kernel). */
@@ -153,13 +163,13 @@ export const request = {
     op: OP_READ,
     handle,
     outLength: length,
-    ...transfer(options),
+    ...transferAt(options),
   }),
   write: (handle: number, data: Uint8Array, options: TransferOptions = {}): Omit<Request, 'id'> => ({
     op: OP_WRITE,
     handle,
     data,
-    ...transfer(options),
+    ...transferAt(options),
   }),
   ioctl: (
     handle: number,
@@ -167,14 +177,18 @@ export const request = {
     data: Uint8Array,
     outLength: number,
     options: TransferOptions = {},
-  ): Omit<Request, 'id'> => ({
-    op: OP_IOCTL,
-    handle,
-    code,
-    data,
-    outLength,
-    ...transfer(options),
-  }),
+  ): Omit<Request, 'id'> => {
+    const rest = transfer(options);
+    return {
+      op: OP_IOCTL,
+      handle,
+      code,
+      data,
+      outLength,
+      ...rest,
+      flags: (rest.flags | ((options.repeat ?? 0) << TRANSFER_REPEAT_SHIFT)) >>> 0,
+    };
+  },
   /** Ends the requester's process with an exit status. */
   exit: (status: number): Omit<Request, 'id'> => ({ op: OP_EXIT, code: status }),
   shutdown: (): Omit<Request, 'id'> => ({ op: OP_SHUTDOWN }),

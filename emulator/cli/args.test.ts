@@ -13,7 +13,7 @@ const bad = (line: string): string => {
 
 test('operations keep their order', () => {
   const c = parseArguments(
-    'run x.sys --read 5 --write 6162 --ioctl 0x222000:0a000000 --ioctl=2236420 --ioctl 0x222005:01:16 --unload --json --cycles 1_000'.split(
+    'run x.sys --read 5 --write 6162 --read 4@0x1_0000_0000 --write=aa@512 --ioctl 0x222000:0a000000 --ioctl=2236420 --ioctl 0x222005:01:16 --unload --json --cycles 1_000'.split(
       ' ',
     ),
   );
@@ -24,8 +24,10 @@ test('operations keep their order', () => {
     json: true,
     cycles: 1000,
     operations: [
-      { kind: 'read', length: 5 },
-      { kind: 'write', data: Uint8Array.of(0x61, 0x62) },
+      { kind: 'read', length: 5, offset: 0 },
+      { kind: 'write', data: Uint8Array.of(0x61, 0x62), offset: 0 },
+      { kind: 'read', length: 4, offset: 0x100000000 },
+      { kind: 'write', data: Uint8Array.of(0xaa), offset: 512 },
       { kind: 'ioctl', code: 0x222000, input: Uint8Array.of(10, 0, 0, 0), outputLength: 4096 },
       { kind: 'ioctl', code: 0x222004, input: new Uint8Array(0), outputLength: 4096 },
       { kind: 'ioctl', code: 0x222005, input: Uint8Array.of(1), outputLength: 16 },
@@ -53,6 +55,7 @@ test('what is wrong is named', () => {
   expect(bad('run x.sys --write 123')).toMatch(/odd number/);
   expect(bad('run x.sys --write zz')).toMatch(/not hexadecimal/);
   expect(bad('run x.sys --ioctl 0x1ffffffff')).toMatch(/not a number from 0 to 4294967295/);
+  expect(bad('run x.sys --read 4@')).toMatch(/--read: '' is not a number/);
   expect(bad('run x.sys --read')).toMatch(/--read needs a value/);
   expect(bad('run x.sys --unload=1')).toMatch(/takes no value/);
   expect(bad('info')).toMatch(/which file/);

@@ -16,8 +16,8 @@ export type Command =
 /** One operation on the driver's device, in the order of the command line. */
 export type Operation =
   | { kind: 'ioctl'; code: number; input: Uint8Array; outputLength: number }
-  | { kind: 'read'; length: number }
-  | { kind: 'write'; data: Uint8Array };
+  | { kind: 'read'; length: number; offset: number }
+  | { kind: 'write'; data: Uint8Array; offset: number };
 
 export interface RunCommand {
   name: 'run';
@@ -58,8 +58,8 @@ Usage:
 
 Options of run (operations are done in the order in which they are given):
   --ioctl CODE[:HEX[:LENGTH]]  DeviceIoControl with input bytes HEX; LENGTH bytes of output buffer (default: 4096, or as many as go in)
-  --read N                     ReadFile of N bytes
-  --write HEX                  WriteFile of these bytes
+  --read N[@OFFSET]            ReadFile of N bytes, from byte OFFSET on
+  --write HEX[@OFFSET]         WriteFile of these bytes, from byte OFFSET on
   --device NAME                open this device (\\\\.\\Name or \\Device\\Name) instead of the driver's first one
   --with FILE.sys              load this driver first (the one below a filter; may be given several times)
   --unload                     unload the driver at the end
@@ -149,10 +149,16 @@ function parseRun(args: readonly string[]): Command {
         out.operations.push(parseIoctl(value()));
         break;
       case '--read':
-        out.operations.push({ kind: 'read', length: parseNumber(value(), '--read', 0x7fffffff) });
+        {
+          const [length, offset] = parseAt(value(), '--read');
+          out.operations.push({ kind: 'read', length: parseNumber(length, '--read', 0x7fffffff), offset });
+        }
         break;
       case '--write':
-        out.operations.push({ kind: 'write', data: parseHex(value(), '--write') });
+        {
+          const [data, offset] = parseAt(value(), '--write');
+          out.operations.push({ kind: 'write', data: parseHex(data, '--write'), offset });
+        }
         break;
       case '--device':
         out.device = value();
@@ -229,6 +235,12 @@ function parseInject(text: string, into: RunCommand['inject']): void {
       throw new UsageError(`--inject: '${part}' is not pool:1/N, map:1/N, lower:1/N or object:1/N`);
     into[found[1] as keyof typeof into] = oneIn;
   }
+}
+
+/** `WHAT[@OFFSET]` */
+function parseAt(text: string, option: string): [string, number] {
+  const at = text.indexOf('@');
+  return at < 0 ? [text, 0] : [text.slice(0, at), parseNumber(text.slice(at + 1), option, Number.MAX_SAFE_INTEGER)];
 }
 
 /** `CODE[:HEX[:LENGTH]]` */

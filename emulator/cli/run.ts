@@ -188,9 +188,9 @@ function perform(file: OpenFile, operation: Operation): OperationResult {
     case 'ioctl':
       return file.ioctl(operation.code, operation.input, operation.outputLength);
     case 'read':
-      return file.read(operation.length);
+      return file.read(operation.length, { offset: operation.offset });
     case 'write':
-      return file.write(operation.data);
+      return file.write(operation.data, { offset: operation.offset });
   }
 }
 
@@ -209,13 +209,15 @@ function settle(machine: Machine, pending: readonly { at: number; id: number; op
   }
 }
 
+const at = ({ offset }: { offset: number }): string => (offset === 0 ? '' : `@0x${offset.toString(16)}`);
+
 function describe(operation: Operation, result: OperationResult): OperationReport {
   const op =
     operation.kind === 'ioctl'
       ? `ioctl 0x${operation.code.toString(16)}`
       : operation.kind === 'read'
-        ? `read ${operation.length}`
-        : `write ${operation.data.length}`;
+        ? `read ${operation.length}${at(operation)}`
+        : `write ${operation.data.length}${at(operation)}`;
   return {
     op,
     status: statusText(result.status),

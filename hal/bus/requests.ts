@@ -21,8 +21,9 @@ export const OP_UNLOAD = 2;
  */
 export const OP_OPEN = 3;
 export const OP_CLOSE = 4;
-/** outLength bytes. */
+/** outLength bytes, from the byte offset that {@link offsetFields} puts into the request. */
 export const OP_READ = 5;
+/** `data`, at the byte offset that {@link offsetFields} puts into the request. */
 export const OP_WRITE = 6;
 /** `code` = control code, `data` = input buffer, outLength = output buffer. */
 export const OP_IOCTL = 7;
@@ -41,6 +42,20 @@ export const TRANSFER_APC = 2;
 export const TRANSFER_POINTERS = 4;
 /** The flags from this bit on: how often the program calls the service again as long as that succeeds at once, before it tells how the last call ended (ioctl). */
 export const TRANSFER_REPEAT_SHIFT = 8;
+
+/**
+ * The fields of a read or write that hold its byte offset: bits 0 to 31 in `code`, bits 32 to 55 in `flags` from bit 8 on; the bits above are copies of bit 55. -2 is
+ * FILE_USE_FILE_POINTER_POSITION, -1 in a write FILE_WRITE_TO_END_OF_FILE (NtReadFile, NtWriteFile). Throws a RangeError for one that does not fit.
+ */
+export function offsetFields(offset: bigint): { code: number; flags: number } {
+  if (BigInt.asIntN(56, offset) !== offset)
+    throw new RangeError(`a byte offset has 56 bits with its sign, this one is ${offset}`);
+  return { code: Number(offset & 0xffffffffn), flags: Number(((offset >> 32n) & 0xffffffn) << 8n) };
+}
+
+/** The byte offset of a read or write, of its fields. */
+export const byteOffset = (r: { code: number; flags: number }): bigint =>
+  BigInt.asIntN(56, (BigInt(r.flags >>> 8) << 32n) | BigInt(r.code));
 
 /** The operation returned STATUS_PENDING; a PHASE_DONE reply follows when its IRP completes. */
 export const PHASE_PENDING = 0;

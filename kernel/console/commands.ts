@@ -1,6 +1,6 @@
 /** The console's commands: one table, from which the dispatch and `help` derive. */
 import { bigIntToAddress, GuestFault } from '../../hal/bus/memory.ts';
-import { OP_IOCTL, OP_READ, OP_WRITE } from '../../hal/bus/requests.ts';
+import { offsetFields, OP_IOCTL, OP_READ, OP_WRITE } from '../../hal/bus/requests.ts';
 import { CommandError, debugCommand, commands as DEBUGGER } from '../debug/index.ts';
 import { evaluate } from '../debug/text.ts';
 import type { Kernel } from '../kernel.ts';
@@ -32,6 +32,17 @@ const DEFAULT_OUTPUT = 4096,
 const DEFAULT_MEMORY = 128,
   MAX_MEMORY = 0x1000;
 const CLEAR_SCREEN = '\x1b[2J\x1b[H';
+const OFFSET = 'N is the byte at which to begin; without it, 0.';
+
+const isOffset = (word: Word | undefined): boolean => word !== undefined && !word.quoted && word.text.startsWith('@');
+
+/** `@0x200`: the fields of the request that say where it begins. */
+function parseOffset(word: Word | undefined): { code?: number; flags?: number } {
+  if (word === undefined) return {};
+  if (!isOffset(word)) throw new CommandError(`@N expected, like @0x200, not '${word.text}'`);
+  return offsetFields(BigInt(parseNumber(word.text.slice(1), 'N', 2 ** 53)));
+}
+
 const NAME = 'NAME is a driver (echo), a Win32 name (\\\\.\\Echo) or a path of the namespace (\\Device\\Echo).';
 
 const offered = (k: Kernel): string[] => columns(offeredFiles(k).map(f => [`  ${f.name}`, count(f.length, 'byte')]));
@@ -96,23 +107,33 @@ const COMMANDS: readonly Command[] = [
   },
   {
     name: 'read',
-    arguments: 'NAME LENGTH',
+    arguments: 'NAME LENGTH [@N]',
     help: 'opens a device, reads from it and closes it',
-    more: [NAME],
-    words: [2, 2],
-    run(k, [name, length]) {
-      startTransfer(k, { op: OP_READ, target: name!.text, outLength: parseNumber(length!.text, 'LENGTH', MAX_TRANSFER) });
+    more: [NAME, OFFSET],
+    words: [2, 3],
+    run(k, [name, length, at]) {
+      startTransfer(k, {
+        op: OP_READ,
+        target: name!.text,
+        outLength: parseNumber(length!.text, 'LENGTH', MAX_TRANSFER),
+        ...parseOffset(at),
+      });
       return null;
     },
   },
   {
     name: 'write',
-    arguments: 'NAME HEX|"TEXT"',
+    arguments: 'NAME HEX|"TEXT" [@N]',
     help: 'opens a device, writes bytes or text, closes it',
-    more: [NAME, 'HEX is pairs of digits: 0a0b0c. In a text \\n, \\r, \\t, \\0, \\" and \\\\ stand for what they do in C.'],
+    more: [
+      NAME,
+      'HEX is pairs of digits: 0a0b0c. In a text \\n, \\r, \\t, \\0, \\" and \\\\ stand for what they do in C.',
+      OFFSET,
+    ],
     words: [2, Infinity],
     run(k, [name, ...data]) {
-      startTransfer(k, { op: OP_WRITE, target: name!.text, input: parseBytes(data) });
+      const at = isOffset(data.at(-1)) ? data.pop() : undefined;
+      startTransfer(k, { op: OP_WRITE, target: name!.text, input: parseBytes(data), ...parseOffset(at) });
       return null;
     },
   },

@@ -53,7 +53,9 @@ export const CON_REQUEST = struct('_CON_REQUEST', {
   Announced: u8,
   /** Interrupt time when it was first seen to be pending. */
   Since: u64,
+  /** As the request has them (hal/bus/requests.ts). */
   Code: u32,
+  Flags: u32,
   OutLength: u32,
   /** In the requester's process. */
   Handle: u32,
@@ -70,6 +72,7 @@ export interface RequestSpec {
   op: number;
   target: string;
   code?: number;
+  flags?: number;
   outLength?: number;
   input?: Uint8Array;
 }
@@ -132,6 +135,7 @@ function allocate(k: Kernel, s: RequestSpec): number {
   mem.fill(request, CON_REQUEST.size, 0);
   R.Operation.set(mem, request, s.op);
   R.Code.set(mem, request, s.code ?? 0);
+  R.Flags.set(mem, request, s.flags ?? 0);
   R.OutLength.set(mem, request, s.outLength ?? 0);
   mem.writeBytes(
     request + R.Target.offset,
@@ -319,6 +323,7 @@ function transfer(k: Kernel, request: number): boolean {
     op: R.Operation.get(mem, request),
     handle: R.Handle.get(mem, request),
     code: R.Code.get(mem, request),
+    flags: R.Flags.get(mem, request),
     outLength: R.OutLength.get(mem, request),
   };
   return submit(k, request, r, data => mem.copy(data, input, length), length);

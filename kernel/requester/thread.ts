@@ -4,6 +4,7 @@
  * there; so there is always one more that waits for the port.
  */
 import {
+  byteOffset,
   OP_CANCEL,
   OP_CLOSE,
   OP_IOCTL,
@@ -252,7 +253,7 @@ export function begin(k: Kernel, f: F, r: RequestFields): Outcome {
       const write = r.op === OP_WRITE;
       if (!makeBuffers(k, f, r, write ? r.dataLength : 0, write ? 0 : r.outLength))
         return answer(k, f, STATUS_INSUFFICIENT_RESOURCES);
-      f.set('Offset', 0n);
+      f.set('Offset', byteOffset(r));
       clearIosb(k, f);
       const [buffer, length] = write ? [f.get('Slot'), r.dataLength] : [f.get('Output'), r.outLength];
       return serve(

@@ -4,6 +4,7 @@
  * completion by event or APC are those of any program. What is the kernel's own to do (load, unload, Plug and Play) it does in NtTakeRequest itself.
  */
 import {
+  byteOffset,
   OP_CANCEL,
   OP_CLOSE,
   OP_EXIT,
@@ -257,7 +258,6 @@ function serveTransfer(k: Kernel, f: F, block: number, r: RequestFields): Outcom
     apc ? block : 0,
     block + B.Iosb.offset,
   ];
-  k.mem.write64(block + B.Offset.offset, 0n);
   if (r.op === OP_IOCTL) {
     const served = serve(
       k,
@@ -270,6 +270,7 @@ function serveTransfer(k: Kernel, f: F, block: number, r: RequestFields): Outcom
     B.Repeat.set(k.mem, block, r.flags >>> TRANSFER_REPEAT_SHIFT);
     return served;
   }
+  k.mem.write64(block + B.Offset.offset, BigInt.asUintN(64, byteOffset(r)));
   const write = r.op === OP_WRITE;
   const [buffer, length] = write ? [b.input, b.inputLength] : [b.output, b.outputLength];
   return serve(k, f, block, write ? 'NtWriteFile' : 'NtReadFile', [...common, buffer, length, block + B.Offset.offset, 0], apc);

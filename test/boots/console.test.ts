@@ -129,6 +129,16 @@ describe('the console on COM1', () => {
     expect(command(machine, 'unload echo').at(-1)).toBe('echo unloaded');
   });
 
+  it('reads and writes from an offset', () => {
+    const machine = DriverMachine.create();
+    offerFile(machine, 'io.sys', new Uint8Array(readFileSync(new URL('drivers/io.sys', import.meta.url))));
+    command(machine, 'load io', 60);
+    expect(command(machine, 'write IoTest 0102 @0x200')).toEqual(['STATUS_SUCCESS, 2 bytes']);
+    expect(command(machine, 'read IoTest 16 @0x1000')[1]).toMatch(/^00000000  00 10 00 00 00 00 00 00-00 02 00 00 00 00 00 00  /);
+    expect(command(machine, 'read IoTest 16 0x1000')).toEqual([expect.stringMatching(/@N expected, like @0x200, not '0x1000'/)]);
+    expect(command(machine, 'read IoTest 16 @x')).toEqual([expect.stringMatching(/N is a number from 0/)]);
+  });
+
   it('computes a factorial on the edu device', () => {
     const machine = machineWithSamples();
     expect(command(machine, 'load edu').at(-1)).toMatch(/^edu loaded at /);
@@ -175,7 +185,7 @@ describe('the console on COM1', () => {
       `no driver nothing is offered; there are: ${SAMPLES.map(s => `${s}.sys`).join(' ')}`,
     ]);
     expect(command(machine, 'read nothing 1')[0]).toMatch(/^cannot open nothing: STATUS_OBJECT_NAME_NOT_FOUND/);
-    expect(command(machine, 'write echo')).toEqual(['usage: write NAME HEX|"TEXT"']);
+    expect(command(machine, 'write echo')).toEqual(['usage: write NAME HEX|"TEXT" [@N]']);
     expect(command(machine, 'write echo xyz')).toEqual([`'xyz' is neither pairs of hexadecimal digits (0a0b) nor "text"`]);
     expect(command(machine, 'unload nothing')).toEqual(['cannot unload nothing: STATUS_OBJECT_NAME_NOT_FOUND']);
     expect(command(machine, 'mem 0 16')).toEqual([

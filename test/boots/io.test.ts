@@ -24,6 +24,27 @@ describe('the I/O manager, the object manager and the registry', () => {
     });
 });
 
+describe('a read and a write', () => {
+  for (const requester of ['user', 'kernel'] as const)
+    it(`begin where they are told to, by a requester in ${requester} mode`, () => {
+      const machine = Machine.create({ limitSeconds: 60, requester });
+      machine.load(driver('io'));
+      const file = machine.open('\\\\.\\IoTest');
+      const offsets = (data: Uint8Array): bigint[] => [...new BigInt64Array(data.slice(0, 16).buffer)];
+      for (const offset of [0x1000, 0x12_3456_7890n, 2 ** 52]) {
+        expect(file.write(Uint8Array.of(1, 2, 3), { offset })).toMatchObject({ status: STATUS_SUCCESS, information: 3n });
+        const read = file.read(16, { offset: BigInt(offset) + 8n });
+        expect(read.status).toBe(STATUS_SUCCESS);
+        expect(offsets(read.data)).toEqual([BigInt(offset) + 8n, BigInt(offset)]);
+      }
+      expect(() => file.read(16, { offset: 2n ** 60n })).toThrow(/56 bits/);
+      // FILE_WRITE_TO_END_OF_FILE goes to the driver as it is.
+      file.write(Uint8Array.of(1), { offset: -1 });
+      expect(offsets(file.read(16, { offset: 1 }).data)).toEqual([1n, -1n]);
+      expect(file.read(2).data).toEqual(Uint8Array.of(0x5a, 0x5a));
+    });
+});
+
 describe('the end of a request', () => {
   for (const clockPeriod of [1000, 3001, 10000])
     it(`reaches its thread, also when that is preempted by a clock of ${clockPeriod / 10} us`, () => {

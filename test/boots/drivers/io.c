@@ -22,6 +22,7 @@ static KTIMER Timer;
 static KDPC Dpc;
 static PIRP Later;
 static ULONG Creates, Cleanups, Closes;
+static LONGLONG WrittenAt;
 
 /* What the completion routine of the middle saw. */
 static struct { ULONG calls, pending, cancel; NTSTATUS status; PDEVICE_OBJECT device; } Seen;
@@ -62,8 +63,15 @@ static NTSTATUS AtBottom(PIRP irp) {
   case IRP_MJ_CLOSE: Closes++; return Finish(irp, STATUS_SUCCESS, 0);
   case IRP_MJ_READ:
     memset(irp->AssociatedIrp.SystemBuffer, 0x5a, sp->Parameters.Read.Length);
+    /* Not from the start: where this read and the last write begin. */
+    if (sp->Parameters.Read.ByteOffset.QuadPart != 0 && sp->Parameters.Read.Length >= 16) {
+      ((PLONGLONG)irp->AssociatedIrp.SystemBuffer)[0] = sp->Parameters.Read.ByteOffset.QuadPart;
+      ((PLONGLONG)irp->AssociatedIrp.SystemBuffer)[1] = WrittenAt;
+    }
     return Finish(irp, STATUS_SUCCESS, sp->Parameters.Read.Length);
-  case IRP_MJ_WRITE: return Finish(irp, STATUS_SUCCESS, sp->Parameters.Write.Length);
+  case IRP_MJ_WRITE:
+    WrittenAt = sp->Parameters.Write.ByteOffset.QuadPart;
+    return Finish(irp, STATUS_SUCCESS, sp->Parameters.Write.Length);
   case IRP_MJ_DEVICE_CONTROL:
   case IRP_MJ_INTERNAL_DEVICE_CONTROL:
     switch (sp->Parameters.DeviceIoControl.IoControlCode) {
