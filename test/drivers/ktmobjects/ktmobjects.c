@@ -120,6 +120,11 @@ static VOID Managers(VOID)
     }
     OUTCOME(NtSetInformationTransactionManager, "any class: STATUS_INVALID_INFO_CLASS, there is nothing to set",
             NtSetInformationTransactionManager(tm, TransactionManagerBasicInformation, &basic, sizeof(basic)) == STATUS_INVALID_INFO_CLASS);
+    KIRQL irql;
+    KeRaiseIrql(APC_LEVEL, &irql);
+    OUTCOME(NtSetInformationTransactionManager, "may be called at APC_LEVEL",
+            NtSetInformationTransactionManager(tm, TransactionManagerBasicInformation, &basic, sizeof(basic)) == STATUS_INVALID_INFO_CLASS);
+    KeLowerIrql(irql);
     BAD_HANDLES(NtSetInformationTransactionManager, Wrong, "transaction manager", NtSetInformationTransactionManager(Handle, TransactionManagerBasicInformation, &basic, sizeof(basic)));
     ZwClose(tm);
 }

@@ -86,7 +86,11 @@ static VOID Log(VOID)
     OUTCOME(NtRenameTransactionManager, "a log stream that is not there: STATUS_OBJECT_NAME_NOT_FOUND", NtRenameTransactionManager(&none, &id) == STATUS_OBJECT_NAME_NOT_FOUND);
     OUTCOME(NtRenameTransactionManager, "another identity than that in the log: STATUS_TM_IDENTITY_MISMATCH", NtRenameTransactionManager(&Path, &other) == TM_IDENTITY_MISMATCH);
     OUTCOME(NtRenameTransactionManager, "no identity: STATUS_INVALID_PARAMETER", NtRenameTransactionManager(&Path, NULL) == STATUS_INVALID_PARAMETER);
+    KIRQL irql;
+    KeRaiseIrql(APC_LEVEL, &irql);
     status = NtRenameTransactionManager(&Path, &id);
+    KeLowerIrql(irql);
+    OUTCOME(NtRenameTransactionManager, "may be called at APC_LEVEL", status == STATUS_SUCCESS);
     tm = OpenLog();
     next = IdentityOf(tm);
     OUTCOME(NtRenameTransactionManager, "STATUS_SUCCESS, and the transaction manager has a new identity", status == STATUS_SUCCESS && !SAME(next, id));

@@ -162,6 +162,8 @@ static VOID Ranges(VOID)
     PUCHAR page = MmAllocateContiguousMemory(4 * PAGE_SIZE, ANY);
     PHYSICAL_ADDRESS start = MmGetPhysicalAddress(page), odd = At(0x123), beyond = At(1ULL << 40);
     LARGE_INTEGER length, wrong;
+    KIRQL irql;
+    NTSTATUS status;
     length.QuadPart = 4 * PAGE_SIZE;
     wrong.QuadPart = 100;
     OUTCOME(MmGetPhysicalMemoryRanges, "the ranges of RAM, ended by zeros", ranges && ranges[0].NumberOfBytes.QuadPart > 0 && total == 64 * 1024 * 1024);
@@ -173,7 +175,11 @@ static VOID Ranges(VOID)
     OUTCOME(MmRemovePhysicalMemory, "removes free memory", MmRemovePhysicalMemory(&start, &length) == STATUS_SUCCESS && TotalMemory() == total - 4 * PAGE_SIZE);
     OUTCOME(MmRemovePhysicalMemory, "STATUS_CONFLICTING_ADDRESSES for what is no memory", MmRemovePhysicalMemory(&start, &length) == STATUS_CONFLICTING_ADDRESSES && MmRemovePhysicalMemory(&beyond, &length) == STATUS_CONFLICTING_ADDRESSES);
     OUTCOME(MmRemovePhysicalMemory, "STATUS_INVALID_PARAMETER_1 or _2 for a range that is no pages", MmRemovePhysicalMemory(&odd, &length) == STATUS_INVALID_PARAMETER_1 && MmRemovePhysicalMemory(&start, &wrong) == STATUS_INVALID_PARAMETER_2);
-    OUTCOME(MmAddPhysicalMemory, "adds memory that was removed", MmAddPhysicalMemory(&start, &length) == STATUS_SUCCESS && TotalMemory() == total);
+    KeRaiseIrql(APC_LEVEL, &irql);
+    status = MmAddPhysicalMemory(&start, &length);
+    KeLowerIrql(irql);
+    OUTCOME(MmAddPhysicalMemory, "may be called at APC_LEVEL", status == STATUS_SUCCESS);
+    OUTCOME(MmAddPhysicalMemory, "adds memory that was removed", TotalMemory() == total);
     OUTCOME(MmAddPhysicalMemory, "STATUS_CONFLICTING_ADDRESSES for memory that is there", MmAddPhysicalMemory(&start, &length) == STATUS_CONFLICTING_ADDRESSES);
     OUTCOME(MmAddPhysicalMemory, "STATUS_NOT_SUPPORTED where the machine has no memory", MmAddPhysicalMemory(&beyond, &length) == STATUS_NOT_SUPPORTED);
     OUTCOME(MmAddPhysicalMemory, "STATUS_INVALID_PARAMETER_1 or _2 for a range that is no pages", MmAddPhysicalMemory(&odd, &length) == STATUS_INVALID_PARAMETER_1 && MmAddPhysicalMemory(&start, &wrong) == STATUS_INVALID_PARAMETER_2);

@@ -1,3 +1,4 @@
+// ktest: cases=3
 /* Spin locks: plain, queued, of an interrupt-free kind. Every one protects a counter that is not atomic, on all processors. */
 #include <ntddk.h>
 #include "../ktest.h"
@@ -246,11 +247,31 @@ static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)
     UNREFERENCED_PARAMETER(DriverObject);
 }
 
+/* A lock is released where acquiring it has led: at DISPATCH_LEVEL, not above. */
+static VOID ReleasedAbove(VOID)
+{
+    KLOCK_QUEUE_HANDLE handle;
+    KIRQL irql, higher;
+    if (KtestCase == 1)
+    {
+        KeAcquireSpinLock(&Lock, &irql);
+        KeRaiseIrql(DISPATCH_LEVEL + 1, &higher);
+        OUTCOME_BUGCHECK(KeReleaseSpinLock, "bug check 0xC4 at another IRQL than DISPATCH_LEVEL", 0xC4);
+        KeReleaseSpinLock(&Lock, irql);
+    }
+    KeAcquireInStackQueuedSpinLock(&Lock, &handle);
+    KeRaiseIrql(DISPATCH_LEVEL + 1, &higher);
+    OUTCOME_BUGCHECK(KeReleaseInStackQueuedSpinLock, "bug check 0xC4 at another IRQL than DISPATCH_LEVEL", 0xC4);
+    KeReleaseInStackQueuedSpinLock(&handle);
+}
+
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverUnload = Unload;
     KtestBegin("spinlocks");
+    if (KtestCase != 0)
+        ReleasedAbove();
     Plain();
     Queued();
     Fairness();
