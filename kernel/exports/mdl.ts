@@ -24,6 +24,7 @@ import {
 import { unmapSystemPages } from '../mm/iospace.ts';
 import { isKernelAddress, PAGE_SIZE, PTE_NO_EXECUTE, PTE_WRITE, pageBase } from '../mm/layout.ts';
 import { mmAllocateContiguousPages, mmAllocatePage, mmFreePage } from '../mm/pfn.ts';
+import { mmIsPageable } from '../mm/paging.ts';
 import { exAllocatePool, exFreePool } from '../mm/pool.ts';
 import { inAddressSpace } from '../mm/process.ts';
 import { mmIsAddressValid, mmMapPage, mmProtectPage, mmUnmapPage } from '../mm/pte.ts';
@@ -39,6 +40,7 @@ import {
   type ArgValues,
   BOOLEAN,
   CCHAR,
+  DISPATCH_LEVEL,
   type NtExport,
   ntExport,
   NTSTATUS,
@@ -61,6 +63,14 @@ const perPage =
   (k: Kernel, a: { readonly MemoryDescriptorList: number }): number =>
     base + mdlPages(k, a.MemoryDescriptorList) * each;
 /** MmAllocatePagesForMdlEx: Flags. */
+/** Whether the buffer of an MDL is memory that may be paged out: all of user space, and pageable pages of the system. */
+function describesPageable(k: Kernel, mdl: number): boolean {
+  const start = MDL.f.StartVa.get(k.mem, mdl);
+  if (!isKernelAddress(start)) return true;
+  for (let i = 0; i < mdlPages(k, mdl); i++) if (mmIsPageable(k, start + i * PAGE_SIZE)) return true;
+  return false;
+}
+
 const MM_ALLOCATE_FULLY_REQUIRED = 4,
   MM_DONT_ZERO_ALLOCATION = 1,
   MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS = 0x20,
@@ -220,7 +230,7 @@ export const mdlExports: NtExport[] = [
   plain({
     name: 'MmProbeAndLockPages',
     doc: 'Checks that pages can be accessed, makes them resident and locks them in memory.',
-    irql: { ...DISPATCH, when: (a, k) => (isKernelAddress(MDL.f.StartVa.get(k.mem, a.MemoryDescriptorList)) ? undefined : APC) },
+    irql: { ...DISPATCH, when: (a, k) => (k.irql >= DISPATCH_LEVEL && describesPageable(k, a.MemoryDescriptorList) ? APC : undefined) },
     args: { MemoryDescriptorList: PMDL, AccessMode: CCHAR, Operation: ULONG },
     returns: VOID,
     cycles: perPage(200, 40),

@@ -1,4 +1,4 @@
-// ktest: cases=11 compiler=clang
+// ktest: cases=13 compiler=clang
 /* Memory descriptor lists: what they describe, locking, mapping into system and user space, parts of them, reserved mappings. Cases from 1 on end in a bug check. */
 #include <ntddk.h>
 #include "../ktest.h"
@@ -377,6 +377,7 @@ static NOINLINE VOID Stop(ULONG Case)
     PUCHAR buffer = ExAllocatePoolWithTag(PagedPool, 3 * PAGE_SIZE, TAG);
     PMDL mdl = IoAllocateMdl(buffer, 3 * PAGE_SIZE, FALSE, FALSE, NULL), small = IoAllocateMdl(buffer, PAGE_SIZE, FALSE, FALSE, NULL);
     PVOID range = MmAllocateMappingAddress(4 * PAGE_SIZE, TAG);
+    KIRQL irql;
     switch (Case)
     {
     case 1:
@@ -426,6 +427,17 @@ static NOINLINE VOID Stop(ULONG Case)
         OUTCOME_BUGCHECK(MmMapLockedPages, "bug check 0xC4 in KernelMode (verifier)", 0xC4);
         MmProbeAndLockPages(mdl, KernelMode, IoReadAccess);
         MmMapLockedPages(mdl, KernelMode);
+        break;
+    case 11:
+        OUTCOME_BUGCHECK(MmProbeAndLockPages, "bug check 0xC4 for pageable memory at DISPATCH_LEVEL (verifier)", 0xC4);
+        KeRaiseIrql(DISPATCH_LEVEL, &irql);
+        MmProbeAndLockPages(mdl, KernelMode, IoReadAccess);
+        break;
+    case 12:
+        OUTCOME_BUGCHECK(MmMapLockedPagesSpecifyCache, "bug check 0xC4 for UserMode at DISPATCH_LEVEL (verifier)", 0xC4);
+        MmProbeAndLockPages(mdl, KernelMode, IoReadAccess);
+        KeRaiseIrql(DISPATCH_LEVEL, &irql);
+        MmMapLockedPagesSpecifyCache(mdl, UserMode, MmCached, NULL, FALSE, NormalPagePriority);
         break;
     }
 }
