@@ -10,7 +10,12 @@ import { exportedType } from '../ob/type.ts';
 import { FILE_OBJECT, SHARE_ACCESS } from '../types/io.ts';
 import { KEVENT } from '../types/ke.ts';
 import { OBJ_KERNEL_HANDLE } from '../types/ob.ts';
-import { STATUS_SHARING_VIOLATION, STATUS_SUCCESS, STATUS_WMI_GUID_NOT_FOUND } from '../types/status.ts';
+import {
+  STATUS_INVALID_PARAMETER,
+  STATUS_SHARING_VIOLATION,
+  STATUS_SUCCESS,
+  STATUS_WMI_GUID_NOT_FOUND,
+} from '../types/status.ts';
 import { BOOLEAN, type NtExport, ntData, ntExport, NTSTATUS, pointer, PVOID, ULONG, VOID } from '../exports/declare.ts';
 import { PDEVICE_OBJECT, PIRP } from './call.ts';
 import { ignoresShareAccess } from './fileextension.ts';
@@ -228,7 +233,8 @@ const rest: NtExport[] = [
     cycles: 60,
     status: 'partial',
     missing: 'there is no WMI: nobody will ask the provider for anything',
-    impl: () => STATUS_SUCCESS,
+    // WMIREG_ACTION_REGISTER to _BLOCK_IRPS; flags are above.
+    impl: (_k, { Action }) => ((Action & 0xffff) >= 1 && (Action & 0xffff) <= 5 ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER),
   }),
   ntExport({
     name: 'IoWMIOpenBlock',

@@ -63,6 +63,14 @@ export function obReplaceSecurity(k: Kernel, object: number, descriptor: Descrip
   return STATUS_SUCCESS;
 }
 
+/** Gives an object a kept descriptor, whose reference it takes over, in place of the one it has. */
+export function obGiveSecurity(k: Kernel, object: number, kept: number): void {
+  const slot = securitySlot(k, object);
+  const old = k.mem.readPtr(slot);
+  k.mem.writePtr(slot, kept);
+  if (old) dereferenceDescriptor(k, old);
+}
+
 /** Shares a kept descriptor with an object that has none. */
 export function obShareSecurity(k: Kernel, object: number, sd: number): void {
   const slot = securitySlot(k, object);

@@ -73,3 +73,51 @@ export function sddl(text: string): Descriptor {
     if (s !== null && !/^S-1-/.test(s)) throw new Error(`unknown identifier ${s} in ${text}`);
   return out;
 }
+
+/** What strings of drivers may name beyond what the kernel's own do. */
+const MORE_SIDS: { readonly [name: string]: string } = {
+  LS: 'S-1-5-19',
+  NS: 'S-1-5-20',
+  NU: 'S-1-5-2',
+  SU: 'S-1-5-6',
+  BG: 'S-1-5-32-546',
+  PU: 'S-1-5-32-547',
+  BO: 'S-1-5-32-551',
+  AC: 'S-1-15-2-1',
+  UD: 'S-1-5-84-0-0-0-0-0',
+};
+const MORE_RIGHTS: { readonly [name: string]: number } = {
+  ...RIGHTS,
+  FR: 0x120089,
+  FW: 0x120116,
+  FX: 0x1200a0,
+  CC: 1,
+  DC: 2,
+  LC: 4,
+  SW: 8,
+  RP: 0x10,
+  WP: 0x20,
+  DT: 0x40,
+  LO: 0x80,
+  CR: 0x100,
+};
+
+/** The rights of an entry, in hexadecimal or by their names; null for what is neither. */
+function deviceRights(text: string): number | null {
+  if (/^0x[0-9a-f]{1,8}$/i.test(text)) return parseInt(text, 16);
+  const names = text.match(/../g) ?? [];
+  return text.length % 2 === 0 && text !== '' && names.every(n => MORE_RIGHTS[n] !== undefined) ? pairs(text, MORE_RIGHTS) : null;
+}
+
+/** A driver's string for who may open its device: a discretionary list of entries that allow, `D:P(A;;GA;;;SY)(A;;GR;;;BA)` ("SDDL for Device Objects", WDK). Null for anything else. */
+export function deviceSddl(text: string): Acl | null {
+  if (!/^D:P?(\(A;;[^;()]+;;;[^;()]+\))*$/.test(text)) return null;
+  const aces = [];
+  for (const m of text.matchAll(/\(A;;([^;]+);;;([^)]+)\)/g)) {
+    const mask = deviceRights(m[1]!);
+    const who = SIDS[m[2]!] ?? MORE_SIDS[m[2]!] ?? m[2]!;
+    if (mask === null || !/^S-1-\d+(-\d+){0,15}$/.test(who)) return null;
+    aces.push(ace(TYPES['A']!, 0, mask, who));
+  }
+  return { revision: ACL_REVISION, aces };
+}

@@ -17,6 +17,7 @@ NTKERNELAPI UCHAR NTAPI PsGetProcessPriorityClass(PEPROCESS Process);
 extern __declspec(dllimport) POBJECT_TYPE *LpcPortObjectType;
 #undef NtGlobalFlag
 
+static PDRIVER_OBJECT Self;
 static KEVENT Ready, Begin;
 static volatile LONG Ran;
 static VOID NTAPI Runner(PVOID Context)
@@ -89,6 +90,28 @@ static VOID Settings(VOID)
     OUTCOME(ZwSetSystemInformation, "STATUS_INVALID_INFO_CLASS for a class that there is not", ZwSetSystemInformation(9999, &flags, 4) == STATUS_INVALID_INFO_CLASS);
 }
 
+NTKERNELAPI NTSTATUS NTAPI RegisterProvider(PDEVICE_OBJECT DeviceObject, ULONG Action) __asm__("IoWMIRegistrationControl");
+NTKERNELAPI NTSTATUS NTAPI OpenBlock(const GUID *Class, ULONG Access, PVOID *Block) __asm__("IoWMIOpenBlock");
+NTKERNELAPI NTSTATUS NTAPI QueryBlock(PVOID Block, PULONG Length, PVOID Buffer) __asm__("IoWMIQueryAllData");
+#define GUID_NOT_FOUND ((NTSTATUS)0xC0000295)
+
+/* Providers may register; whoever looks for a class finds none, because there is nobody who asks them. */
+static VOID Wmi(VOID)
+{
+    static const GUID nobody = {0x6b2ad5ff, 0x1d4c, 0x4e15, {0x9a, 0x55, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60}};
+    PDEVICE_OBJECT device;
+    PVOID block = NULL;
+    ULONG length = 64;
+    UCHAR data[64];
+    CHECK(NT_SUCCESS(IoCreateDevice(Self, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device)));
+    NTSTATUS status = RegisterProvider(device, 1);
+    OUTCOME(IoWMIRegistrationControl, "STATUS_SUCCESS for WMIREG_ACTION_REGISTER and _DEREGISTER", status == STATUS_SUCCESS && RegisterProvider(device, 2) == STATUS_SUCCESS);
+    OUTCOME(IoWMIRegistrationControl, "STATUS_INVALID_PARAMETER for an action that there is not", RegisterProvider(device, 0) == STATUS_INVALID_PARAMETER && RegisterProvider(device, 6) == STATUS_INVALID_PARAMETER);
+    IoDeleteDevice(device);
+    OUTCOME(IoWMIOpenBlock, "STATUS_WMI_GUID_NOT_FOUND for a class that nobody provides", OpenBlock(&nobody, 1, &block) == GUID_NOT_FOUND && block == NULL);
+    OUTCOME(IoWMIQueryAllData, "STATUS_WMI_GUID_NOT_FOUND when no driver implements the class", QueryBlock(block, &length, data) == GUID_NOT_FOUND);
+}
+
 static VOID Others(VOID)
 {
     static ULONG event[32];
@@ -98,6 +121,7 @@ static VOID Others(VOID)
     OUTCOME(IoWMIWriteEvent, "STATUS_UNSUCCESSFUL when WMI is not available", IoWMIWriteEvent(event) == STATUS_UNSUCCESSFUL);
     event[0] = 0x7fffffff;
     OUTCOME(IoWMIWriteEvent, "STATUS_BUFFER_OVERFLOW for an event that is too long", IoWMIWriteEvent(event) == STATUS_BUFFER_OVERFLOW);
+    Wmi();
     NTSTATUS status = RtlFormatCurrentUserKeyPath(&key);
     OUTCOME(RtlFormatCurrentUserKeyPath, "STATUS_SUCCESS, the key of the user for whom the thread acts", status == STATUS_SUCCESS && RtlEqualUnicodeString(&key, &expected, TRUE));
     RtlFreeUnicodeString(&key);
@@ -159,6 +183,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverUnload = Unload;
     KtestBegin("fewservices");
+    Self = DriverObject;
     KeInitializeEvent(&Ready, SynchronizationEvent, FALSE);
     KeInitializeEvent(&Begin, SynchronizationEvent, FALSE);
     Yielding();

@@ -10,6 +10,8 @@ NTKERNELAPI BOOLEAN NTAPI InbvEnableDisplayString(BOOLEAN Enable);
 NTKERNELAPI BOOLEAN NTAPI InbvDisplayString(PCSTR String);
 NTKERNELAPI BOOLEAN NTAPI InbvResetDisplay(VOID);
 NTKERNELAPI ULONG NTAPI InbvSetTextColor(ULONG Color);
+NTKERNELAPI VOID NTAPI InbvSetScrollRegion(ULONG Left, ULONG Top, ULONG Right, ULONG Bottom);
+NTKERNELAPI VOID NTAPI InbvSolidColorFill(ULONG Left, ULONG Top, ULONG Right, ULONG Bottom, ULONG Color);
 NTSYSAPI NTSTATUS NTAPI ZwGetNextThread(HANDLE ProcessHandle, HANDLE ThreadHandle, ACCESS_MASK DesiredAccess, ULONG HandleAttributes, ULONG Flags, PHANDLE NewThreadHandle);
 NTSYSAPI NTSTATUS NTAPI ZwUnloadKey(POBJECT_ATTRIBUTES TargetKey);
 
@@ -61,6 +63,11 @@ static VOID Screen(VOID)
     InbvAcquireDisplayOwnership();
     OUTCOME(InbvResetDisplay, "FALSE without a driver for the screen", !InbvResetDisplay());
     ULONG before = InbvSetTextColor(15);
+    /* Where there is no screen there is nothing to see of these, and who has it stays the same. */
+    InbvSetScrollRegion(0, 0, 639, 479);
+    OUTCOME(InbvSetScrollRegion, "without a screen nothing changes: texts are taken as before", InbvDisplayString("") && !InbvIsBootDriverInstalled());
+    InbvSolidColorFill(0, 0, 639, 479, 4);
+    OUTCOME(InbvSolidColorFill, "without a screen nothing is drawn, and the colour of texts stays", InbvDisplayString("") && InbvSetTextColor(15) == 15);
     OUTCOME(InbvSetTextColor, "the colour of before", InbvSetTextColor(before) == 15);
 }
 

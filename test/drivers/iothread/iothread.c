@@ -46,6 +46,59 @@ static PDEVICE_OBJECT Device(PDRIVER_OBJECT driver)
     return device;
 }
 
+/* A request that is pending in a device until somebody cancels it. */
+NTKERNELAPI VOID NTAPI AnswerFor(PIRP Irp) __asm__("IoQueueThreadIrp");
+static PDEVICE_OBJECT Lower;
+static volatile LONG Cancels;
+static IO_STATUS_BLOCK Iosb;
+static BOOLEAN Listed;
+
+static VOID NTAPI Cancel(PDEVICE_OBJECT device, PIRP irp)
+{
+    IoReleaseCancelSpinLock(irp->CancelIrql);
+    InterlockedIncrement(&Cancels);
+    irp->IoStatus.Status = STATUS_CANCELLED;
+    irp->IoStatus.Information = 0;
+    IoCompleteRequest(irp, IO_NO_INCREMENT);
+}
+
+static NTSTATUS NTAPI Read(PDEVICE_OBJECT device, PIRP irp)
+{
+    IoMarkIrpPending(irp);
+    IoSetCancelRoutine(irp, Cancel);
+    return STATUS_PENDING;
+}
+
+/* An asynchronous request belongs to no thread. Once the thread answers for it, the thread's end cancels it and waits for it; and its completion frees it. */
+static VOID NTAPI Answering(PVOID context)
+{
+    LARGE_INTEGER offset = {{0, 0}};
+    PIRP irp = IoBuildAsynchronousFsdRequest(IRP_MJ_READ, Lower, NULL, 0, &offset, &Iosb);
+    if (!irp) return;
+    InitializeListHead(&irp->ThreadListEntry);
+    AnswerFor(irp);
+    Listed = !IsListEmpty(&irp->ThreadListEntry) && irp->Tail.Overlay.Thread == PsGetCurrentThread();
+    CHECK(IoCallDriver(Lower, irp) == STATUS_PENDING);
+}
+
+static VOID Ending(PDRIVER_OBJECT driver)
+{
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE handle;
+    PVOID thread;
+    Lower = Device(driver);
+    Lower->Flags &= ~DO_DEVICE_INITIALIZING;
+    InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
+    CHECK(NT_SUCCESS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, &attributes, NULL, NULL, Answering, NULL)));
+    ObReferenceObjectByHandle(handle, SYNCHRONIZE, *PsThreadType, KernelMode, &thread, NULL);
+    ZwClose(handle);
+    NTSTATUS status = KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
+    ObDereferenceObject(thread);
+    OUTCOME(IoQueueThreadIrp, "the IRP is in the list of the current thread", Listed);
+    OUTCOME(IoQueueThreadIrp, "the end of the thread cancels the IRP and waits until it is completed", status == STATUS_SUCCESS && Cancels == 1 && Iosb.Status == STATUS_CANCELLED);
+    IoDeleteDevice(Lower);
+}
+
 static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject) {}
 
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
@@ -66,6 +119,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     device = Device(DriverObject);
     OUTCOME(IoCreateSystemThread, "STATUS_INVALID_HANDLE for a process handle that is none", IoCreateSystemThread(device, &thread, 0, NULL, (HANDLE)0x7ffc, NULL, Routine, NULL) == STATUS_INVALID_HANDLE);
     IoDeleteDevice(device);
+    DriverObject->MajorFunction[IRP_MJ_READ] = Read;
+    Ending(DriverObject);
     KtestDone();
     return STATUS_SUCCESS;
 }

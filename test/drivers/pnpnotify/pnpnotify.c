@@ -56,8 +56,12 @@ static VOID NTAPI Test(PVOID Hardware)
     Sleep(5);
     OUTCOME(IoRegisterPlugPlayNotification, "PNPNOTIFY_DEVICE_INTERFACE_INCLUDE_EXISTING_INTERFACES: those that are enabled already", N.Arrivals == 2 && N.Right);
     OUTCOME(IoUnregisterPlugPlayNotification, "STATUS_SUCCESS", IoUnregisterPlugPlayNotification(existing) == STATUS_SUCCESS);
+    /* One that is taken back for good is not called while the first one still is. */
+    CHECK(NT_SUCCESS(IoRegisterPlugPlayNotification(EventCategoryDeviceInterfaceChange, 0, (PVOID)&Class, driver, NotOurs, &N, &existing)));
+    OUTCOME(IoUnregisterPlugPlayNotificationEx, "STATUS_SUCCESS", IoUnregisterPlugPlayNotificationEx(existing) == STATUS_SUCCESS);
     IoSetDeviceInterfaceState(&N.Link, FALSE);
     Sleep(5);
+    OUTCOME(IoUnregisterPlugPlayNotificationEx, "the routine is not called any more", N.Removals == 1 && N.Others == 0);
     OUTCOME(IoRegisterPlugPlayNotification, "the routine hears of an interface that is disabled", N.Removals == 1 && N.Right);
     OUTCOME(IoRegisterPlugPlayNotification, "interfaces of other classes are not told of", N.Others == 0);
     IoUnregisterPlugPlayNotification(entry);

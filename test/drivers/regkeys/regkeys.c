@@ -228,6 +228,32 @@ static VOID Notification(VOID)
     ZwClose(event);
 }
 
+/* The time of the last change, which a program that copies keys sets itself. */
+static VOID Times(VOID)
+{
+    LARGE_INTEGER then, now;
+    UCHAR buffer[256] __attribute__((aligned(8)));
+    PKEY_BASIC_INFORMATION basic = (PVOID)buffer;
+    HANDLE reader, process = ZwCurrentProcess();
+    UNICODE_STRING name;
+    OBJECT_ATTRIBUTES a;
+    ULONG length;
+    then.QuadPart = 0x01D0000012345678LL;
+    KeQuerySystemTime(&now);
+    CHECK(ZwQueryKey(Root, KeyBasicInformation, buffer, sizeof buffer, &length) == STATUS_SUCCESS && basic->LastWriteTime.QuadPart != then.QuadPart);
+    NTSTATUS status = ZwSetInformationKey(Root, KeyWriteTimeInformation, &then, sizeof then);
+    CHECK(ZwQueryKey(Root, KeyBasicInformation, buffer, sizeof buffer, &length) == STATUS_SUCCESS);
+    OUTCOME(ZwSetInformationKey, "STATUS_SUCCESS, KeyWriteTimeInformation: the key was changed then", status == STATUS_SUCCESS && basic->LastWriteTime.QuadPart == then.QuadPart);
+    OUTCOME(ZwSetInformationKey, "STATUS_INFO_LENGTH_MISMATCH for a wrong length", ZwSetInformationKey(Root, KeyWriteTimeInformation, &now, 4) == STATUS_INFO_LENGTH_MISMATCH);
+    OUTCOME(ZwSetInformationKey, "STATUS_INVALID_INFO_CLASS for a class that there is not", ZwSetInformationKey(Root, 999, &now, sizeof now) == STATUS_INVALID_INFO_CLASS);
+    OUTCOME(ZwSetInformationKey, "STATUS_INVALID_HANDLE for what is no handle", ZwSetInformationKey((HANDLE)(ULONG_PTR)0x7ffff0, KeyWriteTimeInformation, &now, sizeof now) == STATUS_INVALID_HANDLE);
+    OUTCOME(ZwSetInformationKey, "STATUS_OBJECT_TYPE_MISMATCH for what is no key", ZwSetInformationKey(process, KeyWriteTimeInformation, &now, sizeof now) == STATUS_OBJECT_TYPE_MISMATCH);
+    Init(&a, &name, ROOT, NULL, 0);
+    CHECK(ZwOpenKey(&reader, KEY_READ, &a) == STATUS_SUCCESS);
+    ZwClose(reader);
+    CHECK(ZwQueryKey(Root, KeyBasicInformation, buffer, sizeof buffer, &length) == STATUS_SUCCESS && basic->LastWriteTime.QuadPart == then.QuadPart);
+}
+
 static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject) { UNREFERENCED_PARAMETER(DriverObject); }
 
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
@@ -240,6 +266,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     Information();
     Links();
     Notification();
+    Times();
     CHECK(ZwDeleteKey(Root) == STATUS_SUCCESS);
     ZwClose(Root);
     KtestDone();

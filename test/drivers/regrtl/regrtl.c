@@ -26,6 +26,32 @@ static NTSTATUS NTAPI Query(PWSTR Name, ULONG Type, PVOID Data, ULONG Length, PV
 
 static NTSTATUS Run(PRTL_QUERY_REGISTRY_TABLE Table) { Calls = 0; return RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, ROOT, Table, (PVOID)0x77, NULL); }
 
+/* The same by RtlQueryRegistryValuesEx. The key has been made by then. */
+NTSTATUS NTAPI RtlQueryRegistryValuesEx(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE QueryTable, PVOID Context, PVOID Environment);
+static NTSTATUS RunEx(PRTL_QUERY_REGISTRY_TABLE Table) { Calls = 0; return RtlQueryRegistryValuesEx(RTL_REGISTRY_ABSOLUTE, ROOT, Table, (PVOID)0x77, NULL); }
+
+static VOID RegistryEx(VOID)
+{
+    RTL_QUERY_REGISTRY_TABLE table[2];
+    ULONG number = 0x11223344;
+    CHECK(RtlWriteRegistryValue(RTL_REGISTRY_ABSOLUTE, ROOT, L"Number", REG_DWORD, &number, 4) == STATUS_SUCCESS);
+    number = 0;
+    RtlZeroMemory(table, sizeof(table));
+    table[0].QueryRoutine = Query; table[0].Name = L"Number"; table[0].EntryContext = (PVOID)0x88;
+    OUTCOME(RtlQueryRegistryValuesEx, "calls the query routine with the value and both contexts", RunEx(table) == STATUS_SUCCESS && Calls == 1 && LastType == REG_DWORD && LastLength == 4 && LastContext == (PVOID)0x77 && LastEntryContext == (PVOID)0x88);
+    Reply = STATUS_DISK_FULL;
+    OUTCOME(RtlQueryRegistryValuesEx, "an error of the routine ends the query with it", RunEx(table) == STATUS_DISK_FULL);
+    Reply = STATUS_SUCCESS;
+    table[0].Name = L"Missing"; table[0].Flags = RTL_QUERY_REGISTRY_REQUIRED;
+    OUTCOME(RtlQueryRegistryValuesEx, "RTL_QUERY_REGISTRY_REQUIRED: STATUS_OBJECT_NAME_NOT_FOUND without the value", RunEx(table) == STATUS_OBJECT_NAME_NOT_FOUND && Calls == 0);
+    RtlZeroMemory(table, sizeof(table));
+    table[0].Flags = RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_TYPECHECK; table[0].Name = L"Number"; table[0].EntryContext = &number; table[0].DefaultType = (REG_DWORD << 24) | REG_NONE;
+    OUTCOME(RtlQueryRegistryValuesEx, "RTL_QUERY_REGISTRY_DIRECT and _TYPECHECK: the value goes into a variable", RunEx(table) == STATUS_SUCCESS && number == 0x11223344);
+    table[0].DefaultType = (REG_SZ << 24) | REG_NONE;
+    OUTCOME(RtlQueryRegistryValuesEx, "RTL_QUERY_REGISTRY_TYPECHECK: another type is STATUS_OBJECT_TYPE_MISMATCH", RunEx(table) == STATUS_OBJECT_TYPE_MISMATCH);
+    OUTCOME(RtlQueryRegistryValuesEx, "a key that does not exist: STATUS_OBJECT_NAME_NOT_FOUND", RtlQueryRegistryValuesEx(RTL_REGISTRY_ABSOLUTE, ROOT L"\\Nowhere", table, NULL, NULL) == STATUS_OBJECT_NAME_NOT_FOUND);
+}
+
 static VOID Registry(VOID)
 {
     RTL_QUERY_REGISTRY_TABLE table[3];
@@ -51,6 +77,7 @@ static VOID Registry(VOID)
     OUTCOME(RtlDeleteRegistryValue, "a value that does not exist: STATUS_OBJECT_NAME_NOT_FOUND", RtlDeleteRegistryValue(RTL_REGISTRY_ABSOLUTE, ROOT, L"ByHandle") == STATUS_OBJECT_NAME_NOT_FOUND);
     OUTCOME(RtlDeleteRegistryValue, "a key that does not exist: STATUS_OBJECT_NAME_NOT_FOUND", RtlDeleteRegistryValue(RTL_REGISTRY_ABSOLUTE, ROOT L"\\None", L"X") == STATUS_OBJECT_NAME_NOT_FOUND);
 
+    RegistryEx();
     RtlZeroMemory(table, sizeof(table));
     table[0].QueryRoutine = Query; table[0].Name = L"Number"; table[0].EntryContext = (PVOID)0x88;
     OUTCOME(RtlQueryRegistryValues, "calls the query routine with the value", Run(table) == STATUS_SUCCESS && Calls == 1 && LastType == REG_DWORD && LastLength == 4 && LastName[0] == L'N');
