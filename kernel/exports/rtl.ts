@@ -2,13 +2,14 @@
 import { R10, R11, RAX, RSP } from '../../hal/bus/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 import { gs, mem } from '../image/asm.ts';
+import { DEBUG_COMPONENTS } from '../ke/globals.ts';
 import { currentContext, walkStack } from '../ke/stackwalk.ts';
 import { findExport } from '../ldr/exportdir.ts';
 import { moduleOf } from '../ldr/modules.ts';
 import { formatText } from '../rtl/format.ts';
 import { readAnsiZ } from '../rtl/string.ts';
 import { KLDR_DATA_TABLE_ENTRY } from '../types/ldr.ts';
-import { STATUS_DEBUGGER_INACTIVE, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_DEBUGGER_INACTIVE, STATUS_INVALID_PARAMETER_1, STATUS_SUCCESS } from '../types/status.ts';
 import {
   BOOLEAN,
   LONGLONG,
@@ -41,6 +42,19 @@ function print(k: Kernel, format: string, list: number, prefix = ''): number {
   return STATUS_SUCCESS;
 }
 
+/** The message of DbgPrint is of this component and level ("Reading and filtering debugging messages", WDK). */
+const DPFLTR_DEFAULT_ID = 101,
+  DPFLTR_INFO_LEVEL = 3;
+
+/** A level up to 31 is the number of a bit, a larger one is a mask. */
+const levelMask = (level: number): number => (level < 32 ? (1 << level) >>> 0 : level);
+
+/** Whether messages of a component and level are shown: all are that nobody has switched off. */
+function isShown(k: Kernel, component: number, level: number): boolean {
+  if (component >= DEBUG_COMPONENTS) return true;
+  return (levelMask(level) & ~k.mem.read32(k.global.address('KdpHiddenLevels') + component * 4)) !== 0;
+}
+
 const debug: NtExport[] = [
   ntExport({
     name: 'DbgPrint',
@@ -51,18 +65,18 @@ const debug: NtExport[] = [
     cycles: 800,
     status: 'full',
     variadic: true,
-    impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), k.vaList()),
+    impl: (k, a) => (isShown(k, DPFLTR_DEFAULT_ID, DPFLTR_INFO_LEVEL) ? print(k, readAnsiZ(k.mem, a.Format), k.vaList()) : STATUS_SUCCESS),
   }),
   ntExport({
     name: 'DbgPrintEx',
-    doc: 'Sends a formatted message of a component and level to the kernel debugger. All levels are shown here.',
+    doc: 'Sends a formatted message of a component and level to the kernel debugger. All levels are shown that DbgSetDebugFilterState has not switched off.',
     irql: { max: 'DIRQL' },
     args: { ComponentId: ULONG, Level: ULONG, Format: PSTR },
     returns: ULONG,
     cycles: 800,
     status: 'full',
     variadic: true,
-    impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), k.vaList()),
+    impl: (k, a) => (isShown(k, a.ComponentId, a.Level) ? print(k, readAnsiZ(k.mem, a.Format), k.vaList()) : STATUS_SUCCESS),
   }),
   ntExport({
     name: 'vDbgPrintEx',
@@ -72,7 +86,7 @@ const debug: NtExport[] = [
     returns: ULONG,
     cycles: 800,
     status: 'full',
-    impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), a.List),
+    impl: (k, a) => (isShown(k, a.ComponentId, a.Level) ? print(k, readAnsiZ(k.mem, a.Format), a.List) : STATUS_SUCCESS),
   }),
   ntExport({
     name: 'vDbgPrintExWithPrefix',
@@ -82,7 +96,7 @@ const debug: NtExport[] = [
     returns: ULONG,
     cycles: 800,
     status: 'full',
-    impl: (k, a) => print(k, readAnsiZ(k.mem, a.Format), a.List, readAnsiZ(k.mem, a.Prefix)),
+    impl: (k, a) => (isShown(k, a.ComponentId, a.Level) ? print(k, readAnsiZ(k.mem, a.Format), a.List, readAnsiZ(k.mem, a.Prefix)) : STATUS_SUCCESS),
   }),
   ntExport({
     name: 'DbgPrintReturnControlC',
@@ -101,7 +115,7 @@ const debug: NtExport[] = [
     returns: NTSTATUS,
     cycles: 10,
     status: 'full',
-    impl: () => 1,
+    impl: (k, a) => (isShown(k, a.ComponentId, a.Level) ? 1 : 0),
   }),
   ntExport({
     name: 'DbgSetDebugFilterState',
@@ -109,9 +123,15 @@ const debug: NtExport[] = [
     args: { ComponentId: ULONG, Level: ULONG, State: BOOLEAN },
     returns: NTSTATUS,
     cycles: 10,
-    status: 'partial',
-    missing: 'all messages are shown, whatever was chosen',
-    impl: () => STATUS_SUCCESS,
+    status: 'full',
+    impl(k, a) {
+      if (a.ComponentId >= DEBUG_COMPONENTS) return STATUS_INVALID_PARAMETER_1;
+      const at = k.global.address('KdpHiddenLevels') + a.ComponentId * 4;
+      const hidden = k.mem.read32(at);
+      const levels = levelMask(a.Level);
+      k.mem.write32(at, (a.State ? hidden & ~levels : hidden | levels) >>> 0);
+      return STATUS_SUCCESS;
+    },
   }),
   ntExport({
     name: 'RtlAssert',

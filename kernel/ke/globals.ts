@@ -7,6 +7,9 @@ export const KD_PRINT_BUFFER_SIZE = 0x8000;
 /** Slots for imports that no routine answers: see image/traps. */
 export const ABSENT_SLOTS = 1024;
 
+/** Components of debug messages (DPFLTR_*_ID) that a filter is kept for. */
+export const DEBUG_COMPONENTS = 160;
+
 /** Queued spin locks of the system (KSPIN_LOCK_QUEUE_NUMBER). */
 export const QUEUED_SPIN_LOCKS = 17;
 
@@ -34,6 +37,8 @@ export const keGlobals = {
   InbvDisplayState: u32,
   InbvStringsHidden: u32,
   InbvTextColor: u32,
+  /** By component: the levels (a bit each) whose messages are not shown. */
+  KdpHiddenLevels: array(u32, DEBUG_COMPONENTS),
   /** A driver has the performance counters (HalAllocateHardwareCounters). */
   HalpCountersTaken: u32,
   /** What bug check routines handed over (ke/bugcallback.ts): record, reason, address, length. */

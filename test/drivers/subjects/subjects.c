@@ -233,6 +233,16 @@ static VOID Opens(VOID)
     OUTCOME(SeOpenObjectAuditAlarm, "nothing for an access of the kernel's, without object and name", close == FALSE);
     OUTCOME(SeOpenObjectForDeleteAuditAlarm, "nothing for an access of the kernel's, without object and name", deleting == FALSE);
     SeDeleteAccessState(&state);
+    HANDLE event;
+    PVOID object;
+    OBJECT_ATTRIBUTES none;
+    InitializeObjectAttributes(&none, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
+    CHECK(NT_SUCCESS(ZwCreateEvent(&event, EVENT_ALL_ACCESS, &none, NotificationEvent, FALSE)) && NT_SUCCESS(ObReferenceObjectByHandle(event, 0, *ExEventObjectType, KernelMode, &object, NULL)));
+    LONG_PTR before = ((volatile LONG_PTR *)object)[-6]; /* OBJECT_HEADER.PointerCount */
+    SeDeleteObjectAuditAlarm(object, event);
+    OUTCOME(SeDeleteObjectAuditAlarm, "without an audit policy nothing happens, and the object and its handle stay the caller's", ((volatile LONG_PTR *)object)[-6] == before && ZwSetEvent(event, NULL) == STATUS_SUCCESS);
+    ObDereferenceObject(object);
+    ZwClose(event);
 }
 
 static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)

@@ -11,6 +11,7 @@ ULONG NTAPI ExGetFirmwareType(VOID);
 VOID NTAPI ExAllocateLocallyUniqueId(PLUID Luid);
 ULONG __cdecl DbgPrintReturnControlC(PCCH Format, ...);
 NTSTATUS NTAPI DbgQueryDebugFilterState(ULONG Component, ULONG Level);
+NTSTATUS NTAPI DbgSetDebugFilterState(ULONG Component, ULONG Level, BOOLEAN State);
 VOID NTAPI NtQueryTimerResolution_(PULONG Maximum, PULONG Minimum, PULONG Current) __asm__("ExQueryTimerResolution");
 extern PULONG GlobalFlag __asm__("__imp_NtGlobalFlag");
 extern PUCHAR Physical64 __asm__("__imp_Mm64BitPhysicalAddress");
@@ -94,6 +95,13 @@ static VOID Messages(VOID)
     OUTCOME(vDbgPrintEx, "STATUS_SUCCESS, the message is sent", Print(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "variables says %d and %s\n", 42, "more") == STATUS_SUCCESS);
     OUTCOME(DbgPrintReturnControlC, "STATUS_SUCCESS, the message is sent", DbgPrintReturnControlC("variables returns control %c\n", 'C') == STATUS_SUCCESS);
     OUTCOME(DbgQueryDebugFilterState, "TRUE for messages that are shown", DbgQueryDebugFilterState(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL) == TRUE);
+    /* One level of one component is switched off for a while; run.ts looks what has come. */
+    NTSTATUS status = DbgSetDebugFilterState(DPFLTR_IHVVIDEO_ID, DPFLTR_TRACE_LEVEL, FALSE);
+    OUTCOME(DbgSetDebugFilterState, "STATUS_SUCCESS, FALSE: messages of the component and level are not shown", status == STATUS_SUCCESS && Print(DPFLTR_IHVVIDEO_ID, DPFLTR_TRACE_LEVEL, "variables is not heard\n") == STATUS_SUCCESS);
+    OUTCOME(DbgQueryDebugFilterState, "FALSE for messages that are not shown, and for no others", DbgQueryDebugFilterState(DPFLTR_IHVVIDEO_ID, DPFLTR_TRACE_LEVEL) == FALSE && DbgQueryDebugFilterState(DPFLTR_IHVVIDEO_ID, DPFLTR_ERROR_LEVEL) == TRUE && DbgQueryDebugFilterState(DPFLTR_IHVBUS_ID, DPFLTR_TRACE_LEVEL) == TRUE);
+    status = DbgSetDebugFilterState(DPFLTR_IHVVIDEO_ID, DPFLTR_TRACE_LEVEL, TRUE);
+    OUTCOME(DbgSetDebugFilterState, "STATUS_SUCCESS, TRUE: they are shown again", status == STATUS_SUCCESS && DbgQueryDebugFilterState(DPFLTR_IHVVIDEO_ID, DPFLTR_TRACE_LEVEL) == TRUE && Print(DPFLTR_IHVVIDEO_ID, DPFLTR_TRACE_LEVEL, "variables is heard again\n") == STATUS_SUCCESS);
+    OUTCOME(DbgSetDebugFilterState, "STATUS_INVALID_PARAMETER_1 for a component that there is not", DbgSetDebugFilterState(5000, DPFLTR_TRACE_LEVEL, FALSE) == STATUS_INVALID_PARAMETER_1);
 }
 
 static VOID Names(VOID)
