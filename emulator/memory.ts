@@ -141,11 +141,12 @@ export class PagedMemory implements VirtualMemory {
   private readonly state: PagingState;
 
   private readonly readTag = new Float64Array(CACHE_ENTRIES).fill(0.5);
-  private readonly readPage = new Float64Array(CACHE_ENTRIES);
   private readonly writeTag = new Float64Array(CACHE_ENTRIES).fill(0.5);
-  private readonly writePage = new Float64Array(CACHE_ENTRIES);
+  /** The page of RAM of an entry, for reads and for writes. */
+  private readonly page = new Float64Array(CACHE_ENTRIES);
   /** Entries in use since the cache was last emptied; when there are few, emptying touches only them. */
-  private used: number[] = [];
+  private readonly used = new Int32Array(CACHE_ENTRIES);
+  private usedCount = 0;
 
   /** Results of the last walk: whether the page is writable, or why there is none (bits of the #PF error code). */
   private walkWritable = false;
@@ -162,33 +163,32 @@ export class PagedMemory implements VirtualMemory {
 
   /** Forgets every remembered translation. */
   invalidate(): void {
-    const used = this.used;
-    if (used.length === 0) return;
-    for (const i of used) {
+    for (let n = 0; n < this.usedCount; n++) {
+      const i = this.used[n]!;
       this.readTag[i] = 0.5;
       this.writeTag[i] = 0.5;
     }
-    used.length = 0;
+    this.usedCount = 0;
   }
 
   read8(va: number): number {
     const lo = va >>> 0,
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK;
-    if (this.readTag[i] === va - (lo & PAGE_MASK)) return this.view.getUint8(this.readPage[i] + (lo & PAGE_MASK));
+    if (this.readTag[i] === va - (lo & PAGE_MASK)) return this.view.getUint8(this.page[i] + (lo & PAGE_MASK));
     return this.readSlow(va, 1);
   }
   read16(va: number): number {
     const lo = va >>> 0,
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
       at = lo & PAGE_MASK;
-    if (this.readTag[i] === va - at && at <= PAGE_SIZE - 2) return this.view.getUint16(this.readPage[i] + at, true);
+    if (this.readTag[i] === va - at && at <= PAGE_SIZE - 2) return this.view.getUint16(this.page[i] + at, true);
     return this.readSlow(va, 2);
   }
   read32(va: number): number {
     const lo = va >>> 0,
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
       at = lo & PAGE_MASK;
-    if (this.readTag[i] === va - at && at <= PAGE_SIZE - 4) return this.view.getUint32(this.readPage[i] + at, true);
+    if (this.readTag[i] === va - at && at <= PAGE_SIZE - 4) return this.view.getUint32(this.page[i] + at, true);
     return this.readSlow(va, 4);
   }
   readI32(va: number): number {
@@ -198,7 +198,7 @@ export class PagedMemory implements VirtualMemory {
     const lo = va >>> 0,
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
       at = lo & PAGE_MASK;
-    if (this.readTag[i] === va - at && at <= PAGE_SIZE - 8) return this.ram.read64(this.readPage[i] + at);
+    if (this.readTag[i] === va - at && at <= PAGE_SIZE - 8) return this.ram.read64(this.page[i] + at);
     const pa = this.span(va, 8, false);
     if (pa >= 0) return this.ram.read64(pa);
     return new DataView(this.readBytes(va, 8).buffer).getBigUint64(0, true);
@@ -209,7 +209,7 @@ export class PagedMemory implements VirtualMemory {
       at = lo & PAGE_MASK;
     let low: number, high: number;
     if (this.readTag[i] === va - at && at <= PAGE_SIZE - 8) {
-      const pa = this.readPage[i] + at;
+      const pa = this.page[i] + at;
       low = this.view.getUint32(pa, true);
       high = this.view.getInt32(pa + 4, true);
     } else {
@@ -226,7 +226,7 @@ export class PagedMemory implements VirtualMemory {
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
       at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at) {
-      const pa = this.writePage[i] + at;
+      const pa = this.page[i] + at;
       this.view.setUint8(pa, value);
       this.ram.wrote(pa, 1);
     } else this.writeSlow(va, 1, value);
@@ -236,7 +236,7 @@ export class PagedMemory implements VirtualMemory {
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
       at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 2) {
-      const pa = this.writePage[i] + at;
+      const pa = this.page[i] + at;
       this.view.setUint16(pa, value, true);
       this.ram.wrote(pa, 2);
     } else this.writeSlow(va, 2, value);
@@ -246,7 +246,7 @@ export class PagedMemory implements VirtualMemory {
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
       at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 4) {
-      const pa = this.writePage[i] + at;
+      const pa = this.page[i] + at;
       this.view.setUint32(pa, value, true);
       this.ram.wrote(pa, 4);
     } else this.writeSlow(va, 4, value);
@@ -255,7 +255,7 @@ export class PagedMemory implements VirtualMemory {
     const lo = va >>> 0,
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
       at = lo & PAGE_MASK;
-    if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 8) this.ram.write64(this.writePage[i] + at, value);
+    if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 8) this.ram.write64(this.page[i] + at, value);
     else this.write32Pair(va, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
   }
   writePtr(va: number, value: number): void {
@@ -267,7 +267,7 @@ export class PagedMemory implements VirtualMemory {
       i = (lo >>> PAGE_SHIFT) & CACHE_MASK,
       at = lo & PAGE_MASK;
     if (this.writeTag[i] === va - at && at <= PAGE_SIZE - 8) {
-      const pa = this.writePage[i] + at;
+      const pa = this.page[i] + at;
       this.view.setUint32(pa, low, true);
       this.view.setUint32(pa + 4, high, true);
       this.ram.wrote(pa, 8);
@@ -337,7 +337,7 @@ export class PagedMemory implements VirtualMemory {
   translate(va: number): number {
     const at = (va >>> 0) & PAGE_MASK,
       i = ((va >>> 0) >>> PAGE_SHIFT) & CACHE_MASK;
-    if (this.readTag[i] === va - at) return this.readPage[i] + at;
+    if (this.readTag[i] === va - at) return this.page[i] + at;
     if (!isCanonical(va)) return -1;
     if (!this.state.paging()) return va;
     return this.walk(va);
@@ -348,7 +348,7 @@ export class PagedMemory implements VirtualMemory {
     const at = (va >>> 0) & PAGE_MASK;
     if (at + length > PAGE_SIZE) return -1;
     const i = ((va >>> 0) >>> PAGE_SHIFT) & CACHE_MASK;
-    if ((write ? this.writeTag : this.readTag)[i] === va - at) return (write ? this.writePage : this.readPage)[i] + at;
+    if ((write ? this.writeTag : this.readTag)[i] === va - at) return this.page[i] + at;
     const pa = this.physical(va, write);
     return pa + length <= this.ram.size ? pa : -1;
   }
@@ -403,12 +403,11 @@ export class PagedMemory implements VirtualMemory {
       page = pa - at;
     if (page >= 0 && page + PAGE_SIZE <= this.ram.size) {
       const i = ((va >>> 0) >>> PAGE_SHIFT) & CACHE_MASK;
-      if (this.readTag[i] === 0.5 && this.writeTag[i] === 0.5) this.used.push(i);
+      if (this.readTag[i] === 0.5 && this.writeTag[i] === 0.5) this.used[this.usedCount++] = i;
       this.readTag[i] = va - at;
-      this.readPage[i] = page;
       // One slot serves both kinds: a write entry that another page left must go.
       this.writeTag[i] = writable ? va - at : 0.5;
-      this.writePage[i] = page;
+      this.page[i] = page;
     }
     return pa;
   }
