@@ -1,12 +1,13 @@
 /** Section services. Source: the WDK pages of ZwCreateSection, ZwOpenSection, ZwMapViewOfSection, ZwUnmapViewOfSection. */
 import type { Kernel } from '../kernel.ts';
+import { TOO_MANY_ZERO_BITS } from '../mm/region.ts';
 import { mmDeleteSection, mmMapView, mmUnmapView } from '../mm/section.ts';
 import { CURRENT_PROCESS, obReferenceObjectByHandle } from '../ob/handle.ts';
 import { previousMode } from '../ob/mode.ts';
 import { openNamed } from '../ob/named.ts';
 import { obDereferenceDeferred } from '../ob/object.ts';
 import { exportedType } from '../ob/type.ts';
-import { STATUS_INVALID_PAGE_PROTECTION, STATUS_INVALID_PARAMETER_8, STATUS_SUCCESS } from '../types/status.ts';
+import { STATUS_INVALID_PAGE_PROTECTION, STATUS_INVALID_PARAMETER_4, STATUS_INVALID_PARAMETER_8, STATUS_SUCCESS } from '../types/status.ts';
 import { inAddressSpace } from '../mm/process.ts';
 import { HANDLE, type NtExport, ntExport, NTSTATUS, pointer, PVOID, SIZE_T, ULONG, ULONG64, VOID } from './declare.ts';
 import { createSectionExports } from './createsection.ts';
@@ -99,6 +100,7 @@ export const sectionExports: NtExport[] = [
       mem.probe(a.BaseAddress, 8, true);
       mem.probe(a.ViewSize, 8, true);
       if (a.SectionOffset) mem.probe(a.SectionOffset, 8, true);
+      if (a.ZeroBits >= TOO_MANY_ZERO_BITS) return STATUS_INVALID_PARAMETER_4;
       if (a.InheritDisposition !== ViewShare && a.InheritDisposition !== ViewUnmap) return STATUS_INVALID_PARAMETER_8;
       const section = obReferenceObjectByHandle(k, a.SectionHandle, mapAccess(a.Win32Protect & 0xff), exportedType(k, 'MmSectionObjectType'), previousMode(k));
       if (section.status !== STATUS_SUCCESS) return section.status;
@@ -106,6 +108,7 @@ export const sectionExports: NtExport[] = [
       const request = {
         section: section.object,
         base: mem.readPtr(a.BaseAddress),
+        zeroBits: Number(a.ZeroBits),
         offset,
         size: Number(mem.read64(a.ViewSize)),
         protect: a.Win32Protect & 0xff,

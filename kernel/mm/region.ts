@@ -117,6 +117,12 @@ export function findFreeRange(
   return at + bytes - 1 <= MM_HIGHEST_USER_ADDRESS ? at : 0;
 }
 
+/** ZeroBits of a service that chooses an address: this number and more are refused. */
+export const TOO_MANY_ZERO_BITS = 21n;
+
+/** Whether what ends before `end` keeps to ZeroBits: so many of the upper bits of 32 are 0, and all above. 0 asks for nothing. */
+export const fitsZeroBits = (end: number, zeroBits: number): boolean => zeroBits === 0 || end - 1 <= 0xffffffff >>> zeroBits;
+
 export interface RegionRequest {
   /** Wanted address, or 0 for any from `from` on. */
   base: number;

@@ -114,6 +114,15 @@ static VOID Views(VOID)
     size = 0;
     OUTCOME(ZwMapViewOfSection, "STATUS_SECTION_PROTECTION for a protection that the section does not allow", ZwMapViewOfSection(readOnly, NtCurrentProcess(), (PVOID *)&taken, 0, 0, NULL, &size, ViewUnmap, 0, PAGE_READWRITE) == STATUS_SECTION_PROTECTION);
     OUTCOME(ZwMapViewOfSection, "STATUS_INVALID_PAGE_PROTECTION for a protection that is not valid", ZwMapViewOfSection(h, NtCurrentProcess(), (PVOID *)&taken, 0, 0, NULL, &size, ViewUnmap, 0, 0) == STATUS_INVALID_PAGE_PROTECTION);
+    /* Of 32 address bits 7 are zero: below 32 MiB. */
+    size = 0;
+    taken = NULL;
+    OUTCOME(ZwMapViewOfSection, "ZeroBits: the upper bits of the address are zero", ZwMapViewOfSection(h, NtCurrentProcess(), (PVOID *)&taken, 7, 0, NULL, &size, ViewUnmap, 0, PAGE_READWRITE) == STATUS_SUCCESS && (ULONG_PTR)taken + size <= 0x2000000 && taken[PAGE_SIZE + 5] == 0x77);
+    ZwUnmapViewOfSection(NtCurrentProcess(), taken);
+    size = 0;
+    taken = NULL;
+    OUTCOME(ZwMapViewOfSection, "STATUS_NO_MEMORY when ZeroBits leaves no room", ZwMapViewOfSection(h, NtCurrentProcess(), (PVOID *)&taken, 20, 0, NULL, &size, ViewUnmap, 0, PAGE_READWRITE) == STATUS_NO_MEMORY);
+    OUTCOME(ZwMapViewOfSection, "STATUS_INVALID_PARAMETER_4 for 21 zero bits", ZwMapViewOfSection(h, NtCurrentProcess(), (PVOID *)&taken, 21, 0, NULL, &size, ViewUnmap, 0, PAGE_READWRITE) == STATUS_INVALID_PARAMETER_4);
     OUTCOME(ZwUnmapViewOfSection, "STATUS_SUCCESS", ZwUnmapViewOfSection(NtCurrentProcess(), a) == STATUS_SUCCESS && !MmIsAddressValid(a));
     OUTCOME(ZwUnmapViewOfSection, "other views of the section stay", b[5] == 0x77 && c[PAGE_SIZE + 5] == 0x77);
     OUTCOME(ZwUnmapViewOfSection, "STATUS_NOT_MAPPED_VIEW for an address that no view is at", ZwUnmapViewOfSection(NtCurrentProcess(), a) == STATUS_NOT_MAPPED_VIEW);
@@ -194,6 +203,14 @@ static VOID Virtual(VOID)
     OUTCOME(ZwAllocateVirtualMemory, "reserved memory cannot be accessed", r && Touches(r, FALSE) == STATUS_ACCESS_VIOLATION);
     OUTCOME(ZwAllocateVirtualMemory, "a part of what is reserved can be committed", AllocateAt(r + 4 * PAGE_SIZE, 2 * PAGE_SIZE, MEM_COMMIT, PAGE_READWRITE) == STATUS_SUCCESS && Touches(r + 5 * PAGE_SIZE, TRUE) == STATUS_SUCCESS && Touches(r + 6 * PAGE_SIZE, FALSE) == STATUS_ACCESS_VIOLATION);
     OUTCOME(ZwAllocateVirtualMemory, "STATUS_CONFLICTING_ADDRESSES to commit what is not reserved", AllocateAt((PVOID)0x60000000, PAGE_SIZE, MEM_COMMIT, PAGE_READWRITE) == STATUS_CONFLICTING_ADDRESSES);
+    base = NULL;
+    size = PAGE_SIZE;
+    OUTCOME(ZwAllocateVirtualMemory, "ZeroBits: the upper bits of the address are zero", ZwAllocateVirtualMemory(NtCurrentProcess(), &base, 7, &size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) == STATUS_SUCCESS && base && (ULONG_PTR)base + size <= 0x2000000);
+    size = 0;
+    ZwFreeVirtualMemory(NtCurrentProcess(), &base, &size, MEM_RELEASE);
+    base = NULL;
+    size = PAGE_SIZE;
+    OUTCOME(ZwAllocateVirtualMemory, "STATUS_NO_MEMORY when ZeroBits leaves no room", ZwAllocateVirtualMemory(NtCurrentProcess(), &base, 20, &size, MEM_RESERVE, PAGE_READWRITE) == STATUS_NO_MEMORY);
     OUTCOME(ZwAllocateVirtualMemory, "STATUS_INVALID_PAGE_PROTECTION for a protection that is not valid", AllocateAt(NULL, PAGE_SIZE, MEM_COMMIT, 0x99) == STATUS_INVALID_PAGE_PROTECTION);
     OUTCOME(ZwAllocateVirtualMemory, "STATUS_INVALID_PARAMETER_2, _3, _4 or _5 for the parameter that is not valid",
             AllocateAt((PVOID)0xFFFFF80000000000ULL, PAGE_SIZE, MEM_COMMIT, PAGE_READWRITE) == STATUS_INVALID_PARAMETER_2 && AllocateAt(NULL, 0, MEM_COMMIT, PAGE_READWRITE) == STATUS_INVALID_PARAMETER_4 && AllocateAt(NULL, PAGE_SIZE, 0, PAGE_READWRITE) == STATUS_INVALID_PARAMETER_5);
