@@ -336,7 +336,7 @@ const keyRoutine = (d: { name: string; doc: string; args: ArgTypes; cycles: numb
 
 export const exports: NtExport[] = [
   queryRoutine('RtlQueryRegistryValues', 'Asks for several values of a key by a table: into variables, or through query routines.'),
-  queryRoutine('RtlQueryRegistryValuesEx', 'RtlQueryRegistryValues that trusts no type by itself.'),
+  queryRoutine('RtlQueryRegistryValuesEx', 'RtlQueryRegistryValues for keys that programs may write: a type is checked where the table asks for it (RTL_QUERY_REGISTRY_TYPECHECK), as there.'),
   keyRoutine({
     name: 'RtlWriteRegistryValue',
     doc: 'Sets a value of a key that RelativeTo and Path name; the key is made when it is not there.',
