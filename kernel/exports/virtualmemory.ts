@@ -3,12 +3,11 @@ import type { Kernel } from '../kernel.ts';
 import { MM_HIGHEST_USER_ADDRESS, PAGE_SIZE } from '../mm/layout.ts';
 import { mmMakeResident } from '../mm/fault.ts';
 import { isFileArea, referenceView, releaseView } from '../mm/controlarea.ts';
-import { fitsZeroBits, TOO_MANY_ZERO_BITS } from '../mm/region.ts';
+import { highestAddress, TOO_MANY_ZERO_BITS } from '../mm/region.ts';
 import { MM_VIEW, viewAt } from '../mm/view.ts';
 import { inProcess } from './inprocess.ts';
 import { moreMemoryInformation } from './memoryinfo.ts';
 import {
-  MEM_RELEASE,
   mmAllocateVirtual,
   mmFreeVirtual,
   mmProtectVirtual,
@@ -25,7 +24,6 @@ import {
   STATUS_INVALID_PARAMETER_3,
   STATUS_INVALID_PARAMETER_5,
   STATUS_INVALID_PARAMETER_6,
-  STATUS_NO_MEMORY,
   STATUS_NOT_MAPPED_VIEW,
   STATUS_SUCCESS,
 } from '../types/status.ts';
@@ -102,13 +100,9 @@ export const virtualMemoryExports: NtExport[] = [
     status: 'full',
     impl(k, a) {
       if (a.ZeroBits >= TOO_MANY_ZERO_BITS) return STATUS_INVALID_PARAMETER_3;
-      return withRange(k, a, (process, base, bytes) => {
-        const made = mmAllocateVirtual(k, process, base, bytes, a.AllocationType, a.Protect);
-        // The lowest place that is free was taken: if it does not keep to ZeroBits, none does.
-        if (base !== 0 || made.status !== STATUS_SUCCESS || fitsZeroBits(made.base + made.bytes, Number(a.ZeroBits))) return made;
-        mmFreeVirtual(k, process, made.base, 0, MEM_RELEASE);
-        return { status: STATUS_NO_MEMORY, base: 0, bytes: 0 };
-      });
+      return withRange(k, a, (process, base, bytes) =>
+        mmAllocateVirtual(k, process, base, bytes, a.AllocationType, a.Protect, highestAddress(Number(a.ZeroBits))),
+      );
     },
   }),
   ...service({

@@ -95,13 +95,14 @@ export function protectionBits(protect: number): bigint | null {
   }
 }
 
-/** The lowest free place of `bytes` at or above `from`; 0 when there is none. `taken` names more ranges than the regions (the views of sections). */
+/** The lowest free place of `bytes` at or above `from` that ends at `highest` or below; 0 when there is none. `taken` names more ranges than the regions (the views of sections). */
 export function findFreeRange(
   k: Kernel,
   process: number,
   bytes: number,
   from: number,
   taken: readonly { from: number; to: number }[] = [],
+  highest = MM_HIGHEST_USER_ADDRESS,
 ): number {
   const { mem } = k;
   const used = [
@@ -114,19 +115,21 @@ export function findFreeRange(
     if (at + bytes <= u.from) break;
     if (u.to > at) at = Math.ceil(u.to / GRANULARITY) * GRANULARITY;
   }
-  return at + bytes - 1 <= MM_HIGHEST_USER_ADDRESS ? at : 0;
+  return at + bytes - 1 <= highest ? at : 0;
 }
 
 /** ZeroBits of a service that chooses an address: this number and more are refused. */
 export const TOO_MANY_ZERO_BITS = 21n;
 
-/** Whether what ends before `end` keeps to ZeroBits: so many of the upper bits of 32 are 0, and all above. 0 asks for nothing. */
-export const fitsZeroBits = (end: number, zeroBits: number): boolean => zeroBits === 0 || end - 1 <= 0xffffffff >>> zeroBits;
+/** The highest address that ZeroBits leaves: so many of the upper bits of 32 are 0, and all above. 0 asks for nothing. */
+export const highestAddress = (zeroBits: number): number => (zeroBits === 0 ? MM_HIGHEST_USER_ADDRESS : 0xffffffff >>> zeroBits);
 
 export interface RegionRequest {
   /** Wanted address, or 0 for any from `from` on. */
   base: number;
   from?: number;
+  /** Where a range that may be anywhere ends at the latest. */
+  highest?: number;
   bytes: number;
   protect: number;
   /** MEM_COMMIT (the default) or MEM_RESERVE. */
@@ -145,7 +148,7 @@ export function createRegion(k: Kernel, process: number, r: RegionRequest): { st
   const start = r.base ? r.base - (r.base % PAGE_SIZE) : 0;
   const bytes = Math.ceil((r.bytes + (r.base - start)) / PAGE_SIZE) * PAGE_SIZE;
   const taken = r.taken ?? [];
-  const base = start || findFreeRange(k, process, bytes, r.from ?? FIRST_REGION, taken);
+  const base = start || findFreeRange(k, process, bytes, r.from ?? FIRST_REGION, taken, r.highest);
   if (!base || base < FIRST_REGION || base + bytes - 1 > MM_HIGHEST_USER_ADDRESS) return fail(STATUS_NO_MEMORY);
   const all = regionsOf(k, process);
   const reaches = (from: number, to: number): boolean => base < to && from < base + bytes;

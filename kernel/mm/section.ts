@@ -23,7 +23,7 @@ import {
 import { i64, ptr, struct, u32 } from '../types/struct.ts';
 import { areaPages, createOwnArea, imageBase, isImageArea, openFileArea, releaseSection } from './controlarea.ts';
 import { PAGE_SIZE } from './layout.ts';
-import { findFreeRange, fitsZeroBits, MM_REGION, regionsOf } from './region.ts';
+import { findFreeRange, highestAddress, MM_REGION, regionsOf } from './region.ts';
 import { mmReleaseSystemPtes, mmReserveSystemPtes } from './sysptes.ts';
 import { copiesOnWrite, createView, deleteView, mayExecute, mayWrite, MM_VIEW, viewAt, viewRanges } from './view.ts';
 
@@ -137,9 +137,16 @@ export function mmMapView(k: Kernel, r: ViewRequest): { status: number; base: nu
   if (!physical && !protectionFits(S.Protect.get(mem, r.section), r.protect)) return fail(STATUS_SECTION_PROTECTION);
   const base = r.base
     ? Math.floor(r.base / GRANULARITY) * GRANULARITY
-    : findFreeRange(k, process, pages * PAGE_SIZE, r.zeroBits ? GRANULARITY : FIRST_VIEW, viewRanges(k, process));
+    : findFreeRange(
+        k,
+        process,
+        pages * PAGE_SIZE,
+        r.zeroBits ? GRANULARITY : FIRST_VIEW,
+        viewRanges(k, process),
+        highestAddress(r.zeroBits),
+      );
   const end = base + pages * PAGE_SIZE;
-  if (base <= 0 || end > LAST_VIEW || (!r.base && !fitsZeroBits(end, r.zeroBits))) return fail(STATUS_NO_MEMORY);
+  if (base <= 0 || end > LAST_VIEW) return fail(STATUS_NO_MEMORY);
   if (
     viewRanges(k, process).some(v => base < v.to && v.from < end) ||
     regionsOf(k, process).some(o => base < MM_REGION.f.End.get(mem, o) && MM_REGION.f.Start.get(mem, o) < end)

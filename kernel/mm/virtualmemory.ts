@@ -89,7 +89,7 @@ function commitInView(k: Kernel, view: number, from: number, to: number): Memory
   return commitView(k, view, from, to) ? { status: STATUS_SUCCESS, base: from, bytes: to - from } : fail(STATUS_NO_MEMORY);
 }
 
-/** NtAllocateVirtualMemory: reserves a range, or commits a part of one, or both. */
+/** NtAllocateVirtualMemory: reserves a range, or commits a part of one, or both. One that may be anywhere ends at `highest` or below. */
 export function mmAllocateVirtual(
   k: Kernel,
   process: number,
@@ -97,6 +97,7 @@ export function mmAllocateVirtual(
   bytes: number,
   type: number,
   protect: number,
+  highest: number,
 ): MemoryRange {
   if (base < 0 || base > MM_HIGHEST_USER_ADDRESS) return fail(STATUS_INVALID_PARAMETER_2);
   if (!(bytes > 0) || base + bytes - 1 > MM_HIGHEST_USER_ADDRESS) return fail(STATUS_INVALID_PARAMETER_4);
@@ -109,6 +110,7 @@ export function mmAllocateVirtual(
     return createRegion(k, process, {
       base: from,
       from: FIRST_ALLOCATION,
+      highest,
       bytes: up(base + bytes, PAGE_SIZE) - from,
       protect,
       state: type & MEM_COMMIT ? MEM_COMMIT : MEM_RESERVE,
